@@ -1,0 +1,144 @@
+"""One call of a money verb: its frozen steps, its state, what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from .bots import BotId
+
+
+class OperationState(StrEnum):
+    """Where an operation stands. `str` values are what the database holds."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    UNKNOWN = "unknown"
+    ABANDONED = "abandoned"
+    CANCELED = "canceled"
+
+
+S = OperationState
+
+NEXT_STATES: Mapping[OperationState, frozenset[OperationState]] = {
+    S.AWAITING_APPROVAL: frozenset({S.PENDING, S.FAILED, S.CANCELED}),
+    S.PENDING: frozenset(S) - {S.PENDING, S.AWAITING_APPROVAL},
+    S.UNKNOWN: frozenset(S) - {S.UNKNOWN, S.AWAITING_APPROVAL},
+    S.REQUIRES_ACTION: frozenset({S.SUCCEEDED, S.PROCESSING, S.FAILED, S.CANCELED}),
+    S.PROCESSING: frozenset({S.SUCCEEDED, S.FAILED, S.CANCELED}),
+    S.ABANDONED: frozenset({S.PENDING, S.SUCCEEDED}),
+    S.SUCCEEDED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELED: frozenset(),
+}
+"""Which state may follow which. An effect that Stripe proves is recorded whatever the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One Stripe request of an operation.
+
+    `params` may hold `Ref`-style placeholders `{"$from": "<step>", "field": "id"}`; `path` may
+    hold `{<step>}`, the id of that step's output. `expects` is the `object` Stripe answers with.
+    `optional` steps may be refused without failing the operation (they tidy up).
+    """
+
+    name: str
+    method: Literal["post", "get", "delete"]
+    path: str
+    params: Mapping[str, Any]
+    expects: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """What Stripe definitely answered to one step. `body` is the JSON less its secrets."""
+
+    step: str
+    status: int
+    body: Mapping[str, Any]
+    request_id: str | None = None
+    replayed: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        found = self.body.get("error")
+        return found if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an operation did not succeed; enough to raise the same error again.
+
+    `kind`: `declined`, `action_required`, `refused` (Stripe's answer), `conflict` (Stripe saw the
+    idempotency key with other parameters), `rate_limited` or `unreachable` (never executed).
+    """
+
+    kind: str
+    message: str
+    code: str | None = None
+    decline_code: str | None = None
+    parameter: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an operation came to. `amount_minor` is what was collected or given back."""
+
+    state: OperationState
+    stripe_id: str | None
+    status: str | None
+    amount_minor: int | None
+    currency: str | None
+    paid: bool
+    body: Mapping[str, Any]
+    failure: Failure | None = None
+    destination_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of `stripe_operations`.
+
+    Times are milliseconds since the epoch by the database's clock. `generation` counts how often
+    the operation was started afresh after it had been abandoned for good.
+    """
+
+    operation_id: str
+    bot: BotId
+    region: str
+    verb: str
+    idempotency_key: str | None
+    input_hash: str
+    effect_hash: str
+    state: OperationState
+    steps: tuple[Step, ...]
+    api_version: str
+    account_id: str
+    key_fingerprint: str
+    amount_minor: int | None
+    currency: str | None
+    customer_id: str | None
+    user_email: str | None
+    generation: int = 0
+    created_ms: int = 0
+    started_ms: int = 0
+    updated_ms: int = 0
+    lease_token: str | None = None
+    lease_until_ms: int = 0
+    lease_owner: str | None = None
+    outputs: tuple[StepOutput, ...] = field(default=())
+    outcome: Outcome | None = None

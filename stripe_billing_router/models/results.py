@@ -1,0 +1,60 @@
+"""What a verb returns: frozen, typed, and readable like the Stripe JSON it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ..money import to_major
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Mapping[str, Any]):
+    """The result of a verb.
+
+    `status` is Stripe's own word; `state` is the operation's. `amount` is what was really
+    collected or given back, in major units; `amount_minor` the same in minor units. Also a
+    read-only Mapping over the Stripe JSON (`result["id"]`, `result.get(...)`); `to_dict()`
+    returns that JSON as a plain dict.
+    """
+
+    id: str
+    status: str | None
+    state: str
+    paid: bool
+    amount: Decimal | None
+    amount_minor: int | None
+    currency: str | None
+    operation_id: str
+    idempotency_key: str | None
+    raw: Mapping[str, Any] = field(compare=False)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.raw[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the Stripe JSON as a dict of its own."""
+        return dict(self.raw)
+
+    def __repr__(self) -> str:
+        money = [f"{self.amount} {self.currency}"] if self.amount is not None else []
+        return f"{type(self).__name__}({', '.join([*money, str(self.status), self.id])})"
+
+
+class Charge(Result):
+    """A payment. `client_secret` is in the JSON where the customer still has to act."""
+
+
+def major(amount_minor: int | None, currency: str | None) -> Decimal | None:
+    """Return an amount in major units where both it and its currency are known."""
+    if amount_minor is None or currency is None:
+        return None
+    return to_major(amount_minor, currency)

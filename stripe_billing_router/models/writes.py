@@ -1,0 +1,66 @@
+"""What can be asked of the store; `Store.commit(*writes)` does all of it, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .entries import EntryDraft
+from .operations import Operation, OperationState, Outcome, StepOutput
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOperation:
+    """Insert the intent with its lease. Fails if the id exists, or a keyless twin is in doubt."""
+
+    operation: Operation
+    lease_token: str
+    lease_ms: int
+    lease_owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLease:
+    """Take over an operation whose lease has run out, or renew one's own.
+
+    Fails unless the row still holds `previous_token`, is in one of `states`, and its lease has
+    expired (`by_force` skips that last condition: the holder's own renewal, or a dead holder).
+    """
+
+    operation_id: str
+    previous_token: str | None
+    states: frozenset[OperationState]
+    lease_token: str
+    lease_ms: int
+    lease_owner: str
+    by_force: bool = False
+    reopen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutputs:
+    """Store what the steps so far gave, before the next one begins."""
+
+    operation_id: str
+    lease_token: str
+    outputs: tuple[StepOutput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseOperation:
+    """Move an operation to `state` and release its lease; fails if the lease is not held."""
+
+    operation_id: str
+    lease_token: str | None
+    state: OperationState
+    outputs: tuple[StepOutput, ...]
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class AppendEntry:
+    """Append one ledger entry to its bot's chain."""
+
+    entry: EntryDraft
+
+
+Write = OpenOperation | TakeLease | RecordOutputs | CloseOperation | AppendEntry

@@ -1,0 +1,49 @@
+"""Take secrets out of text and data before they are shown, stored or raised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REDACTED = "[redacted]"
+
+_SECRET = re.compile(
+    r"""
+      \b(?:sk|rk|pk)_(?:org_)?(?:live|test)_[^\s"'<>,;)\]}]+   # API keys
+    | \b(?:sk|rk|pk)_org_[^\s"'<>,;)\]}]+                      # organisation keys
+    | \bwhsec_[^\s"'<>,;)\]}]+                                 # webhook signing secrets
+    | \bhv[sbr]\.[^\s"'<>,;)\]}]+                              # Vault tokens
+    | \b[a-z]{2,8}_[A-Za-z0-9]+_secret_[^\s"'<>,;)\]}]+        # client secrets
+    | \bBearer\s+[^\s"'<>,;)\]}]+
+    """,
+    re.VERBOSE,
+)
+
+_SECRET_FIELDS = frozenset({"client_secret", "api_key", "secret_key"})
+
+
+def redact(text: str) -> str:
+    """Return `text` with anything that looks like a credential replaced."""
+    return _SECRET.sub(REDACTED, text)
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Return a short, single-line, redacted `repr` of any object; never raises."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return "an integer of more than 75 digits"
+    try:
+        text = repr(value[: 4 * limit] if isinstance(value, str | bytes) else value)
+    except Exception:
+        text = f"<{type(value).__name__} without a repr>"
+    text = redact(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def without_secrets(data: Any) -> Any:
+    """Return a copy of JSON-like `data` less every secret field, at any depth."""
+    if isinstance(data, Mapping):
+        return {k: without_secrets(v) for k, v in data.items() if k not in _SECRET_FIELDS}
+    if isinstance(data, list | tuple):
+        return [without_secrets(item) for item in data]
+    return data
