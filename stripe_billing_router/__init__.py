@@ -1,0 +1,133 @@
+"""The only door through which autonomous bots touch money.
+
+A bot says who it is and what it wants; the library decides which product, price, customer,
+currency, account and key apply, whether the bot may do it, does it at most once, and can prove
+afterwards what happened. Importing this package touches no file, socket or database.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import errors as errors
+from .api import charge, register_override, register_route, register_strategy
+from .default import ROUTING_TABLE, get_router, set_router, use_router
+from .errors import (
+    AccountMismatchError,
+    ApprovalRequiredError,
+    BillingError,
+    ConfigurationError,
+    FrozenError,
+    IdempotencyConflictError,
+    InvalidAmountError,
+    InvalidRequestError,
+    KeyConfigurationError,
+    KeyProviderUnavailableError,
+    LedgerTamperedError,
+    LedgerUnavailableError,
+    OperationInProgressError,
+    OutcomeUnknownError,
+    PaymentActionRequiredError,
+    PaymentDeclinedError,
+    PolicyViolationError,
+    RateLimitedError,
+    RouteConfigurationError,
+    RouteNotFoundError,
+    StripeRequestError,
+    StripeUnavailableError,
+    WebhookError,
+)
+from .master_account import STRIPE_MASTER_ACCOUNT_ID
+from .models import Charge, Route
+from .routing import RouteStrategy
+
+if TYPE_CHECKING:
+    from .client import BillingRouter
+    from .store import StripeLedger
+
+STRIPE_REGISTERED_ACCOUNT_ID = STRIPE_MASTER_ACCOUNT_ID
+"""Another name of STRIPE_MASTER_ACCOUNT_ID."""
+
+__all__ = [
+    "ROUTING_TABLE",
+    "STRIPE_MASTER_ACCOUNT_ID",
+    "STRIPE_REGISTERED_ACCOUNT_ID",
+    "AccountMismatchError",
+    "ApprovalRequiredError",
+    "BillingError",
+    "BillingRouter",
+    "Charge",
+    "ConfigurationError",
+    "FrozenError",
+    "IdempotencyConflictError",
+    "InvalidAmountError",
+    "InvalidRequestError",
+    "KeyConfigurationError",
+    "KeyProviderUnavailableError",
+    "LedgerTamperedError",
+    "LedgerUnavailableError",
+    "OperationInProgressError",
+    "OutcomeUnknownError",
+    "PaymentActionRequiredError",
+    "PaymentDeclinedError",
+    "PolicyViolationError",
+    "RateLimitedError",
+    "Route",
+    "RouteConfigurationError",
+    "RouteNotFoundError",
+    "RouteStrategy",
+    "StripeLedger",
+    "StripeRequestError",
+    "StripeUnavailableError",
+    "WebhookError",
+    "charge",
+    "get_router",
+    "register_override",
+    "register_route",
+    "register_strategy",
+    "set_router",
+    "use_router",
+]
+
+_LOADED_WHEN_ASKED_FOR = {
+    "BillingRouter": ".client",
+    "StripeLedger": ".store",
+}
+_PINNED = frozenset({"STRIPE_MASTER_ACCOUNT_ID", "STRIPE_REGISTERED_ACCOUNT_ID"})
+
+
+class _Package(ModuleType):
+    """This package as a module: the pinned account cannot be assigned or deleted."""
+
+    def __getattr__(self, name: str) -> Any:
+        module = _LOADED_WHEN_ASKED_FOR.get(name)
+        if module is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(module, self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _refuse_pinned(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        _refuse_pinned(name)
+        super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *__all__})
+
+
+def _refuse_pinned(name: str) -> None:
+    if name in _PINNED:
+        raise ConfigurationError(
+            f"{name} is pinned in code. Run `stripe-billing-router pin-account acct_…` on a "
+            "vendored copy instead."
+        )
+
+
+sys.modules[__name__].__class__ = _Package

@@ -7,7 +7,7 @@
         ├── ConfigurationError              the routing file, a setting or the pinned account
         │   ├── RouteConfigurationError     a route, override or strategy is malformed (ValueError)
         │   └── KeyConfigurationError       a key is missing, malformed or not a live key
-        ├── RouteNotFoundError              no rule for this domain, region, category, bot or override
+        ├── RouteNotFoundError              no rule for this bot, region or override
         ├── KeyProviderUnavailableError     Vault does not answer
         ├── InvalidRequestError             the caller's arguments (ValueError)
         │   └── InvalidAmountError

@@ -102,6 +102,19 @@ def to_minor(amount: object, currency_code: str) -> int:
     return minor
 
 
+def canonical_amount(amount: object) -> str:
+    """Return `amount` (major units) as its one plain decimal text: 19.990 and 19.99 are equal.
+
+    Raises InvalidAmountError as `to_minor` does, but for what depends on a currency.
+    """
+    digits, exponent = _exact(amount)
+    if exponent < -_MOST_DIGITS:
+        _refuse(amount, "has more decimal places than any currency; round it yourself.")
+    if digits.bit_length() > 4 * _MOST_DIGITS:
+        _refuse(amount, "is more than Stripe's maximum; split the payment.")
+    return format(Decimal((0, tuple(int(d) for d in str(digits)), exponent)), "f")
+
+
 def to_major(minor: int, currency_code: str) -> Decimal:
     """Return `minor` (Stripe's minor units, of either sign) in major units, exactly."""
     sign = 1 if minor < 0 else 0

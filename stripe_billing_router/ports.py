@@ -13,7 +13,7 @@ from .models import BotId, Operation, Outcome, ResolvedRoute, Route, Write
 
 
 class Clock(Protocol):
-    """Time. `now_ms` is the wall clock; `elapsed` counts seconds, suspension of the host included."""
+    """Time. `now_ms` is the wall clock; `elapsed` counts seconds, also while the host sleeps."""
 
     def now_ms(self) -> int: ...
     def elapsed(self) -> float: ...
@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """The keys in force. `allowed` holds `sha256:` fingerprints, `accounts` pins some to accounts."""
+    """The keys in force. `allowed` are `sha256:` fingerprints; `accounts` pins some to accounts."""
 
     secret_key: str
     public_key: str | None
@@ -88,19 +88,19 @@ class PaymentProvider(Protocol):
     def send(self, request: Request) -> Reply: ...
 
 
-class DuplicateOperation(Exception):  # noqa: N818 - a signal between store and engine
+class DuplicateOperation(Exception):
     """The operation id exists already."""
 
 
-class TwinInDoubt(Exception):  # noqa: N818 - a signal between store and engine
+class TwinInDoubt(Exception):
     """An equal keyless operation is in doubt or waits; `args[0]` is its operation id."""
 
 
-class StaleLease(Exception):  # noqa: N818 - a signal between store and engine
+class StaleLease(Exception):
     """The row is not what the writer believed: another holds it, or its state has moved on."""
 
 
-class CommitAmbiguous(Exception):  # noqa: N818 - a signal between store and engine
+class CommitAmbiguous(Exception):
     """The database broke off during COMMIT: the writes may or may not be there."""
 
 

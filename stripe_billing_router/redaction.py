@@ -34,7 +34,7 @@ def shown(value: object, limit: int = 80) -> str:
         return "an integer of more than 75 digits"
     try:
         text = repr(value[: 4 * limit] if isinstance(value, str | bytes) else value)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a hostile repr must not break an error message
         text = f"<{type(value).__name__} without a repr>"
     text = redact(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -133,6 +133,7 @@ class Operation:
     currency: str | None
     customer_id: str | None
     user_email: str | None
+    arguments: Mapping[str, Any]
     generation: int = 0
     created_ms: int = 0
     started_ms: int = 0

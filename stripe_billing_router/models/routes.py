@@ -88,7 +88,7 @@ def check_route(data: object, path: str = "", *, partial: bool = False) -> list[
     if not isinstance(data, Mapping):
         return [Fault(path, f"is not a mapping of route fields but {shown(data)}")]
     faults = [Fault(path, _unknown(name)) for name in data if name not in FIELDS]
-    if partial and not data:
+    if partial and all(value is None for value in data.values()):
         faults.append(Fault(path, "sets nothing; name at least one field, such as price_id"))
     if not partial:
         faults += [Fault(path, f"{name} is missing") for name in REQUIRED if name not in data]

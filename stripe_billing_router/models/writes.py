@@ -22,8 +22,9 @@ class OpenOperation:
 class TakeLease:
     """Take over an operation whose lease has run out, or renew one's own.
 
-    Fails unless the row still holds `previous_token`, is in one of `states`, and its lease has
-    expired (`by_force` skips that last condition: the holder's own renewal, or a dead holder).
+    Fails unless the row still holds `previous_token`, is in one of `states`, was started less
+    than `max_age_ms` ago, and its lease has expired (`by_force` skips that last condition: the
+    holder's own renewal, or a dead holder). The row becomes `pending`; `reopen` restarts its age.
     """
 
     operation_id: str
@@ -32,6 +33,7 @@ class TakeLease:
     lease_token: str
     lease_ms: int
     lease_owner: str
+    max_age_ms: int | None
     by_force: bool = False
     reopen: bool = False
 
@@ -47,13 +49,17 @@ class RecordOutputs:
 
 @dataclass(frozen=True, slots=True)
 class CloseOperation:
-    """Move an operation to `state` and release its lease; fails if the lease is not held."""
+    """Move an operation to `state` and release its lease.
+
+    Fails unless the row holds `lease_token` (None: no lease) and its state may become `state`.
+    `outputs` of None leaves what is stored.
+    """
 
     operation_id: str
     lease_token: str | None
     state: OperationState
-    outputs: tuple[StepOutput, ...]
     outcome: Outcome | None
+    outputs: tuple[StepOutput, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

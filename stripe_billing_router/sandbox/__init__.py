@@ -1,0 +1,70 @@
+"""A stateful stand-in for Stripe, in memory, with a clock of its own and faults on demand.
+
+::
+
+    world = World()                                        # account_id=, now_ms=, clock=, seed=
+    client = stripe.StripeClient(
+        SANDBOX_SECRET_KEY,
+        http_client=SandboxHTTPClient(world),
+        base_addresses={"api": SANDBOX_API_BASE},
+    )
+
+    world.add_customer("cus_1", email="a@b.example", default_payment_method="pm_1")     -> id
+    world.add_payment_method("pm_2", customer="cus_1", outcome="declined:insufficient_funds")
+    world.set_outcome("pm_2", "succeeds")                  # or authentication_required, processing
+    world.complete_action("pi_…", succeed=True)            # the customer acts, or pays
+    world.settle_processing("pi_…", succeed=True)          # the bank answers
+
+    world.add_key("rk_live_…", restricted=True)            # account=, denied={"account", "charges"}
+    world.revoke_key("sk_live_…")
+
+    world.faults.add(Fault("cut", effect=True, match="POST /v1/payment_intents"))
+    world.faults.add(Fault("rate_limited", retry_after=2, times=3), Fault("server_error"))
+    world.faults.pending, world.faults.fired, world.faults.clear()
+
+    world.clock.now_ms(), world.advance(seconds), world.clock.set(now_ms)
+    world.requests                                         # RecordedRequest: what arrived
+    world.effects()                                        # every charge that moved money
+    world.objects("payment_intent"), world.get("pi_…")     # copies of what the account holds
+
+    world.handle(HttpRequest.to("POST", "/v1/customers", headers, "email=x"))   -> HttpResponse
+
+Stripe's own test payment methods (`pm_card_visa`, `pm_card_chargeDeclined`, …) work too. The kinds
+of `Fault` and what they mean are in its docstring. `handle` raises `WireFault` where no response
+comes back; `SandboxHTTPClient` turns that into what the Stripe SDK raises. `VirtualClock` has the
+methods of the engine's `Clock`, so one clock can serve both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .access import SANDBOX_SECRET_KEY
+from .clock import VirtualClock
+from .faults import Fault
+from .wire import HttpRequest, HttpResponse, WireFault
+from .world import World
+
+if TYPE_CHECKING:
+    from .client import SANDBOX_API_BASE, SandboxHTTPClient
+
+__all__ = [
+    "SANDBOX_API_BASE",
+    "SANDBOX_SECRET_KEY",
+    "Fault",
+    "HttpRequest",
+    "HttpResponse",
+    "SandboxHTTPClient",
+    "VirtualClock",
+    "WireFault",
+    "World",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the HTTP client, and with it the Stripe SDK, only when it is asked for."""
+    if name in ("SANDBOX_API_BASE", "SandboxHTTPClient"):
+        from . import client  # noqa: PLC0415 - the SDK is heavy; importing this package is not
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

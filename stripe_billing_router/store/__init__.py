@@ -1,0 +1,6 @@
+"""The durable memory. This room alone knows SQLAlchemy; nobody outside sees a connection."""
+
+from .ledger import Broken, StripeLedger, Verification
+from .store import SqlStore
+
+__all__ = ["Broken", "SqlStore", "StripeLedger", "Verification"]

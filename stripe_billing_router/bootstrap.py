@@ -1,0 +1,133 @@
+"""Puts the parts together. The only file that names concrete adapters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .alerts import LogObserver, LogReaction
+from .config import Recovery, RoutingFile, Settings, load_routing_file, load_settings
+from .engine import (
+    AccountCheck,
+    Closing,
+    Leases,
+    Lookups,
+    Observers,
+    OperationSequence,
+    Parts,
+    Reactions,
+    Reader,
+    Runner,
+    SystemClock,
+)
+from .gateway import StripeGateway
+from .keys import KeyRing
+from .master_account import STRIPE_MASTER_ACCOUNT_ID
+from .ports import Clock, Guard, Observer, Reaction
+from .routing import RoutingTable
+from .store import SqlStore
+
+if TYPE_CHECKING:
+    import stripe
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a host gives in code; None means: from the environment or the routing file."""
+
+    config: str | Path | None = None
+    secret_key: str | None = None
+    public_key: str | None = None
+    home: str | Path | None = None
+    ledger_url: str | None = None
+    api_base: str | None = None
+    http_client: stripe.HTTPClient | None = None
+    clock: Clock | None = None
+    guards: Sequence[Guard] = ()
+    observers: Sequence[Observer] = ()
+    reactions: Sequence[Reaction] = ()
+    environ: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts of one router."""
+
+    settings: Settings
+    table: RoutingTable
+    keys: KeyRing
+    store: SqlStore
+    gateway: StripeGateway
+    sequence: OperationSequence
+
+
+def assemble(given: Given) -> Assembly:
+    """Read settings and routing file and connect the parts; opens no database or connection."""
+    environ = os.environ if given.environ is None else given.environ
+    settings = load_settings(
+        environ,
+        Path.cwd(),
+        routing_config=given.config,
+        home=given.home,
+        ledger_url=given.ledger_url,
+        api_base=given.api_base,
+    )
+    file = load_routing_file(settings.routing_config)
+    clock = given.clock or SystemClock()
+    store = SqlStore(
+        settings.ledger_url,
+        clock,
+        account_id=STRIPE_MASTER_ACCOUNT_ID,
+        api_base=settings.api_base,
+    )
+    gateway = StripeGateway(
+        api_base=settings.api_base,
+        http_timeout=file.recovery.http_timeout,
+        http_client=given.http_client,
+    )
+    keys = _keys(given, environ, file)
+    table = RoutingTable(file.routes, file.overrides, file.default_currency)
+    sequence = OperationSequence(_parts(given, store, gateway, table, keys, clock, file.recovery))
+    return Assembly(settings, table, keys, store, gateway, sequence)
+
+
+def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile) -> KeyRing:
+    return KeyRing(
+        environ=environ,
+        given_secret=given.secret_key,
+        given_public=given.public_key,
+        file_allowed=file.allowed_secret_keys,
+        file_accounts=file.key_accounts,
+    )
+
+
+def _parts(
+    given: Given,
+    store: SqlStore,
+    gateway: StripeGateway,
+    table: RoutingTable,
+    keys: KeyRing,
+    clock: Clock,
+    recovery: Recovery,
+) -> Parts:
+    reader = Reader(gateway, clock)
+    reactions = Reactions([LogReaction(), *given.reactions])
+    leases = Leases(store, clock, gateway.longest_send)
+    return Parts(
+        store=store,
+        provider=gateway,
+        routes=table,
+        keys=keys,
+        clock=clock,
+        reader=reader,
+        accounts=AccountCheck(reader, reactions, clock, gateway.api_base),
+        lookups=Lookups(reader, clock),
+        leases=leases,
+        runner=Runner(store, gateway, clock, leases, recovery.retry_for),
+        closing=Closing(store, clock, Observers([LogObserver(), *given.observers]), reactions),
+        guards=tuple(given.guards),
+        in_progress_wait=recovery.in_progress_wait,
+    )

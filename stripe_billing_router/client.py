@@ -1,0 +1,176 @@
+"""The router as an object; `stripe_billing_router.charge(...)` is a default router's `charge`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from .bootstrap import Given, assemble
+from .models import Charge, Route, RouteKey
+from .ports import Clock, Guard, Observer, Reaction
+from .routing import RouteStrategy
+from .store import StripeLedger
+from .verbs import VERBS
+
+if TYPE_CHECKING:
+    import stripe
+
+
+class BillingRouter:
+    """The door to Stripe: routes, checks, writes down, sends at most once, proves.
+
+    Everything is optional and comes from the environment and the routing file where it is not
+    given. `config` is the routing file, `ledger_url` an SQLAlchemy URL, `home` the folder where
+    relative paths start. `guards` may veto calls, `observers` are told, `reactions` follow a
+    failed check. Making a router reads the routing file; the database and Stripe come at first
+    use. Safe under threads and after `fork`. Raises ConfigurationError with every fault found.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        secret_key: str | None = None,
+        public_key: str | None = None,
+        home: str | Path | None = None,
+        ledger_url: str | None = None,
+        api_base: str | None = None,
+        http_client: stripe.HTTPClient | None = None,
+        clock: Clock | None = None,
+        guards: Sequence[Guard] = (),
+        observers: Sequence[Observer] = (),
+        reactions: Sequence[Reaction] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._parts = assemble(
+            Given(
+                config,
+                secret_key,
+                public_key,
+                home,
+                ledger_url,
+                api_base,
+                http_client,
+                clock,
+                guards,
+                observers,
+                reactions,
+                environ,
+            )
+        )
+
+    def charge(
+        self,
+        bot_id: str,
+        amount: Decimal | int | str | float | None = None,
+        description: str | None = None,
+        *,
+        price_id: str | None = None,
+        quantity: int | None = None,
+        customer_id: str | None = None,
+        payment_method_id: str | None = None,
+        on_session: bool = False,
+        overrides: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **params: Any,
+    ) -> Charge:
+        """Collect `amount` (major units, such as `"19.99"`) from the bot's customer.
+
+        Returns when the money has moved (`paid`) or is on its way (`status` `processing`). With
+        `on_session=True` the unconfirmed payment is returned for a front end to finish. The
+        payment method is the argument, else the route's, else the customer's default. `params`
+        go to Stripe's PaymentIntent create request and are checked against the SDK's own list.
+
+        The same `idempotency_key` gives the same result and never a second payment. Raises the
+        errors of `stripe_billing_router.errors`; PaymentDeclinedError, PaymentActionRequiredError
+        and OutcomeUnknownError are the ones a bot should know.
+        """
+        given = {
+            "amount": amount,
+            "description": description,
+            "price_id": price_id,
+            "quantity": quantity,
+            "customer_id": customer_id,
+            "payment_method_id": payment_method_id,
+            "on_session": on_session,
+        }
+        done = self._run("charge", bot_id, given, params, overrides, idempotency_key, metadata)
+        return cast("Charge", done)
+
+    def register_route(
+        self,
+        business_category: str,
+        bot_name: str,
+        route: Mapping[str, str],
+        *,
+        domain: str = "stripe",
+        region: str = "default",
+    ) -> None:
+        """Add or replace a route at run time; validated like the file's."""
+        self._parts.table.register_route(
+            business_category, bot_name, route, domain=domain, region=region
+        )
+
+    def register_override(self, rule: Mapping[str, Any]) -> None:
+        """Add or replace an override rule at run time.
+
+        `rule` has business_category, bot_name, key, value, route and optionally domain, region.
+        """
+        self._parts.table.register_override(rule)
+
+    def register_strategy(self, strategy: RouteStrategy) -> None:
+        """Add a strategy that may refine every resolved route, after those added before it."""
+        self._parts.table.register_strategy(strategy)
+
+    @property
+    def routes(self) -> Mapping[RouteKey, Route]:
+        """A live, read-only view of the routes in force."""
+        return self._parts.table.routes
+
+    @property
+    def ledger(self) -> StripeLedger:
+        """The ledger of this router's database."""
+        return self._parts.store.ledger
+
+    def close(self) -> None:
+        """Close connections. A router that is used again opens them again."""
+        self._parts.gateway.close()
+        self._parts.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"BillingRouter({str(self._parts.settings.routing_config)!r})"
+
+    def _run(
+        self,
+        verb: str,
+        bot_id: str,
+        given: Mapping[str, Any],
+        params: Mapping[str, Any],
+        overrides: Mapping[str, str] | None,
+        idempotency_key: str | None,
+        metadata: Mapping[str, str] | None,
+    ) -> Any:
+        return self._parts.sequence.run(
+            VERBS[verb],
+            bot_id,
+            given,
+            params,
+            overrides=overrides,
+            idempotency_key=idempotency_key,
+            metadata=metadata,
+        )

@@ -1,0 +1,75 @@
+"""The routing file: routes, override rules and the reserved sections."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..models import Fault, OverrideKey, Route, RouteKey
+from ..redaction import shown
+from .documents import Document, read_document
+from .faults import faulty, plain_path
+from .route_tree import RouteTree
+from .sections import RESERVED, Recovery, Sections, check_sections
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingFile:
+    """A routing file without a fault.
+
+    `allowed_secret_keys` holds `sha256:` fingerprints, whatever the file holds, and
+    `key_accounts` the accounts that some of them are pinned to; () if the section is absent.
+    """
+
+    path: Path
+    routes: Mapping[RouteKey, Route] = field(repr=False)
+    overrides: Mapping[OverrideKey, Mapping[str, str]] = field(repr=False)
+    default_currency: str
+    allowed_secret_keys: tuple[str, ...]
+    key_accounts: Mapping[str, str]
+    policies: Mapping[str, Any]
+    hooks: Mapping[str, Any]
+    recovery: Recovery
+
+
+def load_routing_file(path: str | os.PathLike[str]) -> RoutingFile:
+    """Return the file's contents: JSON by the suffix `.json`, else YAML.
+
+    Raises one ConfigurationError with every fault of the file in `.faults`, each with its path
+    inside the file, such as `("stripe.eu.finance.bot", "price_id is empty")`. No key is shown.
+    """
+    where = Path(path).absolute()
+    data, faults = _top_level(read_document(where))
+    sections, wrong_sections = check_sections(data)
+    tree = RouteTree(data, RESERVED)
+    faults = [*faults, *wrong_sections, *tree.faults]
+    if faults:
+        raise faulty(plain_path(where), faults, "Correct the file and start again.")
+    return _routing_file(where, sections, tree)
+
+
+def _top_level(document: Document) -> tuple[Mapping[str, Any], list[Fault]]:
+    if isinstance(document.data, Mapping):
+        return document.data, document.faults
+    why = "is empty" if document.data is None else f"is no mapping but {shown(document.data)}"
+    fault = Fault("", f"{why}; `stripe-billing-router init` in a new folder writes an example")
+    return {}, [*document.faults, fault]
+
+
+def _routing_file(path: Path, sections: Sections, tree: RouteTree) -> RoutingFile:
+    keys = sections.allowed_secret_keys
+    return RoutingFile(
+        path=path,
+        routes=MappingProxyType(tree.routes),
+        overrides=MappingProxyType(tree.overrides),
+        default_currency=sections.default_currency,
+        allowed_secret_keys=tuple(dict.fromkeys(key.fingerprint for key in keys)),
+        key_accounts={key.fingerprint: key.account for key in keys if key.account},
+        policies=sections.policies,
+        hooks=sections.hooks,
+        recovery=sections.recovery,
+    )

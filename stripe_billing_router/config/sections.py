@@ -1,0 +1,173 @@
+"""The reserved sections of the routing file, validated by pydantic; its errors become faults."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from ..errors import InvalidAmountError
+from ..fingerprint import key_fingerprint
+from ..models import Fault
+from ..money import currency
+from ..redaction import shown
+from ..routing import dotted
+
+_STRICT: Final = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+_NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
+_LIVE_KEY: Final = re.compile(r"[sr]k_live_[A-Za-z0-9_]{1,255}", re.ASCII)
+_FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9]{1,64}", re.ASCII)
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    return PydanticCustomError("fault", "{message}", {"message": message})
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value)
+    raise _wrong(f"is {shown(value)}, not a number of seconds such as 30")
+
+
+def _seconds(least: float, most: float) -> Any:
+    return Annotated[float, BeforeValidator(_number), Field(ge=least, le=most)]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How long things may take, in seconds.
+
+    `http_timeout` bounds one request, `retry_for` the repeats of one step; `in_progress_wait` is
+    how long a keyed call waits for its twin; a keyed operation is completed by recovery while it
+    is younger than `complete_within`, which stays below Stripe's 24 hours for idempotency keys.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    http_timeout: Annotated[float, _seconds(0.1, 120)] = 30.0
+    retry_for: Annotated[float, _seconds(0, 600)] = 30.0
+    in_progress_wait: Annotated[float, _seconds(0, 120)] = 5.0
+    complete_within: Annotated[float, _seconds(0, 82_800)] = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedKey:
+    """An allowed secret key by its `sha256:` fingerprint; `account` pins a restricted key's."""
+
+    fingerprint: str
+    account: str | None = None
+
+
+def _allowed_key(entry: object) -> AllowedKey:
+    """Return what one entry of `allowed_secret_keys` names; the key itself is not kept."""
+    if isinstance(entry, Mapping):
+        return _pinned(entry)
+    text = entry.strip() if isinstance(entry, str) else ""
+    if _LIVE_KEY.fullmatch(text):
+        return AllowedKey(key_fingerprint(text))
+    if _FINGERPRINT.fullmatch(text):
+        return AllowedKey(text)
+    raise _wrong(
+        "is neither a live secret key (sk_live_…, rk_live_…) nor 'sha256:' and 64 hex digits"
+    )
+
+
+def _pinned(entry: Mapping[object, object]) -> AllowedKey:
+    if set(entry) != {"fingerprint", "account"}:
+        raise _wrong("needs fingerprint and account, and nothing else")
+    fingerprint, account = entry["fingerprint"], entry["account"]
+    if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
+        raise _wrong("has a fingerprint that is not 'sha256:' and 64 hex digits")
+    if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
+        raise _wrong("has an account that is not an id such as acct_123")
+    return AllowedKey(fingerprint, account)
+
+
+def _currency(value: object) -> str:
+    try:
+        return currency(value).code
+    except InvalidAmountError as error:
+        raise _wrong(f"is wrong: {error}") from None
+
+
+def _unsupported(value: object) -> Mapping[str, Any]:
+    if value is None or value == {}:
+        return {}
+    raise _wrong("is not supported: this version does not act on it; remove the section")
+
+
+_Unsupported = Annotated[Mapping[str, Any], PlainValidator(_unsupported)]
+
+
+class Sections(BaseModel):
+    """The reserved top-level sections; what is absent or null has its default."""
+
+    model_config = _STRICT
+
+    allowed_secret_keys: Annotated[
+        tuple[Annotated[AllowedKey, PlainValidator(_allowed_key)], ...], Field(min_length=1)
+    ] = Field(default=(), validate_default=False)
+    default_currency: Annotated[str, PlainValidator(_currency)] = "usd"
+    policies: _Unsupported = Field(default_factory=dict)
+    hooks: _Unsupported = Field(default_factory=dict)
+    recovery: Recovery = Recovery()
+
+
+RESERVED: Final = tuple(Sections.model_fields)
+
+
+def check_sections(data: Mapping[str, Any]) -> tuple[Sections, list[Fault]]:
+    """Return the sections and their faults; with faults, the sections are the defaults."""
+    given = {name: data[name] for name in RESERVED if data.get(name) is not None}
+    try:
+        return Sections.model_validate(given), []
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+    return Sections(), list(_faults(details))
+
+
+def _faults(details: list[ErrorDetails]) -> Iterator[Fault]:
+    for detail in details:
+        *parents, name = detail["loc"]
+        if detail["type"] == "unexpected_keyword_argument":
+            yield Fault(dotted(map(str, parents)), _unknown(name))
+        else:
+            yield Fault(dotted(map(str, detail["loc"])), _message(detail))
+
+
+def _message(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "fault":
+            return str(context["message"])
+        case "greater_than_equal":
+            return f"is less than {context['ge']:g} seconds"
+        case "less_than_equal":
+            return f"is more than {context['le']:g} seconds"
+        case "too_short":
+            return "is empty, which would allow no key; name a key, or leave the section out"
+        case "tuple_type":
+            return "is not a list"
+        case _:
+            return "is not a mapping of names to values"
+
+
+def _unknown(name: object) -> str:
+    known = tuple(TypeAdapter(Recovery).json_schema()["properties"])
+    close = difflib.get_close_matches(str(name), known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+    return f"{shown(str(name))} is unknown; {hint}"

@@ -1,0 +1,85 @@
+"""The process's default router: made at first use, replaceable at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError
+from .models import Route, RouteKey
+
+if TYPE_CHECKING:
+    from .client import BillingRouter
+
+_lock = RLock()
+_router: BillingRouter | None = None
+_used: list[BillingRouter] = []
+
+
+def get_router() -> BillingRouter:
+    """Return the current default router, making it from the environment at first use."""
+    current = _used[-1] if _used else _router
+    return current if current is not None else _make()
+
+
+def set_router(router: BillingRouter | None) -> None:
+    """Make `router` the default (at start-up); None has the next use make one again."""
+    global _router
+    with _lock:
+        _router = router
+
+
+@contextmanager
+def use_router(router: BillingRouter) -> Iterator[BillingRouter]:
+    """Make `router` the default of the whole process while the context lasts.
+
+    Contexts nest; leaving one out of order raises ConfigurationError.
+    """
+    with _lock:
+        _used.append(router)
+    try:
+        yield router
+    finally:
+        with _lock:
+            _leave(router)
+
+
+def _leave(router: BillingRouter) -> None:
+    if _used[-1] is not router:
+        raise ConfigurationError(
+            "use_router() contexts were left out of order. They are process-wide: nest them, and "
+            "give each thread its router as an object instead."
+        )
+    _used.pop()
+
+
+def _make() -> BillingRouter:
+    global _router
+    from .client import BillingRouter  # noqa: PLC0415 - importing the package must stay light
+
+    with _lock:
+        if _router is None:
+            _router = BillingRouter()
+        return _router
+
+
+class _RoutingTable(Mapping[RouteKey, Route]):
+    """The default router's routes; loaded at first use, read-only, the same object for ever."""
+
+    def __getitem__(self, key: RouteKey) -> Route:
+        return get_router().routes[key]
+
+    def __iter__(self) -> Iterator[RouteKey]:
+        return iter(get_router().routes)
+
+    def __len__(self) -> int:
+        return len(get_router().routes)
+
+    def __repr__(self) -> str:
+        return "ROUTING_TABLE"
+
+
+ROUTING_TABLE: Mapping[RouteKey, Route] = _RoutingTable()
+"""`(domain, region, business_category, bot_name)` to Route."""

@@ -1,0 +1,92 @@
+"""Is it the right key, of the right account? Checked in every call, cached per key."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from ..errors import ConfigurationError, KeyConfigurationError
+from ..fingerprint import key_fingerprint
+from ..master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
+from ..models import BotId, Route
+from ..ports import Clock, Discrepancy, Keys, Reply
+from .reactions import Reactions
+from .reads import Reader
+
+_GOOD_FOR = 6 * 3600.0
+_STRIPE_ITSELF = "https://api.stripe.com"
+
+
+class AccountCheck:
+    """Checks key, route and account against the master account."""
+
+    def __init__(self, reader: Reader, reactions: Reactions, clock: Clock, api_base: str) -> None:
+        self._reader = reader
+        self._reactions = reactions
+        self._clock = clock
+        self._api_base = api_base
+        self._verified: dict[str, float] = {}
+        self._lock = Lock()
+
+    def check_pin(self) -> None:
+        """Refuse to talk to Stripe itself while the pinned account is the sandbox's."""
+        if self._api_base == _STRIPE_ITSELF and STRIPE_MASTER_ACCOUNT_ID == SANDBOX_ACCOUNT_ID:
+            raise ConfigurationError(
+                "The pinned master account is the sandbox's, so nothing is sent to Stripe. Run "
+                "`stripe-billing-router vendor DIR --account acct_…` and import that copy, or use "
+                "stripe_billing_router.testing.sandbox().",
+                faults=(("master_account", "is the sandbox's"),),
+            )
+
+    def check(self, bot: BotId, keys: Keys, route: Route) -> None:
+        """Raise AccountMismatchError, after its consequences, unless everything is the master's."""
+        self.check_key(bot, keys)
+        if route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID):
+            self._reactions.mismatch(
+                Discrepancy(bot, "route_account", route.account_id, STRIPE_MASTER_ACCOUNT_ID)
+            )
+        self.check_account(bot, keys)
+
+    def check_key(self, bot: BotId, keys: Keys) -> None:
+        if key_fingerprint(keys.secret_key) not in keys.allowed:
+            self._reactions.mismatch(Discrepancy(bot, "key", None, STRIPE_MASTER_ACCOUNT_ID))
+
+    def check_account(self, bot: BotId, keys: Keys) -> None:
+        fingerprint = key_fingerprint(keys.secret_key)
+        with self._lock:
+            verified = self._verified.get(fingerprint)
+        if verified is not None and self._clock.elapsed() - verified < _GOOD_FOR:
+            return
+        account = self._account_of(keys, fingerprint)
+        if account != STRIPE_MASTER_ACCOUNT_ID:
+            self._reactions.mismatch(
+                Discrepancy(bot, "key_account", account, STRIPE_MASTER_ACCOUNT_ID)
+            )
+        with self._lock:
+            self._verified[fingerprint] = self._clock.elapsed()
+
+    def forget(self) -> None:
+        """Look every key's account up again."""
+        with self._lock:
+            self._verified.clear()
+
+    def _account_of(self, keys: Keys, fingerprint: str) -> str:
+        reply = self._reader.get("/v1/account", keys.secret_key, "account")
+        if reply.status == 200:
+            return str(reply.body["id"])
+        if reply.status == 403 and fingerprint in keys.accounts:
+            return keys.accounts[fingerprint]
+        raise _refused(reply, keys.source)
+
+
+def _refused(reply: Reply, source: str) -> KeyConfigurationError:
+    if reply.status == 403:
+        return KeyConfigurationError(
+            f"The restricted key from {source} may not read its own account. Give it that "
+            "permission, or pin its fingerprint to the account under allowed_secret_keys.",
+            reason="account_unreadable",
+        )
+    return KeyConfigurationError(
+        f"Stripe refuses the key from {source} (HTTP {reply.status}). Replace it with a live key "
+        "that has not been revoked.",
+        reason="refused_by_stripe",
+    )

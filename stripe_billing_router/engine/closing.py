@@ -1,0 +1,162 @@
+"""Writing down what an operation came to, and handing it to the caller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from ..errors import LedgerUnavailableError
+from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..models import (
+    AppendEntry,
+    CloseOperation,
+    EntryDraft,
+    Operation,
+    OperationState,
+    Outcome,
+    Result,
+    major,
+)
+from ..ports import Clock, CommitAmbiguous, Discrepancy, Event, StaleLease, Store
+from ..redaction import without_secrets
+from ..verbs import Verb
+from .failures import error_of
+from .observing import Observers
+from .reactions import Reactions
+
+
+class Closing:
+    """The last commit of an operation, and what its caller gets."""
+
+    def __init__(
+        self, store: Store, clock: Clock, observers: Observers, reactions: Reactions
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._observers = observers
+        self._reactions = reactions
+
+    def close(
+        self, operation: Operation, outcome: Outcome, verb: Verb, lease_token: str | None
+    ) -> Operation:
+        """Commit outcome and ledger entry together; return the operation as it now is.
+
+        The caller gets its result even if this cannot be written: the payment is what it is, and
+        the open row is completed later. The failure is told as critical.
+        """
+        closed = replace(operation, state=outcome.state, outcome=outcome)
+        writes = (
+            CloseOperation(
+                operation.operation_id, lease_token, outcome.state, outcome, operation.outputs
+            ),
+            AppendEntry(self._log_payment(closed, outcome, verb)),
+        )
+        try:
+            self._store.commit(*writes)
+        except StaleLease:
+            self._tell(closed, "operation.superseded", "another process records this operation")
+        except (LedgerUnavailableError, CommitAmbiguous) as error:
+            self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {error}")
+        else:
+            self._tell(closed, "operation.closed", f"{verb.name} {outcome.state}")
+        return closed
+
+    def leave_unknown(self, operation: Operation, lease_token: str) -> None:
+        """Mark an operation as in doubt and give up its lease; a crash would leave it likewise."""
+        try:
+            self._store.commit(
+                CloseOperation(
+                    operation.operation_id, lease_token, OperationState.UNKNOWN, None, None
+                )
+            )
+        except (StaleLease, LedgerUnavailableError, CommitAmbiguous) as error:
+            self._tell(operation, "operation.unrecorded", f"the doubt is not recorded: {error}")
+        else:
+            self._tell(operation, "operation.unknown", "the outcome is unknown")
+
+    def deliver(
+        self, operation: Operation, verb: Verb, public_key: str | None = None, *, first: bool
+    ) -> Result:
+        """Return the caller's result, or raise what it came to. `first`: not a replay."""
+        outcome = operation.outcome
+        if outcome is None:
+            raise error_of(operation)
+        if first and _foreign(outcome):
+            self._reactions.mismatch(_misdirected(operation, outcome), money="moved")
+        if _is_error(operation, outcome, verb):
+            raise error_of(operation, public_key)
+        return _result(operation, outcome, verb)
+
+    def _log_payment(self, operation: Operation, outcome: Outcome, verb: Verb) -> EntryDraft:
+        """Return the ledger entry of an operation's outcome."""
+        return EntryDraft(
+            id=outcome.stripe_id or operation.operation_id,
+            action_type=verb.action_type,
+            amount_minor=outcome.amount_minor,
+            currency=outcome.currency or operation.currency,
+            timestamp_ms=self._clock.now_ms(),
+            user_email=operation.user_email,
+            bot_id=str(operation.bot),
+            destination_account=outcome.destination_account or STRIPE_MASTER_ACCOUNT_ID,
+            raw_event=without_secrets(outcome.body),
+            error=outcome.failure is not None or _foreign(outcome),
+            operation_id=operation.operation_id,
+            status=outcome.state,
+        )
+
+    def _tell(self, operation: Operation, name: str, message: str) -> None:
+        self._observers.tell(
+            Event(
+                name,
+                _SEVERITIES[name],
+                message,
+                operation.bot,
+                operation.verb,
+                operation.operation_id,
+                operation.outcome,
+            )
+        )
+
+
+_SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
+    "operation.closed": "info",
+    "operation.unrecorded": "critical",
+    "operation.unknown": "warning",
+    "operation.superseded": "warning",
+}
+
+
+def _foreign(outcome: Outcome) -> bool:
+    return outcome.destination_account not in (None, STRIPE_MASTER_ACCOUNT_ID)
+
+
+def _misdirected(operation: Operation, outcome: Outcome) -> Discrepancy:
+    return Discrepancy(
+        operation.bot,
+        "destination",
+        outcome.destination_account,
+        STRIPE_MASTER_ACCOUNT_ID,
+        operation.operation_id,
+    )
+
+
+def _is_error(operation: Operation, outcome: Outcome, verb: Verb) -> bool:
+    if outcome.state in (OperationState.SUCCEEDED, OperationState.PROCESSING):
+        return False
+    return not (outcome.state is OperationState.REQUIRES_ACTION and verb.returns(operation))
+
+
+def _result(operation: Operation, outcome: Outcome, verb: Verb) -> Result:
+    waits = outcome.state is OperationState.REQUIRES_ACTION
+    return verb.result_type()(
+        id=outcome.stripe_id or operation.operation_id,
+        status=outcome.status,
+        state=str(outcome.state),
+        paid=outcome.paid,
+        amount=major(outcome.amount_minor, outcome.currency),
+        amount_minor=outcome.amount_minor,
+        currency=outcome.currency,
+        operation_id=operation.operation_id,
+        idempotency_key=operation.idempotency_key,
+        raw=outcome.body if waits else without_secrets(outcome.body),
+    )

@@ -1,0 +1,142 @@
+"""What an operation came to, as the error that its caller gets; the same error at each replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import (
+    BillingError,
+    IdempotencyConflictError,
+    OutcomeUnknownError,
+    PaymentActionRequiredError,
+    PaymentDeclinedError,
+    RateLimitedError,
+    StripeRequestError,
+    StripeUnavailableError,
+)
+from ..models import Failure, Operation, OperationState, Outcome
+from ..ports import Reply
+
+
+def error_of(operation: Operation, public_key: str | None = None) -> BillingError:
+    """Return the error of an operation that has failed or waits for its customer."""
+    outcome = operation.outcome
+    if outcome is None or outcome.failure is None:
+        return _unexplained(operation)
+    return _BY_KIND[outcome.failure.kind](operation, outcome, outcome.failure, public_key)
+
+
+def unknown(operation_id: str, idempotency_key: str | None, why: str) -> OutcomeUnknownError:
+    """Return the error of an operation whose effect may exist."""
+    how = "with the same idempotency_key" if idempotency_key else "only after it is resolved"
+    return OutcomeUnknownError(
+        f"{why} Operation {operation_id} may or may not have taken effect. Do not pay again under "
+        f"another key; repeat the call {how}, or see `stripe-billing-router operations show "
+        f"{operation_id}`.",
+        operation_id=operation_id,
+        money="unknown",
+        idempotency_key=idempotency_key,
+    )
+
+
+def failure_of_reply(reply: Reply) -> Failure:
+    """Return why a request was surely not executed, as data."""
+    kind = "rate_limited" if reply.status == 429 else "unreachable"
+    return Failure(
+        kind,
+        reply.note or f"HTTP {reply.status}",
+        http_status=reply.status,
+        request_id=reply.request_id,
+    )
+
+
+_Maker = Callable[[Operation, Outcome, Failure, str | None], BillingError]
+
+
+def _declined(op: Operation, outcome: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return PaymentDeclinedError(
+        f"The payment was declined: {failure.message} Use another payment method, or try again "
+        "later under a new idempotency_key.",
+        operation_id=op.operation_id,
+        code=failure.code,
+        decline_code=failure.decline_code,
+        stripe_id=outcome.stripe_id,
+        request_id=failure.request_id,
+    )
+
+
+def _action_required(
+    op: Operation, outcome: Outcome, failure: Failure, public_key: str | None
+) -> BillingError:
+    return PaymentActionRequiredError(
+        f"The customer has to act: {failure.message}. Finish {outcome.stripe_id} in a front end "
+        f"with client_secret, or take it back with cancel({op.operation_id!r}).",
+        operation_id=op.operation_id,
+        client_secret=outcome.body.get("client_secret"),
+        public_key=public_key,
+        stripe_id=outcome.stripe_id,
+        status=outcome.status,
+        next_action=outcome.body.get("next_action"),
+    )
+
+
+def _refused(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return StripeRequestError(
+        f"Stripe refuses the request: {failure.message} (HTTP {failure.http_status}). Correct the "
+        "route or the call, then call again under a new idempotency_key.",
+        operation_id=op.operation_id,
+        code=failure.code,
+        parameter=failure.parameter,
+        http_status=failure.http_status,
+        request_id=failure.request_id,
+    )
+
+
+def _conflict(op: Operation, _o: Outcome, _f: Failure, _: str | None) -> BillingError:
+    return IdempotencyConflictError(
+        "Stripe has seen this idempotency key with other parameters, so an earlier operation of "
+        "which this ledger knows nothing may have paid. Look it up in Stripe by the operation id "
+        "in its metadata before you use a new key.",
+        operation_id=op.operation_id,
+        money="unknown",
+        idempotency_key=op.idempotency_key,
+    )
+
+
+def _rate_limited(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return RateLimitedError(
+        "Stripe asks to slow down; nothing was executed. Repeat the call in a while.",
+        operation_id=op.operation_id,
+        request_id=failure.request_id,
+    )
+
+
+def _unreachable(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return StripeUnavailableError(
+        f"Stripe could not be reached ({failure.message}); nothing was executed. Check the network "
+        "and https://status.stripe.com, then repeat the call.",
+        operation_id=op.operation_id,
+        http_status=failure.http_status,
+        request_id=failure.request_id,
+    )
+
+
+def _unexplained(operation: Operation) -> BillingError:
+    state = operation.state
+    if state is OperationState.CANCELED:
+        return PaymentDeclinedError(
+            "The payment was canceled before it was collected. Call again under a new "
+            "idempotency_key if it is still wanted.",
+            operation_id=operation.operation_id,
+        )
+    return unknown(operation.operation_id, operation.idempotency_key, f"It is {state}.")
+
+
+_BY_KIND: dict[str, _Maker] = {
+    "declined": _declined,
+    "action_required": _action_required,
+    "refused": _refused,
+    "conflict": _conflict,
+    "rate_limited": _rate_limited,
+    "unreachable": _unreachable,
+}

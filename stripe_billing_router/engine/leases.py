@@ -1,0 +1,86 @@
+"""The right to send for an operation, held for a while and checked before each send."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from ..models import OperationState, TakeLease
+from ..ports import Clock, Store
+from . import process
+
+_MARGIN = 10.0
+
+SENDABLE_FOR_MS = 23 * 3600 * 1000
+"""Stripe may forget an idempotency key after 24 hours; nothing is sent again so late."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease that this call holds. It is measured here by a clock that counts suspension, from
+    before the commit that took it, so that it ends here no later than in the database."""
+
+    operation_id: str
+    token: str
+    seconds: float
+    taken: float
+
+    def left(self, clock: Clock) -> float:
+        """Return the seconds for which it surely still holds."""
+        return self.seconds - (clock.elapsed() - self.taken)
+
+
+class Leases:
+    """Makes, takes and renews leases for sends that take at most `longest_send` seconds."""
+
+    def __init__(self, store: Store, clock: Clock, longest_send: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._needed = longest_send + _MARGIN
+        self.seconds = 2 * self._needed
+
+    @property
+    def milliseconds(self) -> int:
+        return int(self.seconds * 1000)
+
+    def new(self, operation_id: str) -> Lease:
+        """Return a lease that the caller is about to write into the database."""
+        return Lease(operation_id, uuid.uuid4().hex, self.seconds, self._clock.elapsed())
+
+    def take(
+        self,
+        operation_id: str,
+        previous_token: str | None,
+        states: frozenset[OperationState],
+        *,
+        by_force: bool = False,
+        reopen: bool = False,
+    ) -> Lease:
+        """Take over an operation in order to send for it.
+
+        StaleLease if another holds it, it has moved on, or its first send is too long ago.
+        """
+        lease = self.new(operation_id)
+        self._store.commit(
+            TakeLease(
+                operation_id,
+                previous_token,
+                states,
+                lease.token,
+                self.milliseconds,
+                process.me(),
+                None if reopen else SENDABLE_FOR_MS,
+                by_force,
+                reopen,
+            )
+        )
+        return lease
+
+    def ensure(self, lease: Lease) -> None:
+        """Make sure that the lease outlives the next send; StaleLease if it was taken over."""
+        if lease.left(self._clock) >= self._needed:
+            return
+        renewed = self.take(
+            lease.operation_id, lease.token, frozenset({OperationState.PENDING}), by_force=True
+        )
+        lease.token, lease.taken = renewed.token, renewed.taken

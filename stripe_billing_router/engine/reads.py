@@ -1,0 +1,60 @@
+"""Requests that change nothing: retried a little, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import RateLimitedError, StripeUnavailableError
+from ..ports import Clock, PaymentProvider, Reply, Request
+from .retry import delay
+
+_ATTEMPTS = 3
+
+
+class Reader:
+    """Reads from the payment provider."""
+
+    def __init__(self, provider: PaymentProvider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+
+    def get(
+        self, path: str, secret_key: str, expects: str, params: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """Return Stripe's answer, of any status below 500 but 429.
+
+        Raises StripeUnavailableError or RateLimitedError where there is none.
+        """
+        request = Request(
+            "get", path, params or {}, secret_key, self._provider.api_version, expects
+        )
+        reply = self._provider.send(request)
+        for attempt in range(_ATTEMPTS - 1):
+            if _answered(reply):
+                return reply
+            self._clock.sleep(delay(attempt, reply))
+            reply = self._provider.send(request)
+        if _answered(reply):
+            return reply
+        raise _unavailable(reply)
+
+
+def _answered(reply: Reply) -> bool:
+    status = reply.status or 0
+    return reply.kind == "answered" and status not in (409, 429) and status < 500
+
+
+def _unavailable(reply: Reply) -> RateLimitedError | StripeUnavailableError:
+    if reply.status == 429:
+        return RateLimitedError(
+            "Stripe asks to slow down; nothing was sent. Repeat the call in a while.",
+            retry_after=reply.retry_after,
+            request_id=reply.request_id,
+        )
+    return StripeUnavailableError(
+        f"Stripe could not be read ({reply.note or reply.status}); no payment was attempted. "
+        "Check the network and https://status.stripe.com, then repeat the call.",
+        http_status=reply.status,
+        request_id=reply.request_id,
+    )

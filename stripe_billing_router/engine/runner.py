@@ -1,0 +1,128 @@
+"""Sends an operation's steps, one after the other, each with its own key, until it is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import BillingError
+from ..idempotency import request_key
+from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
+from ..ports import Clock, Keys, PaymentProvider, Reply, Request, Store
+from ..verbs import Verb
+from .leases import Lease, Leases
+from .references import resolved
+from .retry import delay
+from .verdicts import Verdict, verdict
+
+
+class OutcomeInDoubt(Exception):
+    """A request may have had its effect, and nothing more can be learnt now."""
+
+
+class NotExecuted(Exception):
+    """A request surely had no effect; `why` is the last reply, or the veto that stopped it."""
+
+    def __init__(self, why: Reply | BillingError) -> None:
+        super().__init__()
+        self.why = why
+
+
+class Runner:
+    """Runs operations whose intent is durable and whose lease this call holds."""
+
+    def __init__(
+        self,
+        store: Store,
+        provider: PaymentProvider,
+        clock: Clock,
+        leases: Leases,
+        retry_for: float,
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._clock = clock
+        self._leases = leases
+        self._retry_for = retry_for
+
+    def run(
+        self,
+        operation: Operation,
+        verb: Verb,
+        keys: Keys,
+        lease: Lease,
+        *,
+        in_doubt: bool,
+        recheck: Callable[[], None],
+    ) -> tuple[Operation, Outcome]:
+        """Return the operation with all outputs, and what it came to.
+
+        `in_doubt` says that the next step may have been sent before. `recheck` is called before
+        every resend. Raises OutcomeInDoubt, NotExecuted or StaleLease.
+        """
+        while not isinstance(next_step := verb.proceed(operation), Outcome):
+            try:
+                output = self._settle(operation, next_step, keys, lease, in_doubt, recheck)
+            except NotExecuted as stopped:
+                if operation.outputs:
+                    raise OutcomeInDoubt from stopped
+                raise
+            operation = replace(operation, outputs=(*operation.outputs, output))
+            in_doubt = False
+            if not isinstance(verb.proceed(operation), Outcome):
+                self._store.commit(
+                    RecordOutputs(operation.operation_id, lease.token, operation.outputs)
+                )
+        return operation, next_step
+
+    def _settle(
+        self,
+        operation: Operation,
+        step: Step,
+        keys: Keys,
+        lease: Lease,
+        in_doubt: bool,
+        recheck: Callable[[], None],
+    ) -> StepOutput:
+        request = self._request(operation, step, keys)
+        give_up = self._clock.elapsed() + self._retry_for
+        attempt = 0
+        while True:
+            self._leases.ensure(lease)
+            reply = self._provider.send(request)
+            found = verdict(reply, in_doubt=in_doubt)
+            if found is Verdict.SETTLED:
+                return _output(step, reply)
+            in_doubt = in_doubt or found in (Verdict.DOUBT, Verdict.STOP)
+            wait = delay(attempt, reply)
+            if found is Verdict.STOP or self._clock.elapsed() + wait > give_up:
+                raise OutcomeInDoubt if in_doubt else NotExecuted(reply)
+            self._clock.sleep(wait)
+            attempt += 1
+            _recheck(recheck, in_doubt)
+
+    def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
+        path, params = resolved(step, operation.outputs)
+        key = request_key(operation.operation_id, step.name, operation.generation)
+        return Request(
+            step.method,
+            path,
+            params,
+            keys.secret_key,
+            operation.api_version,
+            step.expects,
+            key if step.method == "post" else None,
+        )
+
+
+def _recheck(recheck: Callable[[], None], in_doubt: bool) -> None:
+    try:
+        recheck()
+    except BillingError as veto:
+        if in_doubt:
+            raise OutcomeInDoubt from veto
+        raise NotExecuted(veto) from None
+
+
+def _output(step: Step, reply: Reply) -> StepOutput:
+    return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, reply.replayed)

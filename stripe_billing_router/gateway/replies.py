@@ -1,0 +1,106 @@
+"""What the SDK gives or raises, as a Reply. Nothing of an exception that holds a key survives."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+import stripe
+import urllib3
+
+from ..ports import Reply
+from ..redaction import redact
+
+_NO_CONNECTION = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    requests.exceptions.ConnectTimeout,
+    ssl.SSLCertVerificationError,
+    requests.exceptions.ProxyError,
+    ConnectionRefusedError,
+    socket.gaierror,
+)
+
+
+def from_response(response: Any, expects: str) -> Reply:
+    """Return the reply of a 2xx: answered, if its body is the object that was asked for."""
+    headers = response.headers
+    body = response.data
+    if not isinstance(body, dict) or body.get("object") != expects:
+        return _reply("indeterminate", response.code, {}, headers, "an answer that is not Stripe's")
+    return _reply("answered", response.code, body, headers)
+
+
+def from_error(error: stripe.StripeError) -> Reply:
+    """Return the reply of a status that is not 2xx, or of a body that cannot be read."""
+    body = error.json_body
+    status = error.http_status
+    stripes = isinstance(body, dict) and isinstance(body.get("error"), dict)
+    if not stripes or status is None or "request-id" not in _lower(error.headers):
+        note = f"HTTP {status}, and an answer that is not Stripe's"
+        return _reply("indeterminate", status, {}, error.headers, note)
+    assert isinstance(body, dict)  # noqa: S101 - `stripes` says so, which mypy cannot see
+    note = f"HTTP {status}: {redact(str(body['error'].get('message', '')))}"
+    return _reply("answered", status, body, error.headers, note)
+
+
+def from_exception(error: Exception) -> Reply:
+    """Return the reply of an attempt that broke off: was a connection made at all?"""
+    for cause in _causes(error):
+        if isinstance(cause, _NO_CONNECTION):
+            return Reply("not_sent", note=f"no connection ({type(cause).__name__})")
+    innermost = list(_causes(error))[-1]
+    return Reply("indeterminate", note=f"the connection broke ({type(innermost).__name__})")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    queue: list[Any] = [error]
+    while queue and len(found) < 20:
+        current = queue.pop(0)
+        if isinstance(current, BaseException) and current not in found:
+            found.append(current)
+            queue += [current.__cause__, current.__context__, *current.args]
+            queue.append(getattr(current, "reason", None))
+    return found
+
+
+def _reply(
+    kind: Any, status: int | None, body: Mapping[str, Any], headers: Any, note: str = ""
+) -> Reply:
+    known = _lower(headers)
+    should = known.get("stripe-should-retry")
+    return Reply(
+        kind,
+        status,
+        body,
+        note,
+        known.get("request-id"),
+        known.get("idempotent-replayed") == "true",
+        None if should is None else should == "true",
+        _seconds(known.get("retry-after")),
+        _date_ms(known.get("date")),
+    )
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < 3600 else None
+
+
+def _date_ms(text: str | None) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text).timestamp() * 1000) if text else None
+    except ValueError:
+        return None

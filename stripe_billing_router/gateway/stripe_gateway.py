@@ -1,0 +1,121 @@
+"""Sends requests through the Stripe SDK and says what came back, without ever raising for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import stripe
+
+from ..ports import Reply, Request
+from .logs import keep_secrets_out
+from .replies import from_error, from_exception, from_response
+
+API_VERSION = "2026-10-28.endive"
+"""The Stripe API version this library is written against; sent with every request."""
+
+_CONNECT_TIMEOUT = 10.0
+_KEPT_CLIENTS = 16
+
+
+class StripeGateway:
+    """Implements `ports.PaymentProvider` over `stripe.StripeClient`.
+
+    `http_client` replaces the SDK's own (the sandbox does so). `http_timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        http_timeout: float,
+        http_client: stripe.HTTPClient | None = None,
+    ) -> None:
+        self.api_base = api_base
+        self.api_version = API_VERSION
+        self._timeout = (min(_CONNECT_TIMEOUT, http_timeout), http_timeout)
+        self._given = http_client
+        self._lock = Lock()
+        self._pid = -1
+        self._http: stripe.HTTPClient | None = None
+        self._clients: dict[str, stripe.StripeClient] = {}
+        keep_secrets_out()
+
+    @property
+    def longest_send(self) -> float:
+        return sum(self._timeout)
+
+    def send(self, request: Request) -> Reply:
+        try:
+            response = self._client(request.secret_key).raw_request(
+                request.method, request.path, **request.params, **_options(request)
+            )
+        except stripe.APIConnectionError as error:
+            return from_exception(error)
+        except stripe.StripeError as error:
+            return from_error(error)
+        except Exception as error:  # noqa: BLE001 - whatever broke, the request may have been sent
+            return from_exception(error)
+        return from_response(response, request.expects)
+
+    def close(self) -> None:
+        with self._lock:
+            http, self._http = self._http, None
+            self._clients.clear()
+        if http is not None and http is not self._given:
+            http.close()  # type: ignore[no-untyped-call]
+
+    def _client(self, secret_key: str) -> stripe.StripeClient:
+        if self._pid != os.getpid():
+            self._start_afresh()
+        client = self._clients.get(secret_key)
+        return client if client is not None else self._new_client(secret_key)
+
+    def _start_afresh(self) -> None:
+        """A forked child must not share its parent's connections."""
+        self._lock = Lock()
+        self._clients = {}
+        self._http = self._given or _requests_client(self._timeout)
+        self._pid = os.getpid()
+
+    def _new_client(self, secret_key: str) -> stripe.StripeClient:
+        with self._lock:
+            if len(self._clients) >= _KEPT_CLIENTS:
+                self._clients.clear()
+            client = stripe.StripeClient(
+                secret_key,
+                base_addresses={"api": self.api_base},
+                stripe_version=self.api_version,
+                max_network_retries=0,
+                http_client=self._http,
+            )
+            self._clients[secret_key] = client
+            return client
+
+
+def _options(request: Request) -> dict[str, Any]:
+    options: dict[str, Any] = {"stripe_version": request.api_version}
+    if request.idempotency_key is not None:
+        options["idempotency_key"] = request.idempotency_key
+    return options
+
+
+def _requests_client(timeout: tuple[float, float]) -> stripe.HTTPClient:
+    return _Requests(timeout=timeout)
+
+
+class _Requests(stripe.RequestsClient):
+    """The SDK's client; each thread's session ignores `.netrc`, which would replace the key."""
+
+    def _request_internal(self, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self._thread_local, "session", None) is None:
+            session = self.requests.Session()
+            session.auth = _unchanged
+            session.max_redirects = 0
+            self._thread_local.session = session
+        return super()._request_internal(*args, **kwargs)
+
+
+_unchanged: Callable[[Any], Any] = lambda prepared: prepared  # noqa: E731

@@ -1,0 +1,139 @@
+"""The one place that says which keys are in force."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ..errors import KeyConfigurationError
+from ..ports import Keys
+from . import baked, environment, shape
+from .secrecy import Unpicklable
+from .vault import VaultSource
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class _Candidate(NamedTuple):
+    source: str
+    origin: str
+    value: object
+
+
+class KeyRing(Unpicklable):
+    """Keys from code, else from Vault, the environment and the baked-in values, in that order.
+
+    A secret key given in code stands alone: then neither Vault nor any other source is asked for
+    keys, and only the environment's, the file's and the baked lists of allowed keys apply.
+    `Keys.source` is `"code"`, `"vault"`, `"environment"` or `"baked"`. Whether the key is among
+    the allowed ones is for the caller to judge.
+
+    `file_allowed` and `file_accounts` come from the routing file; their keys may be live keys or
+    `sha256:` fingerprints. `elapsed` counts seconds. Making a ring reads nothing; every method
+    may raise KeyConfigurationError or KeyProviderUnavailableError. Safe under threads and fork.
+    """
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        given_secret: str | None = None,
+        given_public: str | None = None,
+        file_allowed: Sequence[str] = (),
+        file_accounts: Mapping[str, str] = _NONE,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environ = environ
+        self._given_secret = given_secret
+        self._given_public = given_public
+        self._file_allowed = file_allowed
+        self._file_accounts = file_accounts
+        self._vault = VaultSource(lambda: environment.vault_settings(environ), elapsed)
+
+    def keys(self) -> Keys:
+        """Return the keys in force now."""
+        vault = _NONE if self._given_secret is not None else self._vault.fields()
+        secret, source = self._secret_key(vault)
+        return Keys(
+            secret_key=secret,
+            public_key=self._public_key(vault),
+            allowed=self._allowed(vault, secret),
+            source=source,
+            accounts=self._accounts(),
+        )
+
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Return the webhook signing secrets, newest first as configured; () if there are none."""
+        name = environment.WEBHOOK_SECRET
+        if listed := shape.entries(environment.variable(self._environ, name), name):
+            return shape.each(shape.webhook_secret, listed, name)
+        origin = "stripe_webhook_secret in Vault"
+        if listed := shape.entries(self._vault.fields().get("stripe_webhook_secret"), origin):
+            return shape.each(shape.webhook_secret, listed, origin)
+        return shape.each(shape.webhook_secret, baked.WEBHOOK_SECRETS, "baked WEBHOOK_SECRETS")
+
+    def refresh(self) -> None:
+        """Ask Vault again, whatever is cached: for when Stripe refuses a key after a rotation."""
+        if self._given_secret is None:
+            self._vault.refresh()
+
+    def _secret_key(self, vault: Mapping[str, Any]) -> tuple[str, str]:
+        found = _first(self._secret_candidates(vault))
+        if found is None:
+            raise _no_secret_key()
+        return shape.secret_key(found.value, found.origin), found.source
+
+    def _secret_candidates(self, vault: Mapping[str, Any]) -> Iterator[_Candidate]:
+        if self._given_secret is not None:
+            yield _Candidate("code", "the secret_key given in code", self._given_secret)
+        name = environment.SECRET_KEY
+        yield _Candidate("vault", "stripe_secret_key in Vault", vault.get("stripe_secret_key"))
+        yield _Candidate("environment", name, environment.variable(self._environ, name))
+        yield _Candidate("baked", "baked SECRET_KEY", baked.SECRET_KEY.strip() or None)
+
+    def _public_key(self, vault: Mapping[str, Any]) -> str | None:
+        found = _first(self._public_candidates(vault))
+        return None if found is None else shape.public_key(found.value, found.origin)
+
+    def _public_candidates(self, vault: Mapping[str, Any]) -> Iterator[_Candidate]:
+        yield _Candidate("code", "the public_key given in code", self._given_public)
+        if self._given_secret is not None:
+            return  # a public key from elsewhere could belong to another account
+        name = environment.PUBLIC_KEY
+        yield _Candidate("vault", "stripe_public_key in Vault", vault.get("stripe_public_key"))
+        yield _Candidate("environment", name, environment.variable(self._environ, name))
+        yield _Candidate("baked", "baked PUBLIC_KEY", baked.PUBLIC_KEY.strip() or None)
+
+    def _allowed(self, vault: Mapping[str, Any], secret: str) -> frozenset[str]:
+        for origin, value in self._allowed_lists(vault):
+            if listed := shape.entries(value, origin):
+                return frozenset(shape.each(shape.fingerprint, listed, origin))
+        return frozenset({shape.fingerprint(secret, "the secret key")})
+
+    def _allowed_lists(self, vault: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+        field, name = "stripe_allowed_secret_keys", environment.ALLOWED_SECRET_KEYS
+        yield name, environment.variable(self._environ, name)
+        yield f"{field} in Vault", vault.get(field)
+        yield "allowed_secret_keys", self._file_allowed
+        yield "baked ALLOWED_SECRET_KEYS", baked.ALLOWED_SECRET_KEYS
+
+    def _accounts(self) -> Mapping[str, str]:
+        return {
+            shape.fingerprint(key, "a pinned account's key"): account
+            for key, account in self._file_accounts.items()
+        }
+
+
+def _first(candidates: Iterator[_Candidate]) -> _Candidate | None:
+    return next((found for found in candidates if found.value is not None), None)
+
+
+def _no_secret_key() -> KeyConfigurationError:
+    message = (
+        f"there is no secret key; set {environment.SECRET_KEY}, or {environment.VAULT_ADDR} "
+        "and the field stripe_secret_key in Vault"
+    )
+    faults = ((environment.SECRET_KEY, message),)
+    return KeyConfigurationError(message, reason="missing", faults=faults)

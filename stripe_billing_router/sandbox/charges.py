@@ -1,0 +1,118 @@
+"""Charges as payments make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .balance import record_charge
+from .failures import error_object, with_documentation
+from .outcomes import PaymentOutcome
+from .payment_methods import no_billing_details
+from .state import AccountState
+from .wire import Json
+
+
+def new_charge(account: AccountState, intent: Json, method: Json, status: str) -> Json:
+    """Store the charge of an attempt to pay `intent`; `status`: succeeded, pending or failed."""
+    prefix = "ch_" if method["type"] == "card" else "py_"
+    charge: Json = {
+        "id": account.ids.new(prefix),
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": 0,
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": method.get("billing_details") or no_billing_details(),
+        "calculated_statement_descriptor": intent["statement_descriptor"] or "SANDBOX",
+        "captured": False,
+        "created": account.now(),
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": True,
+        "metadata": dict(intent["metadata"]),
+        "on_behalf_of": None,
+        "outcome": _outcome(status),
+        "paid": status != "failed",
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": {method["type"]: method[method["type"]], "type": method["type"]},
+        "radar_options": {},
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": intent["shipping"],
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": intent["statement_descriptor"],
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "status": status,
+        "transfer_data": None,
+        "transfer_group": intent["transfer_group"],
+    }
+    intent["latest_charge"] = charge["id"]
+    return account.add(charge)
+
+
+def _outcome(status: str, **changes: Any) -> Json:
+    good = status != "failed"
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": "approved_by_network" if good else "declined_by_network",
+        "reason": None,
+        "risk_level": "normal",
+        "seller_message": "Payment complete." if good else "The bank did not accept the payment.",
+        "type": "authorized" if good else "issuer_declined",
+        **changes,
+    }
+
+
+def capture(account: AccountState, charge: Json, amount: int) -> None:
+    """Collect `amount` (minor units) of an authorized charge, and give the rest back."""
+    charge["captured"] = True
+    charge["amount_captured"] = amount
+    charge["status"] = "succeeded"
+    charge["receipt_url"] = f"https://pay.stripe.com/receipts/{charge['id']}"
+    record_charge(account, charge)
+
+
+def failed_charge(
+    account: AccountState, intent: Json, method: Json, outcome: PaymentOutcome
+) -> Json:
+    """Store the charge of a refused attempt."""
+    charge = new_charge(account, intent, method, "failed")
+    mark_failed(charge, outcome)
+    account.emit("charge.failed", charge)
+    return charge
+
+
+def mark_failed(charge: Json, outcome: PaymentOutcome) -> None:
+    """Write a refusal into a charge."""
+    charge["status"], charge["paid"] = "failed", False
+    charge["failure_code"], charge["failure_message"] = outcome.code, outcome.message
+    charge["outcome"] = _outcome("failed", reason=outcome.decline_code or outcome.code)
+
+
+def refusal_of(charge: Json, method: Json, outcome: PaymentOutcome) -> Json:
+    """Return the inside of the card error for a refused charge."""
+    error = error_object(
+        outcome.message,
+        "card_error",
+        code=outcome.code,
+        decline_code=outcome.decline_code or outcome.code,
+        charge=charge["id"],
+        payment_method=dict(method),
+    )
+    return with_documentation(error)

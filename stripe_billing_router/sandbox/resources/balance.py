@@ -1,0 +1,58 @@
+"""`/v1/balance` and `/v1/balance_transactions`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..balance import as_of
+from ..family import Call, Family, Route
+from ..paging import listing
+from ..wire import Json
+
+_KIND = "balance_transaction"
+
+
+def balance(call: Call) -> Json:
+    """Return what the account holds, per currency, in minor units."""
+    sums: dict[str, Counter[str]] = {"available": Counter(), "pending": Counter()}
+    currencies = ["usd"]
+    for entry in call.account.all(_KIND):
+        currencies.insert(0, entry["currency"])
+        sums[as_of(call.account, entry)["status"]][entry["currency"]] += entry["net"]
+    held = sorted(set(currencies if len(currencies) == 1 else currencies[:-1]))
+    return {
+        "object": "balance",
+        "available": [_held(sums["available"][code], code) for code in held],
+        "livemode": True,
+        "pending": [_held(sums["pending"][code], code) for code in held],
+    }
+
+
+def _held(amount: int, currency: str) -> Json:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+
+
+def transactions(call: Call) -> Json:
+    """List balance transactions."""
+    for entry in call.account.all(_KIND):
+        as_of(call.account, entry)
+    filters = {"currency": "currency", "source": "source", "type": "type"}
+    return listing(call, _KIND, filters)
+
+
+def transaction(call: Call) -> Json:
+    """Return one balance transaction."""
+    return as_of(call.account, call.account.require(_KIND, call.ids["id"]))
+
+
+_ALL = "/v1/balance_transactions"
+
+FAMILY = Family(
+    routes=(
+        Route("GET", "/v1/balance", "BalanceRetrieveParams", "balance", balance),
+        Route("GET", _ALL, "BalanceTransactionListParams", f"list:{_KIND}", transactions),
+        Route("GET", f"{_ALL}/{{id}}", "BalanceTransactionRetrieveParams", _KIND, transaction),
+    ),
+    nouns={_KIND: "balance_transaction"},
+    expandable={_KIND: {"source": "charge|refund|dispute"}},
+)

@@ -1,0 +1,82 @@
+"""Handlers that several families share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from ..checks import merged_metadata
+from ..family import Call, Handler
+from ..paging import listing
+from ..wire import Json
+
+
+def retriever(kind: str) -> Handler:
+    """Return a handler that answers with the object whose id is in the path as `{id}`."""
+    return lambda call: call.account.require(kind, call.ids["id"])
+
+
+def lister(kind: str, filters: Mapping[str, str] | None = None) -> Handler:
+    """Return a handler that answers with a page of the objects of a kind."""
+    return lambda call: listing(call, kind, filters)
+
+
+def updater(kind: str, fields: Iterable[str], event: str) -> Handler:
+    """Return a handler that sets plain `fields` and metadata, and emits `event`."""
+    names = tuple(fields)
+
+    def update(call: Call) -> Json:
+        obj = living(call, kind)
+        change(call, obj, names, event)
+        return obj
+
+    return update
+
+
+def living(call: Call, kind: str) -> Json:
+    """Return the object of the path if it is not deleted; StripeFailure (404) otherwise."""
+    obj = call.account.require(kind, call.ids["id"])
+    if obj.get("deleted"):
+        call.account.require(kind, "")
+    return obj
+
+
+def change(call: Call, obj: Json, names: Iterable[str], event: str) -> None:
+    """Set the given ones of the fields `names`, and metadata, and emit `event`."""
+    before = dict(obj)
+    metadata = merged_metadata(call.params, obj.get("metadata"))
+    obj.update(given(call.params, names))
+    obj["metadata"] = metadata
+    if "updated" in obj:
+        obj["updated"] = call.account.now()
+    changed = {name: old for name, old in before.items() if obj[name] != old}
+    if changed:
+        call.account.emit(event, obj, changed)
+
+
+def given(params: Json, names: Iterable[str]) -> Json:
+    """Return the named parameters that were given; an empty string becomes None."""
+    return {name: empty_to_none(params[name]) for name in names if name in params}
+
+
+def empty_to_none(value: object) -> object:
+    """Return None for the empty string by which a form unsets a field."""
+    return None if value == "" else value
+
+
+def tombstone(obj: Json) -> Json:
+    """Return what is left of a deleted object."""
+    return {"id": obj["id"], "object": obj["object"], "deleted": True}
+
+
+def deleter(kind: str, event: str, check: Callable[[Call, Json], None] | None = None) -> Handler:
+    """Return a handler that puts a tombstone in the place of an object."""
+
+    def delete(call: Call) -> Json:
+        obj = living(call, kind)
+        if check:
+            check(call, obj)
+        call.account.replace(tombstone(obj))
+        call.account.emit(event, obj)
+        return tombstone(obj)
+
+    return delete

@@ -1,0 +1,146 @@
+"""Connections, transactions and what is special about each database."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import RLock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..errors import ConfigurationError, LedgerUnavailableError
+from ..ports import Clock, CommitAmbiguous
+from .dialects import Dialect, dialect_of
+
+_WRITES = {"writes": True}
+
+_TRIES = 5
+
+
+class Collision(LedgerUnavailableError):
+    """A transaction lost against another one; nothing of it was committed."""
+
+
+class Database:
+    """One database, safe for threads and after `fork`.
+
+    `write()` is a transaction that is durable when it ends; `read()` sees committed rows only.
+    """
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._clock = clock
+        self.dialect, self.engine = _opened(url)
+        self._writing = self._queue()
+        _after_fork(self)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
+        off during COMMIT."""
+        with self._writing, self._connection(_WRITES) as connection:
+            with self._translated():
+                connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            try:
+                connection.commit()
+            except DBAPIError as error:
+                raise CommitAmbiguous(_short(error)) from None
+
+    def transact(self, work: Callable[[Connection], None]) -> None:
+        """Run `work` in a transaction, again if it collides with another."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                with self.write() as connection:
+                    work(connection)
+                return
+            except Collision:
+                if not tries_left:
+                    raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection for reading."""
+        with self._connection({}) as connection:
+            yield connection
+
+    def now_ms(self, connection: Connection) -> int:
+        """Return the time by which leases are kept: the server's; SQLite's is this host's."""
+        if self.dialect.now_ms is None:
+            return self._clock.now_ms()
+        return int(connection.exec_driver_sql(self.dialect.now_ms).scalar_one())
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _connection(self, options: dict[str, Any]) -> Iterator[Connection]:
+        with self._translated():
+            connection = self.engine.connect().execution_options(**options)
+        try:
+            with self._translated():
+                yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            kind = Collision if self.dialect.is_collision(_driver_error(error)) else None
+            raise (kind or LedgerUnavailableError)(
+                f"The ledger's database cannot be used ({_short(error)}), so nothing is sent. "
+                "Check that it runs, that its disk has room and that its user may write; then "
+                "call again."
+            ) from None
+
+    def _queue(self) -> AbstractContextManager[Any]:
+        """Writers of one process wait here where the database would only let one write."""
+        return RLock() if self.dialect.one_writer else nullcontext()
+
+    def _forget_parents_connections(self) -> None:
+        self._writing = self._queue()
+        self.engine.dispose(close=False)
+
+
+def _opened(url: str) -> tuple[Dialect, Engine]:
+    try:
+        parsed = make_url(url)
+        dialect = dialect_of(parsed)
+        return dialect, dialect.engine(parsed)
+    except (SQLAlchemyError, ImportError, ValueError):
+        raise ConfigurationError(
+            "The ledger's URL cannot be used. Set STRIPE_LEDGER_URL to an SQLAlchemy URL such as "
+            "sqlite:///finance_logs/stripe_ledger.db, and install the driver it names.",
+            faults=(("STRIPE_LEDGER_URL", "cannot be used"),),
+        ) from None
+
+
+def _driver_error(error: DBAPIError) -> BaseException:
+    return error.orig if error.orig is not None else error
+
+
+def _short(error: DBAPIError) -> str:
+    """The driver's message names no parameters, unlike SQLAlchemy's."""
+    cause = _driver_error(error)
+    return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+
+
+def _after_fork(database: Database) -> None:
+    held = weakref.ref(database)
+
+    def forget() -> None:
+        known = held()
+        if known is not None:
+            known._forget_parents_connections()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,84 @@
+"""What the store asks of a database beyond standard SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+from sqlalchemy import URL, Connection, Engine, Executable, text
+
+from ...errors import ConfigurationError, LedgerTamperedError
+
+ERASABLE = ("user_email", "raw_event_json", "salt")
+"""The columns of `stripe_ledger` that a lawful erasure sets to NULL, together."""
+
+KEPT = (
+    "sequence id action_type amount amount_minor currency timestamp_ms bot_id "
+    "destination_account error operation_id status stream stream_sequence user_email_commitment "
+    "raw_event_commitment previous_hash entry_hash"
+).split()
+"""The columns that never change."""
+
+REFUSAL = "stripe_ledger is append-only"
+
+
+class Dialect(Protocol):
+    """One kind of database."""
+
+    upgrades_itself: ClassVar[bool]
+    """Whether a new or old database is migrated without being asked to."""
+
+    one_writer: ClassVar[bool]
+    """Whether only one transaction can write at a time."""
+
+    now_ms: ClassVar[str | None]
+    """The query for the server's time in milliseconds; None if it has none of its own."""
+
+    def engine(self, url: URL) -> Engine: ...
+
+    def refuse_unsafe(self, connection: Connection) -> None:
+        """Raise ConfigurationError where a committed row can be lost."""
+        ...
+
+    def next_sequence(self, connection: Connection) -> int:
+        """Return a number above all that the ledger's committed entries have."""
+        ...
+
+    def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
+        """Return an INSERT that does nothing if the primary key is taken."""
+        ...
+
+    def create_triggers(self, connection: Connection) -> None:
+        """Create the append-only triggers anew."""
+        ...
+
+    def check_triggers(self, connection: Connection) -> None:
+        """Raise LedgerTamperedError unless every trigger is there and does what it should."""
+        ...
+
+    def is_collision(self, error: BaseException) -> bool:
+        """Say whether a transaction lost against another and may simply be tried again."""
+        ...
+
+
+def run(connection: Connection, *statements: str) -> None:
+    """Execute plain SQL."""
+    for statement in statements:
+        connection.execute(text(statement))
+
+
+def missing_trigger(name: str) -> LedgerTamperedError:
+    """Return the error for a trigger that is not as it should be."""
+    return LedgerTamperedError(
+        f"{name}, which keeps stripe_ledger append-only, is missing or changed. Find out who "
+        "removed it, verify the ledger, then run `stripe-billing-router ledger upgrade`."
+    )
+
+
+def unsafe(setting: str, mend: str) -> ConfigurationError:
+    """Return the error for a server that may lose committed rows."""
+    return ConfigurationError(
+        f"The ledger's database runs with {setting}, so that a committed payment can be lost in a "
+        f"crash. {mend}",
+        faults=(("STRIPE_LEDGER_URL", setting),),
+    )

@@ -1,0 +1,149 @@
+"""SQLite: write-ahead log, full synchronisation, explicit transactions, local disks only."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event
+from sqlalchemy.dialects.sqlite import insert
+
+from ...errors import ConfigurationError, LedgerUnavailableError
+from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run
+
+_log = logging.getLogger(__name__)
+
+_NETWORK_FILE_SYSTEMS = frozenset(
+    "nfs nfs4 cifs smb smb2 smb3 smbfs afs ceph glusterfs lustre fuse.sshfs fuse.s3fs ncpfs".split()
+)
+_BUSY_MS = 30_000
+
+
+class SQLite:
+    """A file beside the program."""
+
+    upgrades_itself: ClassVar[bool] = True
+    one_writer: ClassVar[bool] = True
+    now_ms: ClassVar[str | None] = None
+
+    def engine(self, url: URL) -> Engine:
+        """Return an engine for a database file, whose folder is made if need be."""
+        path = _path(url)
+        _refuse_network(path)
+        _make_folder(path)
+        if not path.exists():
+            _log.warning("creating a new ledger at %s", path)
+        made = create_engine(url)
+        event.listen(made, "connect", _on_connect)
+        event.listen(made, "begin", _on_begin)
+        return made
+
+    def refuse_unsafe(self, connection: Connection) -> None:
+        """Synchronisation is set by every connection, the disk is checked with the path."""
+
+    def next_sequence(self, connection: Connection) -> int:
+        found = connection.exec_driver_sql("SELECT max(sequence) FROM stripe_ledger").scalar()
+        return 1 + int(found or 0)
+
+    def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
+        return insert(table).values(**row).on_conflict_do_nothing()
+
+    def create_triggers(self, connection: Connection) -> None:
+        for name, body in _triggers().items():
+            run(connection, f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} {body}")
+
+    def check_triggers(self, connection: Connection) -> None:
+        rows = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE type='trigger'"
+        )
+        found = {row.name: row.sql for row in rows}
+        for name, body in _triggers().items():
+            if found.get(name) != f"CREATE TRIGGER {name} {body}":
+                raise missing_trigger(f"The trigger {name}")
+
+    def is_collision(self, error: BaseException) -> bool:  # noqa: ARG002 - writers queue up
+        return False
+
+
+@cache
+def _triggers() -> dict[str, str]:
+    same = " AND ".join(f"NEW.{name} IS OLD.{name}" for name in KEPT)
+    erased = " AND ".join(f"NEW.{name} IS NULL" for name in ERASABLE)
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+    taken = (
+        "EXISTS (SELECT 1 FROM stripe_ledger WHERE sequence = NEW.sequence "
+        "OR (stream = NEW.stream AND stream_sequence = NEW.stream_sequence))"
+    )
+    return {
+        "stripe_ledger_no_update": (
+            f"BEFORE UPDATE ON stripe_ledger WHEN NOT ({same} AND {erased}) {refuse}"
+        ),
+        "stripe_ledger_no_delete": f"BEFORE DELETE ON stripe_ledger {refuse}",
+        # REPLACE deletes the row in its way without asking any trigger but this one.
+        "stripe_ledger_no_replace": f"BEFORE INSERT ON stripe_ledger WHEN {taken} {refuse}",
+    }
+
+
+def _path(url: URL) -> Path:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise ConfigurationError(
+            "The ledger has to be a file, or it forgets what was paid. Set STRIPE_LEDGER_URL to "
+            "sqlite:///PATH.",
+            faults=(("STRIPE_LEDGER_URL", "is not a file"),),
+        )
+    return Path(url.database).absolute()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerUnavailableError(
+            f"The ledger's folder {path.parent} cannot be made ({error.strerror}), so nothing is "
+            "sent. Make it writable, or set STRIPE_LEDGER_URL."
+        ) from None
+
+
+def _refuse_network(path: Path) -> None:
+    kind = _file_system(path)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise ConfigurationError(
+            f"{path} is on a network file system ({kind}), where SQLite's locks do not hold. Use a "
+            "local disk, or PostgreSQL.",
+            faults=(("STRIPE_LEDGER_URL", f"is on {kind}"),),
+        )
+
+
+def _file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | None:
+    """Return the type of the file system that holds `path`, or None where it cannot be told."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return None
+    kinds = {fields[1]: fields[2] for fields in map(str.split, lines) if len(fields) > 2}
+    for folder in [path, *path.parents]:
+        if str(folder) in kinds:
+            return kinds[str(folder)]
+    return None
+
+
+def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver must not begin transactions by itself: BEGIN IMMEDIATE has to come first.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={_BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "recursive_triggers=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,200 @@
+"""`stripe_ledger`: append-only, one hash chain per bot."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from ..chain import GENESIS, commitment, entry_hash
+from ..errors import LedgerTamperedError
+from ..fingerprint import canonical_json
+from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
+from .codec import entry_of
+from .database import Database
+from .dialects import Dialect
+from .schema import heads
+from .schema import ledger as table
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first thing found wrong in a stream. `sequence` is None if an entry is missing."""
+
+    stream: str
+    stream_sequence: int
+    sequence: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `StripeLedger.verify()` found."""
+
+    entries: int
+    streams: int
+    broken: tuple[Broken, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.broken
+
+    def raise_if_broken(self) -> None:
+        """Raise LedgerTamperedError that names the first broken row."""
+        if self.broken:
+            first = self.broken[0]
+            raise LedgerTamperedError(
+                f"The ledger does not verify: stream {first.stream}, entry "
+                f"{first.stream_sequence}: {first.why}. Stop the bots, keep a copy of the "
+                "database, and compare it with your last back-up and with Stripe.",
+                stream=first.stream,
+                sequence=first.sequence,
+            )
+
+
+class StripeLedger:
+    """Reads and checks the ledger of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def entries(
+        self, *, bot_id: str | None = None, after: int = 0, limit: int | None = None
+    ) -> Iterator[LedgerEntry]:
+        """Yield entries in the order they were written, those with `sequence` above `after`."""
+        query = select(table).where(table.c.sequence > after).order_by(table.c.sequence)
+        if bot_id is not None:
+            query = query.where(table.c.bot_id == bot_id)
+        if limit is not None:
+            query = query.limit(limit)
+        with self._database.read() as connection:
+            for row in connection.execution_options(yield_per=_BATCH).execute(query).mappings():
+                yield entry_of(row)
+
+    def verify(self) -> Verification:
+        """Check every chain of the ledger against its rows and its head."""
+        query = select(table).order_by(table.c.stream, table.c.stream_sequence)
+        broken: dict[str, Broken] = {}
+        last: dict[str, LedgerEntry] = {}
+        counted = 0
+        with self._database.read() as connection:
+            rows = connection.execution_options(yield_per=_BATCH).execute(query).mappings()
+            for entry in map(entry_of, rows):
+                counted += 1
+                why = _wrong(entry, last.get(entry.stream))
+                if why is not None:
+                    broken.setdefault(entry.stream, _broken(entry, why))
+                last[entry.stream] = entry
+            streams = len(last)
+            for end in connection.execute(select(heads)):
+                why = _wrong_end(end.stream_sequence, end.entry_hash, last.get(end.stream))
+                if why is not None:
+                    place = Broken(end.stream, end.stream_sequence, None, why)
+                    broken.setdefault(end.stream, place)
+                last.pop(end.stream, None)
+        for stream, entry in last.items():
+            broken.setdefault(stream, _broken(entry, "the stream has no head"))
+        return Verification(counted, streams, tuple(broken.values()))
+
+
+def append_entry(dialect: Dialect, connection: Connection, write: AppendEntry) -> None:
+    """Append an entry to the chain of its stream."""
+    stream = write.entry.stream
+    head = _locked_head(connection, stream)
+    if head is None:
+        new = {"stream": stream, "stream_sequence": 0, "entry_hash": GENESIS}
+        connection.execute(dialect.insert_unless_there(heads, new))
+        head = _locked_head(connection, stream)
+    sequence = dialect.next_sequence(connection)
+    entry = _chained(write.entry, sequence, head.stream_sequence + 1, head.entry_hash)
+    connection.execute(insert(table), {f.name: getattr(entry, f.name) for f in fields(entry)})
+    connection.execute(
+        update(heads)
+        .where(heads.c.stream == stream)
+        .values(
+            sequence=sequence,
+            stream_sequence=entry.stream_sequence,
+            entry_hash=entry.entry_hash,
+        )
+    )
+
+
+def _locked_head(connection: Connection, stream: str) -> Any:
+    query = select(heads).where(heads.c.stream == stream).with_for_update()
+    return connection.execute(query).first()
+
+
+def _chained(draft: EntryDraft, sequence: int, place: int, previous: str) -> LedgerEntry:
+    salt = secrets.token_hex(16)
+    raw = canonical_json(draft.raw_event)
+    entry = LedgerEntry(
+        sequence=sequence,
+        id=draft.id,
+        action_type=draft.action_type,
+        amount=major(draft.amount_minor, draft.currency),
+        amount_minor=draft.amount_minor,
+        currency=draft.currency,
+        timestamp_ms=draft.timestamp_ms,
+        user_email=draft.user_email,
+        bot_id=draft.bot_id,
+        destination_account=draft.destination_account,
+        raw_event_json=raw,
+        error=int(draft.error),
+        operation_id=draft.operation_id,
+        status=draft.status,
+        stream=draft.stream,
+        stream_sequence=place,
+        salt=salt,
+        user_email_commitment=commitment(salt, draft.user_email),
+        raw_event_commitment=commitment(salt, raw),
+        previous_hash=previous,
+        entry_hash="",
+    )
+    return replace(entry, entry_hash=entry_hash(entry))
+
+
+def _wrong(entry: LedgerEntry, before: LedgerEntry | None) -> str | None:
+    """Return what is wrong with an entry that follows `before` in its stream, or None."""
+    place = before.stream_sequence + 1 if before else 1
+    if entry.stream_sequence != place:
+        return f"entry {place} is missing"
+    if entry.previous_hash != (before.entry_hash if before else GENESIS):
+        return "it does not follow the entry before it"
+    if before is not None and entry.sequence <= before.sequence:
+        return "it is out of order"
+    if entry.stream != (entry.bot_id or SYSTEM_STREAM):
+        return "it is in another bot's stream"
+    if entry.amount != major(entry.amount_minor, entry.currency):
+        return "amount and amount_minor differ"
+    if entry.entry_hash != entry_hash(entry):
+        return "its content is not what was written"
+    return _wrong_personal_data(entry)
+
+
+def _wrong_personal_data(entry: LedgerEntry) -> str | None:
+    """Erased data (no salt) leaves its commitment; anything else has to match it."""
+    if entry.salt is None:
+        erased = entry.user_email is None and entry.raw_event_json is None
+        return None if erased else "its personal data is only half erased"
+    if commitment(entry.salt, entry.user_email) != entry.user_email_commitment:
+        return "user_email is not what was written"
+    if commitment(entry.salt, entry.raw_event_json) != entry.raw_event_commitment:
+        return "raw_event_json is not what was written"
+    return None
+
+
+def _wrong_end(place: int, end_hash: str, last: LedgerEntry | None) -> str | None:
+    if last is None or last.stream_sequence < place:
+        return f"entry {place} is missing"
+    if last.stream_sequence > place or last.entry_hash != end_hash:
+        return "the stream does not end where its head says"
+    return None
+
+
+def _broken(entry: LedgerEntry, why: str) -> Broken:
+    return Broken(entry.stream, entry.stream_sequence, entry.sequence, why)

@@ -1,0 +1,68 @@
+"""Bringing a database to the schema of this version. Alembic is loaded only if there is work."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from ..errors import ConfigurationError
+from .database import Database
+
+HEAD = "0001"
+VERSION_TABLE = "stripe_alembic_version"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def version(connection: Connection) -> str | None:
+    """Return the migration that the database stands at, or None for a new one."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+    return None if found is None else str(found)
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to HEAD in one transaction, and check the triggers."""
+    with database.write() as connection:
+        if version(connection) != HEAD:
+            _run(connection)
+        database.dialect.create_triggers(connection)
+        database.dialect.check_triggers(connection)
+
+
+def ensure(database: Database) -> None:
+    """Make sure that the schema is this version's: SQLite is upgraded, others must have been."""
+    with database.read() as connection:
+        found = version(connection)
+        if found == HEAD:
+            database.dialect.refuse_unsafe(connection)
+            database.dialect.check_triggers(connection)
+            return
+    if found is not None and found > HEAD:
+        raise ConfigurationError(
+            f"The ledger's database is at version {found}, newer than this library ({HEAD}). "
+            "Upgrade the library.",
+            faults=(("STRIPE_LEDGER_URL", "is newer than the library"),),
+        )
+    if not database.dialect.upgrades_itself:
+        raise ConfigurationError(
+            "The ledger's database lacks this version's tables. Run "
+            "`stripe-billing-router ledger upgrade`.",
+            faults=(("STRIPE_LEDGER_URL", f"is at {found}, not {HEAD}"),),
+        )
+    upgrade(database)
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - only when there is something to migrate
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        command.upgrade(config, HEAD)

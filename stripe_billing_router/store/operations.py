@@ -1,0 +1,126 @@
+"""Writes and reads of `stripe_operations`. Every change of state is a compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ..models import (
+    NEXT_STATES,
+    CloseOperation,
+    OpenOperation,
+    Operation,
+    OperationState,
+    RecordOutputs,
+    TakeLease,
+)
+from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
+from .codec import operation_of, operation_row, outcome_json, outputs_json
+from .schema import operations as table
+
+_IN_DOUBT = (OperationState.UNKNOWN, OperationState.REQUIRES_ACTION)
+
+
+def open_operation(connection: Connection, write: OpenOperation, now_ms: int) -> None:
+    """Insert an intent; DuplicateOperation or TwinInDoubt if it must not be."""
+    operation = write.operation
+    if operation.idempotency_key is None:
+        _refuse_twin(connection, operation.input_hash, now_ms)
+    opened = replace(
+        operation,
+        created_ms=now_ms,
+        started_ms=now_ms,
+        updated_ms=now_ms,
+        lease_token=write.lease_token,
+        lease_until_ms=now_ms + write.lease_ms,
+        lease_owner=write.lease_owner,
+    )
+    try:
+        connection.execute(insert(table), operation_row(opened))
+    except IntegrityError:
+        raise DuplicateOperation(operation.operation_id) from None
+
+
+def _refuse_twin(connection: Connection, input_hash: str, now_ms: int) -> None:
+    crashed = and_(table.c.state == OperationState.PENDING, table.c.lease_until_ms <= now_ms)
+    twin = connection.execute(
+        select(table.c.operation_id)
+        .where(table.c.input_hash == input_hash, table.c.idempotency_key.is_(None))
+        .where(or_(table.c.state.in_(_IN_DOUBT), crashed))
+        .limit(1)
+    ).scalar()
+    if twin is not None:
+        raise TwinInDoubt(twin)
+
+
+def take_lease(connection: Connection, write: TakeLease, now_ms: int) -> None:
+    """Give the operation to a new holder; StaleLease if it is not to be had."""
+    conditions = [_holds(write.previous_token), table.c.state.in_(write.states)]
+    if write.max_age_ms is not None:
+        conditions.append(table.c.started_ms > now_ms - write.max_age_ms)
+    if not write.by_force:
+        conditions.append(table.c.lease_until_ms <= now_ms)
+    changes = {
+        "state": OperationState.PENDING,
+        "lease_token": write.lease_token,
+        "lease_until_ms": now_ms + write.lease_ms,
+        "lease_owner": write.lease_owner,
+        **({"started_ms": now_ms} if write.reopen else {}),
+    }
+    _change(connection, write.operation_id, conditions, changes, now_ms)
+
+
+def record_outputs(connection: Connection, write: RecordOutputs, now_ms: int) -> None:
+    """Store what the steps so far gave."""
+    _change(
+        connection,
+        write.operation_id,
+        [_holds(write.lease_token), table.c.state == OperationState.PENDING],
+        {"outputs": outputs_json(write.outputs)},
+        now_ms,
+    )
+
+
+def close_operation(connection: Connection, write: CloseOperation, now_ms: int) -> None:
+    """Move the operation on and release its lease."""
+    before = [state for state, after in NEXT_STATES.items() if write.state in after]
+    changes: dict[str, Any] = {
+        "state": write.state,
+        "lease_token": None,
+        "lease_until_ms": 0,
+        "outcome": outcome_json(write.outcome),
+    }
+    if write.outputs is not None:
+        changes["outputs"] = outputs_json(write.outputs)
+    conditions = [_holds(write.lease_token), table.c.state.in_(before)]
+    _change(connection, write.operation_id, conditions, changes, now_ms)
+
+
+def load(connection: Connection, operation_id: str) -> Operation | None:
+    """Return an operation, or None."""
+    row = connection.execute(select(table).where(table.c.operation_id == operation_id)).first()
+    return None if row is None else operation_of(row._mapping)
+
+
+def _holds(token: str | None) -> ColumnElement[bool]:
+    return table.c.lease_token.is_(None) if token is None else table.c.lease_token == token
+
+
+def _change(
+    connection: Connection,
+    operation_id: str,
+    conditions: Iterable[ColumnElement[bool]],
+    changes: dict[str, Any],
+    now_ms: int,
+) -> None:
+    done = connection.execute(
+        update(table)
+        .where(table.c.operation_id == operation_id, *conditions)
+        .values(updated_ms=now_ms, **changes)
+    )
+    if done.rowcount != 1:
+        raise StaleLease(operation_id)

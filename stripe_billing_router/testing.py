@@ -1,0 +1,86 @@
+"""For tests of bots: the whole library against the sandbox, with no network and no account."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .client import BillingRouter
+from .default import use_router
+from .master_account import STRIPE_MASTER_ACCOUNT_ID
+from .models import Route
+from .sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY, SandboxHTTPClient, World
+from .store import StripeLedger
+
+SANDBOX_PUBLIC_KEY = "pk_live_sandbox00000000000000"
+_KEPT_SETTINGS = ("STRIPE_ROUTING_CONFIG", "STRIPE_ROUTER_HOME")
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A router whose Stripe is `world`. Time is virtual: it moves when something waits for it."""
+
+    world: World
+    router: BillingRouter
+
+    @property
+    def ledger(self) -> StripeLedger:
+        return self.router.ledger
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, for Stripe and for the router alike."""
+        self.world.clock.advance(seconds)
+
+
+@contextmanager
+def sandbox(
+    config: str | Path | None = None, *, ledger_url: str | None = None
+) -> Iterator[Sandbox]:
+    """Make the default router one whose Stripe is a sandbox, while the context lasts.
+
+    Routes come from `config` or from where they always come from; the products, prices,
+    customers and payment methods that they name exist in the sandbox. The ledger is a temporary
+    one unless `ledger_url` is given. Keys and Vault of the environment are not looked at.
+    """
+    with tempfile.TemporaryDirectory(prefix="stripe-sandbox-") as folder:
+        world = World(account_id=STRIPE_MASTER_ACCOUNT_ID)
+        url = ledger_url or f"sqlite:///{folder}/ledger.db"
+        with sandbox_router(world, config, ledger_url=url) as router, use_router(router):
+            yield Sandbox(world, router)
+
+
+def sandbox_router(
+    world: World, config: str | Path | None = None, *, ledger_url: str | None = None
+) -> BillingRouter:
+    """Return a router whose Stripe is `world`, and put what its routes name into the world."""
+    router = BillingRouter(
+        config,
+        secret_key=SANDBOX_SECRET_KEY,
+        public_key=SANDBOX_PUBLIC_KEY,
+        ledger_url=ledger_url,
+        api_base=SANDBOX_API_BASE,
+        http_client=SandboxHTTPClient(world),
+        clock=world.clock,
+        environ=_environment(),
+    )
+    for route in router.routes.values():
+        furnish(world, route)
+    return router
+
+
+def furnish(world: World, route: Route) -> None:
+    """Put what a route names into the world: a customer with a card that pays."""
+    method = route.payment_method_id or f"pm_of_{route.customer_id}"
+    if not world.has(route.customer_id):
+        world.add_customer(id=route.customer_id, email=route.user_email)
+        world.add_payment_method(id=method, customer=route.customer_id)
+        world.set_default_payment_method(route.customer_id, method)
+
+
+def _environment() -> Mapping[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
+    return {**kept, "STRIPE_ALLOWED_SECRET_KEYS": SANDBOX_SECRET_KEY}

@@ -1,0 +1,193 @@
+"""Checking what a caller passes: plain types, declared names, nothing that the router decides."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from ..errors import InvalidRequestError
+from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..redaction import redact, shown
+from ..stripe_parameters import declared, unknown_names
+
+STAMPED = ("operation_id", "bot_id")
+"""Metadata names that the router sets itself."""
+
+ACCOUNT_METADATA = ("destination_account", "account", "stripe_account")
+"""Metadata names that say whose event it is."""
+
+FORBIDDEN_ANYWHERE = frozenset(
+    """
+    account api_key application_fee application_fee_amount application_fee_percent capture_method
+    destination expand headers issuer max_network_retries on_behalf_of public_key secret_key
+    stripe_account stripe_context stripe_version transfer_data transfer_group
+    """.split()
+)
+"""What names a key or another account, or would change how the router reads the answer."""
+
+_MOST_DEPTH = 12
+_STRIPE_ID = re.compile(r"[A-Za-z0-9_\-.]+", re.ASCII)
+
+
+def plain(value: Any, where: str, depth: int = 0) -> Any:
+    """Return a copy of `value` in JSON types, or raise InvalidRequestError."""
+    if depth > _MOST_DEPTH:
+        raise invalid(where, "is nested too deeply; pass flat values")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text(value, where)
+    if isinstance(value, int | float | Decimal):
+        return _number(value, where)
+    if isinstance(value, Mapping):
+        return {
+            text(name, f"a name in {where}"): plain(item, f"{where}.{name}", depth + 1)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+    raise invalid(where, f"is {shown(value)}; pass text, numbers, booleans, lists and dicts only")
+
+
+def text(value: Any, where: str, most: int = 5000) -> str:
+    """Return `value` if it is text that can be stored and sent, and holds no credential."""
+    if not isinstance(value, str):
+        raise invalid(where, f"is {shown(value)}; pass text")
+    if len(value) > most:
+        raise invalid(where, f"is longer than {most} characters; shorten it")
+    if "\0" in value or (not value.isascii() and not _encodable(value)):
+        raise invalid(where, "holds characters that cannot be sent; remove them")
+    if redact(value) != value:
+        raise invalid(where, "holds what looks like a secret; keys never travel in a call")
+    return str(value)
+
+
+def optional_text(value: Any, where: str, most: int) -> str | None:
+    """Return `value` as `text` does, or None."""
+    return None if value is None else text(value, where, most)
+
+
+def stripe_id(value: Any, where: str, prefixes: tuple[str, ...]) -> str | None:
+    """Return an id given by the caller, or None; refuse one of another kind."""
+    if value is None:
+        return None
+    found = text(value, where, 255)
+    if (
+        not found.startswith(prefixes)
+        or not found.replace("-", "_").replace(".", "_").isidentifier()
+    ):
+        raise invalid(where, f"is {shown(found)}; pass an id that starts with {prefixes[0]!r}")
+    return found
+
+
+def flag(value: Any, where: str) -> bool:
+    """Return a boolean given by the caller."""
+    if not isinstance(value, bool):
+        raise invalid(where, f"is {shown(value)}; pass True or False")
+    return value
+
+
+def metadata(given: Any) -> dict[str, str]:
+    """Return the caller's metadata: at most 48 names, Stripe's 50 less the two of the router."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise invalid("metadata", f"is {shown(given)}; pass a dict of text to text")
+    if len(given) > 50 - len(STAMPED):
+        raise invalid("metadata", f"has {len(given)} names; at most {50 - len(STAMPED)} fit")
+    return {_metadata_name(name): _metadata_value(name, value) for name, value in given.items()}
+
+
+def _metadata_name(name: Any) -> str:
+    found = text(name, "a metadata name", 40)
+    if not found or "[" in found or "]" in found:
+        raise invalid(
+            "metadata", f"has the name {shown(found)}; use 1 to 40 characters, no brackets"
+        )
+    if found in STAMPED:
+        raise invalid("metadata", f"sets {found!r}, which the router sets itself; leave it out")
+    return found
+
+
+def _metadata_value(name: str, value: Any) -> str:
+    where = f"metadata[{name!r}]"
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = str(plain(value, where))
+    found = text(value, where, 500)
+    _refuse_account(found, where)
+    if name in ACCOUNT_METADATA and found != STRIPE_MASTER_ACCOUNT_ID:
+        raise invalid(where, "names another account; leave it out")
+    return found
+
+
+def params(
+    given: Mapping[str, Any], step_type: str, own: Iterable[str], decided: Iterable[str]
+) -> dict[str, Any]:
+    """Return `**params` for one Stripe request.
+
+    `step_type` is the SDK's parameter type that declares what is allowed; `own` are the verb's
+    argument names (for suggestions); `decided` are declared parameters that the router sets.
+    """
+    mine = set(decided) | FORBIDDEN_ANYWHERE
+    for name in given:
+        if name in mine:
+            raise invalid(str(name), "is decided by the router; leave it out")
+    _refuse_unknown(given, step_type, [*own, *(set(declared(step_type)) - mine)])
+    clean = {name: plain(value, name) for name, value in given.items() if value is not None}
+    _refuse_forbidden(clean, "")
+    return clean
+
+
+def _refuse_unknown(given: Mapping[str, Any], step_type: str, allowed: list[str]) -> None:
+    for path, close in unknown_names(step_type, given):
+        near = difflib.get_close_matches(path, allowed, 1) if "." not in path else [close]
+        guess = near[0] if near and near[0] else None
+        hint = f"did you mean {guess!r}?" if guess else "see Stripe's reference of the request"
+        raise InvalidRequestError(
+            f"{shown(path)} is not a parameter; {hint}", parameter=redact(path), suggestion=guess
+        )
+
+
+def _refuse_forbidden(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name in FORBIDDEN_ANYWHERE and where:
+                raise invalid(f"{where}.{name}", "is decided by the router; leave it out")
+            _refuse_forbidden(item, f"{where}.{name}" if where else name)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_forbidden(item, where)
+    elif isinstance(value, str):
+        _refuse_account(value, where)
+
+
+def _refuse_account(value: str, where: str) -> None:
+    if value.startswith("acct_") and value != STRIPE_MASTER_ACCOUNT_ID:
+        raise invalid(where, "names another account; money goes to the master account only")
+
+
+def _number(value: int | float | Decimal, where: str) -> Any:
+    if isinstance(value, int):
+        if value.bit_length() > 63:
+            raise invalid(where, "is too large a number; pass a smaller one")
+        return int(value)
+    if not math.isfinite(value) or (value and abs(Decimal(value).adjusted()) > 40):
+        raise invalid(where, "is not a finite number of sensible size; pass one that is")
+    return repr(float(value)) if isinstance(value, float) else format(value, "f")
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def invalid(where: str, why: str) -> InvalidRequestError:
+    """Return the error for one argument; `why` ends with what to do."""
+    return InvalidRequestError(f"{redact(where)} {why}.", parameter=redact(where))

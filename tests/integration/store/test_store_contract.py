@@ -1,0 +1,404 @@
+"""What every database has to keep: the same tests for each of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from stripe_billing_router.engine.clock import SystemClock
+from stripe_billing_router.errors import ConfigurationError, LedgerTamperedError
+from stripe_billing_router.models import (
+    AppendEntry,
+    BotId,
+    CloseOperation,
+    EntryDraft,
+    OpenOperation,
+    Operation,
+    OperationState,
+    Outcome,
+    RecordOutputs,
+    Step,
+    StepOutput,
+    TakeLease,
+)
+from stripe_billing_router.ports import DuplicateOperation, StaleLease, TwinInDoubt
+from stripe_billing_router.store import SqlStore, migrate
+from stripe_billing_router.store.database import Database
+
+BASE = "http://127.0.0.1/sandbox"
+LEASE_MS = 60_000
+
+
+def make_store(url: str, account: str = "acct_1") -> SqlStore:
+    database = Database(url, SystemClock())
+    migrate.upgrade(database)
+    database.close()
+    return SqlStore(url, SystemClock(), account_id=account, api_base=BASE)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[SqlStore]:
+    made = make_store(database_url)
+    yield made
+    made.close()
+
+
+def operation(operation_id: str = "op_1", key: str | None = "key", **changes: Any) -> Operation:
+    made = Operation(
+        operation_id=operation_id,
+        bot=BotId("stripe", "finance", "bot"),
+        region="default",
+        verb="charge",
+        idempotency_key=key,
+        input_hash="i" * 64,
+        effect_hash="e" * 64,
+        state=OperationState.PENDING,
+        steps=(Step("payment_intent", "post", "/v1/payment_intents", {"amount": 1999}, "x"),),
+        api_version="2026",
+        account_id="acct_1",
+        key_fingerprint="sha256:0",
+        amount_minor=1999,
+        currency="usd",
+        customer_id="cus_1",
+        user_email="someone@example.com",
+        arguments={"amount": "19.99", "on_session": False},
+    )
+    return replace(made, **changes)
+
+
+def opening(op: Operation, token: str = "t1", lease_ms: int = LEASE_MS) -> OpenOperation:
+    return OpenOperation(op, token, lease_ms, "owner")
+
+
+def outcome(state: OperationState = OperationState.SUCCEEDED) -> Outcome:
+    body = {"id": "pi_1", "client_secret": "pi_1_secret_abc", "amount": 1999}
+    return Outcome(state, "pi_1", "succeeded", 1999, "usd", True, body)
+
+
+def draft(bot_id: str | None = "finance:bot", id_: str = "pi_1") -> EntryDraft:
+    return EntryDraft(
+        id_,
+        "charge",
+        1999,
+        "usd",
+        1,
+        "someone@example.com",
+        bot_id,
+        "acct_1",
+        {"id": id_},
+        False,
+        "op_1",
+        "succeeded",
+    )
+
+
+def execute(url: str, statement: str) -> None:
+    database = Database(url, SystemClock())
+    try:
+        with database.engine.connect() as connection:
+            connection.begin()
+            connection.execute(text(statement))
+            connection.commit()
+    finally:
+        database.close()
+
+
+def test_an_intent_is_read_back_as_it_was_written(store: SqlStore) -> None:
+    store.commit(opening(operation()))
+    found = store.operation("op_1")
+    assert found is not None
+    assert found.created_ms > 0
+    assert found.lease_until_ms == found.created_ms + LEASE_MS
+    same = replace(
+        found,
+        created_ms=0,
+        started_ms=0,
+        updated_ms=0,
+        lease_token=None,
+        lease_until_ms=0,
+        lease_owner=None,
+    )
+    assert same == operation()
+
+
+def test_an_operation_id_is_used_once(store: SqlStore) -> None:
+    store.commit(opening(operation()))
+    with pytest.raises(DuplicateOperation):
+        store.commit(opening(operation(), "t2"))
+    found = store.operation("op_1")
+    assert found is not None
+    assert found.lease_token == "t1"
+
+
+def test_ids_that_differ_in_case_are_two(store: SqlStore) -> None:
+    store.commit(opening(operation("op_a")))
+    store.commit(opening(operation("op_A")))
+    store.commit(AppendEntry(draft("finance:bot")), AppendEntry(draft("finance:Bot")))
+    assert store.ledger.verify().streams == 2
+
+
+def test_of_several_writes_either_all_or_none_are_there(store: SqlStore) -> None:
+    store.commit(opening(operation("op_taken")))
+    with pytest.raises(DuplicateOperation):
+        store.commit(
+            opening(operation("op_new")), AppendEntry(draft()), opening(operation("op_taken"))
+        )
+    assert store.operation("op_new") is None
+    assert list(store.ledger.entries()) == []
+
+
+@pytest.mark.parametrize("state", [OperationState.UNKNOWN, OperationState.REQUIRES_ACTION])
+def test_a_keyless_twin_in_doubt_blocks(store: SqlStore, state: OperationState) -> None:
+    store.commit(opening(operation("op_1", None)))
+    store.commit(CloseOperation("op_1", "t1", state, None))
+    with pytest.raises(TwinInDoubt, match="op_1"):
+        store.commit(opening(operation("op_2", None)))
+    store.commit(opening(operation("op_3", "a key")))
+
+
+def test_a_keyless_twin_that_crashed_blocks_and_one_that_runs_does_not(store: SqlStore) -> None:
+    store.commit(opening(operation("op_1", None)))
+    store.commit(opening(operation("op_2", None), lease_ms=-1))
+    with pytest.raises(TwinInDoubt, match="op_2"):
+        store.commit(opening(operation("op_3", None)))
+
+
+def test_a_lease_is_taken_by_one_only(store: SqlStore) -> None:
+    store.commit(opening(operation(), lease_ms=-1))
+
+    def take(token: str, force: bool = False) -> TakeLease:
+        pending = frozenset({OperationState.PENDING})
+        return TakeLease("op_1", "t1", pending, token, LEASE_MS, "other", None, force)
+
+    store.commit(take("t2"))
+    for late in (take("t3"), take("t3", True)):
+        with pytest.raises(StaleLease):
+            store.commit(late)
+
+
+def test_a_live_lease_is_not_taken_but_by_force(store: SqlStore) -> None:
+    store.commit(opening(operation()))
+    pending = frozenset({OperationState.PENDING})
+    with pytest.raises(StaleLease):
+        store.commit(TakeLease("op_1", "t1", pending, "t2", LEASE_MS, "o", None))
+    store.commit(TakeLease("op_1", "t1", pending, "t2", LEASE_MS, "o", None, by_force=True))
+
+
+def test_what_was_started_too_long_ago_is_not_taken_for_sending(store: SqlStore) -> None:
+    store.commit(opening(operation(), lease_ms=-1))
+    pending = frozenset({OperationState.PENDING})
+    with pytest.raises(StaleLease):
+        store.commit(TakeLease("op_1", "t1", pending, "t2", LEASE_MS, "o", -1))
+
+
+def test_outputs_and_outcome_are_stored_without_secrets(store: SqlStore) -> None:
+    store.commit(opening(operation()))
+    output = StepOutput("payment_intent", 200, outcome().body, "req_1")
+    store.commit(RecordOutputs("op_1", "t1", (output,)))
+    store.commit(CloseOperation("op_1", "t1", OperationState.SUCCEEDED, outcome(), (output,)))
+    found = store.operation("op_1")
+    assert found is not None
+    assert found.state is OperationState.SUCCEEDED
+    assert found.lease_token is None
+    assert found.outcome is not None
+    assert found.outcome.body == found.outputs[0].body == {"id": "pi_1", "amount": 1999}
+
+
+def test_a_state_never_goes_back(store: SqlStore) -> None:
+    store.commit(opening(operation()))
+    store.commit(CloseOperation("op_1", "t1", OperationState.SUCCEEDED, outcome()))
+    for state in OperationState:
+        with pytest.raises(StaleLease):
+            store.commit(CloseOperation("op_1", None, state, None))
+
+
+def test_the_holder_of_a_lost_lease_writes_nothing(store: SqlStore) -> None:
+    store.commit(opening(operation()))
+    with pytest.raises(StaleLease):
+        store.commit(
+            CloseOperation("op_1", "stale", OperationState.SUCCEEDED, outcome()),
+            AppendEntry(draft()),
+        )
+    assert list(store.ledger.entries()) == []
+
+
+def test_the_chain_verifies_and_entries_hold_every_column(store: SqlStore) -> None:
+    store.commit(AppendEntry(draft()), AppendEntry(draft(None, "x")), AppendEntry(draft()))
+    first, system, second = store.ledger.entries()
+    assert (first.amount, first.amount_minor, first.currency) == (Decimal("19.99"), 1999, "usd")
+    assert (first.stream, first.stream_sequence) == ("finance:bot", 1)
+    assert (system.stream, system.stream_sequence) == ("_system", 1)
+    assert second.previous_hash == first.entry_hash
+    checked = store.ledger.verify()
+    assert (checked.ok, checked.entries, checked.streams) == (True, 3, 2)
+    assert [e.id for e in store.ledger.entries(bot_id="finance:bot", after=first.sequence)] == [
+        "pi_1"
+    ]
+
+
+def test_two_writers_of_a_new_stream_do_not_collide(store: SqlStore) -> None:
+    def append() -> None:
+        for _ in range(10):
+            store.commit(AppendEntry(draft()))
+
+    threads = [threading.Thread(target=append) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.ledger.verify().entries == 80
+    assert store.ledger.verify().ok
+
+
+FORGERIES = [
+    "UPDATE stripe_ledger SET amount_minor = 1",
+    "UPDATE stripe_ledger SET user_email = NULL",
+    "UPDATE stripe_ledger SET user_email = NULL, raw_event_json = NULL, salt = NULL, error = 1",
+    "DELETE FROM stripe_ledger",
+]
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_the_ledger_refuses_change(store: SqlStore, database_url: str, forgery: str) -> None:
+    store.commit(AppendEntry(draft()))
+    with pytest.raises(DBAPIError):
+        execute(database_url, forgery)
+    assert store.ledger.verify().ok
+
+
+def test_the_ledger_refuses_truncate_and_replace(store: SqlStore, database_url: str) -> None:
+    store.commit(AppendEntry(draft()))
+    row = "SELECT * FROM stripe_ledger"
+    forgery = {
+        "sqlite": f"INSERT OR REPLACE INTO stripe_ledger {row}",
+        "postgresql": "TRUNCATE stripe_ledger CASCADE",
+        "mysql": f"REPLACE INTO stripe_ledger {row}",
+    }[database_url.partition(":")[0].partition("+")[0]]
+    with pytest.raises(DBAPIError):
+        execute(database_url, forgery)
+    if "mysql" in database_url:
+        with pytest.raises(DBAPIError):
+            execute(database_url, "TRUNCATE TABLE stripe_ledger")
+    assert store.ledger.verify().entries == 1
+
+
+def test_a_lawful_erasure_leaves_the_chain_verifiable(store: SqlStore, database_url: str) -> None:
+    store.commit(AppendEntry(draft()))
+    execute(
+        database_url,
+        "UPDATE stripe_ledger SET user_email = NULL, raw_event_json = NULL, salt = NULL",
+    )
+    assert store.ledger.verify().ok
+    (entry,) = store.ledger.entries()
+    assert entry.user_email is None
+
+
+def _without_triggers(url: str, statement: str) -> None:
+    """Tamper as someone who owns the database could."""
+    kind = url.partition(":")[0].partition("+")[0]
+    drop = {
+        "sqlite": ["DROP TRIGGER stripe_ledger_no_update", "DROP TRIGGER stripe_ledger_no_delete"],
+        "postgresql": ["ALTER TABLE stripe_ledger DISABLE TRIGGER ALL"],
+        "mysql": ["DROP TRIGGER stripe_ledger_no_update", "DROP TRIGGER stripe_ledger_no_delete"],
+    }[kind]
+    for one in [*drop, statement]:
+        execute(url, one)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "why"),
+    [
+        ("UPDATE stripe_ledger SET status = 'failed' WHERE stream_sequence = 2", "content"),
+        ("UPDATE stripe_ledger SET amount = 1 WHERE stream_sequence = 2", "differ"),
+        ("UPDATE stripe_ledger SET user_email = 'x@y' WHERE stream_sequence = 2", "user_email"),
+    ],
+)
+def test_tampering_is_found_and_named(
+    store: SqlStore, database_url: str, tampering: str, why: str
+) -> None:
+    for _ in range(3):
+        store.commit(AppendEntry(draft()))
+    _without_triggers(database_url, tampering)
+    found = store.ledger.verify()
+    assert not found.ok
+    assert found.broken[0].stream_sequence == 2
+    assert why in found.broken[0].why
+    with pytest.raises(LedgerTamperedError, match="entry 2"):
+        found.raise_if_broken()
+
+
+def test_missing_triggers_are_noticed_at_start(store: SqlStore, database_url: str) -> None:
+    store.commit(AppendEntry(draft()))
+    _without_triggers(database_url, "SELECT 1")
+    with pytest.raises(LedgerTamperedError, match="ledger upgrade"):
+        SqlStore(database_url, SystemClock(), account_id="acct_1", api_base=BASE).operation("x")
+    with closing(make_store(database_url)) as mended:
+        mended.operation("x")
+
+
+def test_a_ledger_belongs_to_its_account_and_api_base(store: SqlStore, database_url: str) -> None:
+    store.commit(opening(operation()))
+    for other in (
+        SqlStore(database_url, SystemClock(), account_id="acct_2", api_base=BASE),
+        SqlStore(database_url, SystemClock(), account_id="acct_1", api_base="https://x"),
+    ):
+        with pytest.raises(ConfigurationError, match="belongs to acct_1"):
+            other.operation("op_1")
+
+
+def test_a_users_own_tables_and_migrations_are_left_alone(database_url: str) -> None:
+    execute(database_url, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    execute(database_url, "INSERT INTO alembic_version VALUES ('theirs')")
+    store = make_store(database_url)
+    store.commit(opening(operation()))
+    database = Database(database_url, SystemClock())
+    with database.read() as connection:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    database.close()
+    store.close()
+    assert found == "theirs"
+
+
+def test_only_sqlite_migrates_itself(postgres_url: str) -> None:
+    store = SqlStore(postgres_url, SystemClock(), account_id="acct_1", api_base=BASE)
+    with pytest.raises(ConfigurationError, match="ledger upgrade"):
+        store.operation("x")
+
+
+def test_postgres_that_may_lose_commits_is_refused(postgres_url: str) -> None:
+    make_store(postgres_url)
+    lossy = postgres_url.replace(
+        "options=-csearch_path", "options=-csynchronous_commit%3Doff+-csearch_path"
+    )
+    assert lossy != postgres_url
+    store = SqlStore(lossy, SystemClock(), account_id="acct_1", api_base=BASE)
+    with pytest.raises(ConfigurationError, match="synchronous_commit"):
+        store.operation("x")
+
+
+def test_schema_and_migrations_agree(database_url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from stripe_billing_router.store.schema import metadata
+
+    make_store(database_url)
+    database = Database(database_url, SystemClock())
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_name": lambda name, type_, _: type_ != "table" or name in metadata.tables
+            },
+        )
+        differences = compare_metadata(context, metadata)
+    database.close()
+    assert differences == []
