@@ -56,7 +56,7 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@touch $(VENV)/.installed $@
 
 $(BIN)/python:
-	@"$(PYTHON)" -c "$(USABLE)" || { \
+	@"$(PYTHON)" -c "$(USABLE)" 2>/dev/null || { \
 		echo "No usable Python of at least 3.11, with venv and ensurepip, was found" \
 			"(PYTHON='$(PYTHON)'). Install one, or name it: make PYTHON=/path/to/python3 …" >&2; \
 		exit 1; }

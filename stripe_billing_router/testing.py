@@ -48,7 +48,7 @@ def sandbox(
     """
     with tempfile.TemporaryDirectory(prefix="stripe-sandbox-") as folder:
         world = World(account_id=STRIPE_MASTER_ACCOUNT_ID)
-        url = ledger_url or f"sqlite:///{folder}/ledger.db"
+        url = ledger_url or _temporary_ledger(Path(folder))
         with sandbox_router(world, config, ledger_url=url) as router, use_router(router):
             yield Sandbox(world, router)
 
@@ -67,7 +67,7 @@ def sandbox_router(
         clock=world.clock,
         environ=_environment(),
     )
-    for route in router.routes.values():
+    for route in {route.customer_id: route for route in router.routes.values()}.values():
         furnish(world, route)
     return router
 
@@ -75,10 +75,14 @@ def sandbox_router(
 def furnish(world: World, route: Route) -> None:
     """Put what a route names into the world: a customer with a card that pays."""
     method = route.payment_method_id or f"pm_of_{route.customer_id}"
-    if not world.has(route.customer_id):
-        world.add_customer(id=route.customer_id, email=route.user_email)
-        world.add_payment_method(id=method, customer=route.customer_id)
-        world.set_default_payment_method(route.customer_id, method)
+    world.add_customer(route.customer_id, email=route.user_email, default_payment_method=method)
+
+
+def _temporary_ledger(folder: Path) -> str:
+    """An empty file, so that nobody is warned of a new ledger that is gone in a moment."""
+    path = folder / "ledger.db"
+    path.touch()
+    return f"sqlite:///{path}"
 
 
 def _environment() -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from .unreadable import Unreadable
 from .yaml_reader import parse_yaml
 
 _MOST_BYTES: Final = 256 * 1024 * 1024
+_NO_FILE: Final = "is not a file; set STRIPE_ROUTING_CONFIG to the routing file."
 
 
 class Document(NamedTuple):
@@ -54,6 +55,8 @@ def _bytes_of(path: Path) -> tuple[bytes, str]:
     """Return `(contents, "")` or `(b"", what is wrong)`."""
     try:
         return _regular_file(path)
+    except IsADirectoryError:
+        why = _NO_FILE
     except FileNotFoundError:
         why = "does not exist; run `stripe-billing-router init`, or set STRIPE_ROUTING_CONFIG."
     except ValueError:
@@ -63,12 +66,15 @@ def _bytes_of(path: Path) -> tuple[bytes, str]:
     return b"", why
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe that nobody writes to would hold up the start."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _regular_file(path: Path) -> tuple[bytes, str]:
-    # Not blocking: a named pipe without a writer would hold up the start for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return b"", "is not a file; set STRIPE_ROUTING_CONFIG to the routing file."
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return b"", _NO_FILE
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         return b"", "is larger than 256 MiB; is it the routing file? Set STRIPE_ROUTING_CONFIG."

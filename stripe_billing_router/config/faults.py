@@ -27,5 +27,5 @@ def faulty(what: str, faults: Sequence[Fault], then: str) -> ConfigurationError:
     lines = [f"  {fault}" for fault in safe[:_MOST_SHOWN]]
     if len(safe) > _MOST_SHOWN:
         lines.append(f"  and {len(safe) - _MOST_SHOWN} more")
-    count = "a fault" if len(safe) == 1 else f"{len(safe)} faults"
-    return ConfigurationError("\n".join([f"{what} has {count}:", *lines, then]), faults=safe)
+    count = "One fault" if len(safe) == 1 else f"{len(safe)} faults"
+    return ConfigurationError("\n".join([f"{count} in {what}:", *lines, then]), faults=safe)

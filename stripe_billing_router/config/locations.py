@@ -9,8 +9,8 @@ from typing import Final
 from ..errors import ConfigurationError
 from .faults import plain_path
 
-_FOLDER: Final = "config"
-_NAMES: Final = tuple(f"stripe_billing_router.{suffix}" for suffix in ("yaml", "yml", "json"))
+FOLDER: Final = "config"
+FILE_NAMES: Final = tuple(f"stripe_billing_router.{suffix}" for suffix in ("yaml", "yml", "json"))
 
 
 def absolute(path: str | os.PathLike[str], start: Path) -> Path:
@@ -27,7 +27,7 @@ def absolute(path: str | os.PathLike[str], start: Path) -> Path:
 def find_routing_file(start: Path) -> Path:
     """Return the routing file of `start` or the nearest folder above; else ConfigurationError."""
     for folder in (start, *start.parents):
-        found = [path for name in _NAMES if (path := folder / _FOLDER / name).is_file()]
+        found = [path for name in FILE_NAMES if (path := folder / FOLDER / name).is_file()]
         if len(found) > 1:
             raise ConfigurationError(
                 f"{plain_path(found[0])} and {found[1].name} are both there; remove one, or set "
@@ -36,7 +36,7 @@ def find_routing_file(start: Path) -> Path:
         if found:
             return found[0]
     raise ConfigurationError(
-        f"There is no {_FOLDER}/{_NAMES[0]} in {plain_path(start)} or above; run "
+        f"There is no {FOLDER}/{FILE_NAMES[0]} in {plain_path(start)} or above; run "
         "`stripe-billing-router init` in your project's folder, or set STRIPE_ROUTING_CONFIG."
     )
 
@@ -44,4 +44,4 @@ def find_routing_file(start: Path) -> Path:
 def home_of(routing_file: Path) -> Path:
     """Return the folder above the file's `config/`, else the file's own folder."""
     folder = routing_file.parent
-    return folder.parent if folder.name == _FOLDER else folder
+    return folder.parent if folder.name == FOLDER else folder

@@ -13,6 +13,7 @@ from ..routing import dotted, wrong_name, wrong_override_key, wrong_override_val
 
 OVERRIDES: Final = "overrides"
 _LEVELS: Final = ("domain", "region", "business category", "bot")
+_BELOW: Final = ("domains", "regions", "business categories", "bots")
 _Names = tuple[str, ...]
 
 
@@ -40,7 +41,7 @@ class RouteTree:
                 self._fault(names, self._no_mapping(inner, names))
 
     def _no_mapping(self, inner: object, names: _Names) -> str:
-        below = f"{_LEVELS[len(names)]}s".replace("ys", "ies")
+        below = _BELOW[len(names)]
         if inner is None or inner == {}:
             return f"is empty; add its {below}, or remove it"
         close = difflib.get_close_matches(names[0], self._sections, 1) if len(names) == 1 else []

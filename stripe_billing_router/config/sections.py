@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    TypeAdapter,
     ValidationError,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -43,8 +42,7 @@ def _number(value: object) -> object:
     raise _wrong(f"is {shown(value)}, not a number of seconds such as 30")
 
 
-def _seconds(least: float, most: float) -> Any:
-    return Annotated[float, BeforeValidator(_number), Field(ge=least, le=most)]
+_SECONDS: Final = BeforeValidator(_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,10 @@ class Recovery:
 
     __pydantic_config__ = _STRICT
 
-    http_timeout: Annotated[float, _seconds(0.1, 120)] = 30.0
-    retry_for: Annotated[float, _seconds(0, 600)] = 30.0
-    in_progress_wait: Annotated[float, _seconds(0, 120)] = 5.0
-    complete_within: Annotated[float, _seconds(0, 82_800)] = 900.0
+    http_timeout: Annotated[float, _SECONDS, Field(ge=0.1, le=120)] = 30.0
+    retry_for: Annotated[float, _SECONDS, Field(ge=0, le=600)] = 30.0
+    in_progress_wait: Annotated[float, _SECONDS, Field(ge=0, le=120)] = 5.0
+    complete_within: Annotated[float, _SECONDS, Field(ge=0, le=82_800)] = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,17 @@ def _allowed_key(entry: object) -> AllowedKey:
     if _FINGERPRINT.fullmatch(text):
         return AllowedKey(text)
     raise _wrong(
-        "is neither a live secret key (sk_live_…, rk_live_…) nor 'sha256:' and 64 hex digits"
+        "is neither a live secret key, which begins with sk_live or rk_live, nor a fingerprint, "
+        "which is 'sha256:' and 64 hex digits"
     )
+
+
+def _some_entries(value: object) -> object:
+    if not isinstance(value, list):
+        raise _wrong("is not a list")
+    if not value:
+        raise _wrong("is empty, which would allow no key; name a key, or leave the section out")
+    return value
 
 
 def _pinned(entry: Mapping[object, object]) -> AllowedKey:
@@ -119,8 +126,9 @@ class Sections(BaseModel):
     model_config = _STRICT
 
     allowed_secret_keys: Annotated[
-        tuple[Annotated[AllowedKey, PlainValidator(_allowed_key)], ...], Field(min_length=1)
-    ] = Field(default=(), validate_default=False)
+        tuple[Annotated[AllowedKey, PlainValidator(_allowed_key)], ...],
+        BeforeValidator(_some_entries),
+    ] = ()
     default_currency: Annotated[str, PlainValidator(_currency)] = "usd"
     policies: _Unsupported = Field(default_factory=dict)
     hooks: _Unsupported = Field(default_factory=dict)
@@ -158,16 +166,12 @@ def _message(detail: ErrorDetails) -> str:
             return f"is less than {context['ge']:g} seconds"
         case "less_than_equal":
             return f"is more than {context['le']:g} seconds"
-        case "too_short":
-            return "is empty, which would allow no key; name a key, or leave the section out"
-        case "tuple_type":
-            return "is not a list"
         case _:
             return "is not a mapping of names to values"
 
 
 def _unknown(name: object) -> str:
-    known = tuple(TypeAdapter(Recovery).json_schema()["properties"])
+    known = [field.name for field in fields(Recovery)]
     close = difflib.get_close_matches(str(name), known, 1)
     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
     return f"{shown(str(name))} is unknown; {hint}"

@@ -54,13 +54,13 @@ def load_settings(
     """
     chosen, faults = _chosen(environ, given)
     if faults:
-        raise faulty("The settings", faults, "Correct them and start again.")
+        raise faulty("the settings", faults, "Correct them and start again.")
     routing_config, home = _places(chosen, Path(cwd).absolute())
     ledger_url, wrong_ledger = ledgers.placed(chosen.get("ledger_url", ledgers.DEFAULT), home)
     base = chosen.get("api_base", bases.STRIPE).removesuffix("/")
     found = (("ledger_url", wrong_ledger), ("api_base", bases.wrong_api_base(base)))
     if faults := [Fault(_VARIABLES[name], wrong) for name, wrong in found if wrong]:
-        raise faulty("The settings", faults, "Correct them and start again.")
+        raise faulty("the settings", faults, "Correct them and start again.")
     return Settings(
         routing_config=routing_config,
         home=home,
@@ -79,10 +79,10 @@ def _chosen(
     for name, value in given.items():
         if name not in _VARIABLES:
             faults.append(Fault("", _unknown(name)))
-        elif isinstance(value, str | os.PathLike) and (text := os.fspath(value)):
-            chosen[name] = str(text)
+        elif isinstance(value, str | Path) and str(value):
+            chosen[name] = str(value)
         elif value is not None:
-            faults.append(Fault(name, f"is {shown(value)}, not a text or a path"))
+            faults.append(Fault(name, f"is {shown(value)}; give a text or a path"))
     return {name: text for name, text in chosen.items() if text}, faults
 
 

@@ -11,6 +11,7 @@
 
     world.add_customer("cus_1", email="a@b.example", default_payment_method="pm_1")     -> id
     world.add_payment_method("pm_2", customer="cus_1", outcome="declined:insufficient_funds")
+    world.set_default_payment_method("cus_1", "pm_2")
     world.set_outcome("pm_2", "succeeds")                  # or authentication_required, processing
     world.complete_action("pi_…", succeed=True)            # the customer acts, or pays
     world.settle_processing("pi_…", succeed=True)          # the bank answers
@@ -26,6 +27,7 @@
     world.requests                                         # RecordedRequest: what arrived
     world.effects()                                        # every charge that moved money
     world.objects("payment_intent"), world.get("pi_…")     # copies of what the account holds
+    world.has("cus_1")
 
     world.handle(HttpRequest.to("POST", "/v1/customers", headers, "email=x"))   -> HttpResponse
 

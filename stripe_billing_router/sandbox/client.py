@@ -25,7 +25,7 @@ from urllib3.exceptions import (
 from .wire import HttpRequest, WireFailure, WireFault
 from .world import World
 
-SANDBOX_API_BASE = "http://127.0.0.1/sandbox"
+SANDBOX_API_BASE = "http://127.0.0.1"
 """Nothing listens here: requests to it are answered in process."""
 
 _Answer = tuple[bytes, int, Mapping[str, str]]

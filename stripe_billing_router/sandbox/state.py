@@ -9,7 +9,7 @@ from .clock import VirtualClock
 from .failures import no_such
 from .idempotency import IdempotencyKeys
 from .identifiers import Identifiers
-from .outcomes import PaymentOutcome
+from .rules.outcomes import PaymentOutcome
 from .wire import Json, copied
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from . import payments
 from .access import SANDBOX_SECRET_KEY, KeyRing, presented_key
 from .clock import VirtualClock
 from .exchange import Exchange
@@ -17,11 +16,12 @@ from .faults import FaultPlan
 from .form import parsed
 from .identifiers import Identifiers
 from .journal import RecordedRequest
-from .outcomes import PaymentOutcome
-from .payment_methods import method_or_new, new_method
 from .resources import FAMILIES
 from .resources.customers import new_customer
 from .routing import Router
+from .rules import payments
+from .rules.outcomes import PaymentOutcome
+from .rules.payment_methods import method_or_new, new_method
 from .state import AccountState
 from .wire import HttpRequest, HttpResponse, Json, WireFault, copied
 
@@ -156,15 +156,20 @@ class World:
             customer.update(email=email, name=name)
             state.emit("customer.created", state.add(customer))
         if default_payment_method:
-            self._set_default(state, customer, default_payment_method)
+            self.set_default_payment_method(customer["id"], default_payment_method)
         return str(customer["id"])
 
-    def _set_default(self, state: AccountState, customer: Json, method_id: str) -> None:
+    def set_default_payment_method(self, customer: str, payment_method: str) -> None:
+        """Attach a payment method to a customer and make it the default for invoices.
+
+        An id that does not exist yet becomes a card that succeeds.
+        """
         with self._lock:
-            known = state.find("payment_method", method_id)
-            method = known or new_method(state, PaymentOutcome("succeeds"), method_id)
-            method["customer"] = customer["id"]
-            customer["invoice_settings"]["default_payment_method"] = method["id"]
+            state, owner = self._holder("customer", customer)
+            known = state.find("payment_method", payment_method)
+            method = known or new_method(state, PaymentOutcome("succeeds"), payment_method)
+            method["customer"] = owner["id"]
+            owner["invoice_settings"]["default_payment_method"] = method["id"]
 
     def add_payment_method(
         self,
@@ -188,7 +193,7 @@ class World:
                 owner = state.require("customer", customer, "customer")
                 method["customer"] = owner["id"]
                 if default:
-                    self._set_default(state, owner, method["id"])
+                    self.set_default_payment_method(customer, method["id"])
             return str(method["id"])
 
     def set_outcome(self, payment_method: str, outcome: str) -> None:
@@ -224,6 +229,12 @@ class World:
         self.clock.advance(seconds)
 
     # -- looking in -----------------------------------------------------------------------------
+
+    def has(self, id: str, account: str | None = None) -> bool:
+        """Whether there is an object with this id."""
+        with self._lock:
+            states = [self.state(account)] if account else list(self._accounts.values())
+            return any(True for state in states for _ in state.with_id(id))
 
     def get(self, id: str, account: str | None = None) -> Json:
         """Return a copy of the object with this id, of whatever kind. KeyError if there is none."""

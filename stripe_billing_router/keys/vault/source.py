@@ -131,8 +131,8 @@ class VaultSource(Unpicklable):
     ) -> _Good:
         fields = {name: found[name] for name in FIELDS if name in found} if found else {}
         before, self._good, self._failure = self._good, _Good(fields, began), None
-        if not fields and (before is None or before.fields):
-            _log.warning("Vault (%s) has no Stripe keys; other sources apply", settings.place)
+        if _lacks_key(self._good) and not _lacks_key(before):
+            _log.warning("Vault (%s) has no secret key; other sources apply", settings.place)
         return self._good
 
     def _kept(self, settings: VaultSettings, failure: _Failure) -> _Good:
@@ -151,6 +151,10 @@ class VaultSource(Unpicklable):
 
     def _age(self, good: _Good) -> float:
         return self._elapsed() - good.read_at
+
+
+def _lacks_key(good: _Good | None) -> bool:
+    return good is not None and good.fields.get("stripe_secret_key") is None
 
 
 _SOURCES: WeakSet[VaultSource] = WeakSet()

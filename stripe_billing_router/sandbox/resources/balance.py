@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..balance import as_of
 from ..family import Call, Family, Route
 from ..paging import listing
+from ..rules.balance import as_of
 from ..wire import Json
 
 _KIND = "balance_transaction"

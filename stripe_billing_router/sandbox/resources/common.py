@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from ..checks import merged_metadata
 from ..family import Call, Handler
 from ..paging import listing
+from ..rules.checks import merged_metadata
 from ..wire import Json
 
 

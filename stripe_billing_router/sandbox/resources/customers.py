@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..checks import merged_metadata
 from ..family import Call, Family, Route
 from ..paging import envelope, page
-from ..payment_methods import attach, usable_method
+from ..rules.checks import merged_metadata
+from ..rules.payment_methods import attach, usable_method
 from ..state import AccountState
 from ..wire import Json
 from .common import change, empty_to_none, given, lister, living, retriever, tombstone

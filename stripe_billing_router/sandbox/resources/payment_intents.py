@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..checks import charge_amount, known_currency, merged_metadata, positive
 from ..failures import StripeFailure, invalid, no_such, unexpected_state
 from ..family import Call, Family, Route
-from ..payment_methods import usable_method
-from ..payments import CANCELABLE, Manner, attempt, cancel, capture_intent, new_intent
+from ..rules.checks import charge_amount, known_currency, merged_metadata, positive
+from ..rules.payment_methods import usable_method
+from ..rules.payments import CANCELABLE, Manner, attempt, cancel, capture_intent, new_intent
 from ..state import AccountState
 from ..wire import Json, copied
 from .common import empty_to_none, given, lister

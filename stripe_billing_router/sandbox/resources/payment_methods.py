@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..checks import merged_metadata
 from ..failures import invalid, missing_param
 from ..family import Call, Family, Route
-from ..outcomes import SUCCEEDS, TEST_NUMBERS, PaymentOutcome, test_outcome
-from ..payment_methods import (
+from ..rules.checks import merged_metadata
+from ..rules.outcomes import SUCCEEDS, TEST_NUMBERS, PaymentOutcome, test_outcome
+from ..rules.payment_methods import (
     attach,
     method_or_new,
     new_method,

@@ -136,16 +136,17 @@ def test_a_version_1_secret_called_data_is_not_taken_for_version_2(
     assert vault_ring().keys().secret_key == SECRET
 
 
+@pytest.mark.parametrize("lacking", [absent, without_field, null_field])
 def test_absence_is_logged_once(
-    vault_ring: Ring, vault: Vault, clock: Clock, caplog: pytest.LogCaptureFixture
+    vault_ring: Ring, vault: Vault, clock: Clock, caplog: pytest.LogCaptureFixture, lacking: Any
 ) -> None:
     """Falling through is allowed, doing so silently is not."""
-    vault.fields = None
+    lacking(vault)
     ring = vault_ring(STRIPE_SECRET_KEY=FALLBACK)
     ring.keys()
     clock.forward(VALUES_TTL)
     ring.keys()
-    told = [record for record in caplog.records if "has no Stripe keys" in record.getMessage()]
+    told = [record for record in caplog.records if "has no secret key" in record.getMessage()]
     assert len(told) == 1
 
 

@@ -173,34 +173,41 @@ def test_a_slow_vault_holds_up_one_thread_only(
     assert seen == [SECRET]
 
 
+class CountingLock:
+    """Tells when somebody arrives at it, before letting them wait."""
+
+    def __init__(self) -> None:
+        self.arrivals = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.arrivals.release()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 def test_refreshes_at_one_moment_cause_one_reading(vault_ring: Ring, vault: Vault) -> None:
     """Every bot hears the same 401; Vault hears of it once."""
     ring = vault_ring()
     ring.keys()
     vault.calls.clear()
+    lock: Any = CountingLock()
+    ring._vault._lock = lock
     others = [threading.Thread(target=ring.refresh) for _ in range(4)]
-    waiting = threading.Semaphore(0)
-    settings = ring._vault._settings
 
-    def counted() -> Any:
-        waiting.release()
-        return settings()
-
-    ring._vault._settings = counted
-
-    def start_others() -> None:
-        vault.on_read = lambda: None
+    def others_arrive() -> None:
         for other in others:
             other.start()
-        for _ in others:
-            assert waiting.acquire(timeout=10)
+        for _ in range(1 + len(others)):
+            assert lock.arrivals.acquire(timeout=10)
 
-    waiting.release()
-    vault.on_read = start_others
+    vault.on_read = others_arrive
     ring.refresh()
     for other in others:
         other.join(10)
-    assert len(vault.reads()) <= 2
+    assert len(vault.reads()) == 1
 
 
 def test_time_outs_are_short(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .clock import DAY
-from .state import AccountState
-from .wire import Json
+from ..clock import DAY
+from ..state import AccountState
+from ..wire import Json
 
 _SETTLES_AFTER = 2 * DAY
 _FEE_PER_MILLE, _FEE_FIXED = 29, 30

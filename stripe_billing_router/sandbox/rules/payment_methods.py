@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .failures import StripeFailure, error_object, invalid, no_such
+from ..failures import StripeFailure, error_object, invalid, no_such
+from ..state import AccountState
+from ..wire import Json
 from .outcomes import ATTACHABLE_THOUGH_DECLINED, PaymentOutcome, test_outcome
-from .state import AccountState
-from .wire import Json
 
 _YEAR = 31_556_952
 

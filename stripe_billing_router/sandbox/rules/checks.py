@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import InvalidAmountError
-from ..money import CURRENCIES, Currency, currency, to_major
-from .failures import StripeFailure, invalid
-from .wire import Json
+from ...errors import InvalidAmountError
+from ...money import CURRENCIES, Currency, currency, to_major
+from ..failures import StripeFailure, invalid
+from ..wire import Json
 
 _MINIMUM = {
     "aed": 200,

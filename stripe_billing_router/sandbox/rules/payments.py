@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..failures import StripeFailure
+from ..state import AccountState
+from ..wire import Json, copied
 from .charges import capture, failed_charge, mark_failed, new_charge, refusal_of
-from .failures import StripeFailure
 from .outcomes import SUCCEEDS, PaymentOutcome
 from .payment_methods import attach
-from .state import AccountState
-from .wire import Json, copied
 
 CANCELABLE = (
     "requires_payment_method",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..failures import error_object, with_documentation
+from ..state import AccountState
+from ..wire import Json
 from .balance import record_charge
-from .failures import error_object, with_documentation
 from .outcomes import PaymentOutcome
 from .payment_methods import no_billing_details
-from .state import AccountState
-from .wire import Json
 
 
 def new_charge(account: AccountState, intent: Json, method: Json, status: str) -> Json:

@@ -1,0 +1,36 @@
+"""What goes to stdout: JSON for programs, colours for a terminal, plain columns for the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def as_json(data: Any) -> None:
+    """Print JSON-like `data`, indented."""
+    typer.echo(json.dumps(data, indent=2))
+
+
+def as_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; where stdout is no terminal, tab-separated and never shortened."""
+    if sys.stdout.isatty():
+        _coloured(headings, rows)
+        return
+    for row in [headings, *rows]:
+        typer.echo("\t".join(row))
+
+
+def _coloured(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,147 @@
+"""`routes`: what the routing file says, and what one call would bill with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from ..config import RoutingFile, load_routing_file, load_settings
+from ..errors import InvalidRequestError
+from ..models import BotId, Route, RouteKey
+from ..models.routes import FIELDS
+from ..redaction import shown
+from ..routing import REGION, RoutingTable
+from .output import as_json, as_table
+
+app = typer.Typer(help="Look at the routing file.", no_args_is_help=True)
+
+_Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The routing file, if not the usual one.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Override = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="As in a call's overrides; may be repeated."),
+]
+_COLUMNS: Final = ("product_id", "price_id", "customer_id")
+
+
+@app.command("list")
+def list_routes(config: _Config = None, as_json_: _Json = False) -> None:
+    """Show every route of the file."""
+    file = _routing_file(config)
+    rules = _rules_by_route(file)
+    if as_json_:
+        as_json([_described(file, key, rules.get(key, {})) for key in file.routes])
+        return
+    headings = ("bot", "region", *_COLUMNS, "currency", "overrides")
+    as_table(headings, [_row(file, key, rules.get(key, {})) for key in file.routes])
+
+
+@app.command("explain")
+def explain(
+    bot_id: Annotated[str, typer.Argument(metavar="BOT", help="business_category:bot_name")],
+    override: _Override = None,
+    config: _Config = None,
+    as_json_: _Json = False,
+) -> None:
+    """Show what a call of BOT would bill with, as far as the file decides; sends nothing.
+
+    Strategies and what bots register at run time live in their process and are not seen here.
+    """
+    file = _routing_file(config)
+    bot = BotId.parse(bot_id)
+    overrides = _pairs(override or [])
+    table = RoutingTable(file.routes, file.overrides, file.default_currency)
+    found = table.resolve(bot, overrides)
+    if as_json_:
+        as_json(_explained(bot, overrides, found.region, found.route, found.currency))
+        return
+    plain = table.resolve(bot, {REGION: found.region}).route
+    rows = [("bot", str(bot), ""), ("region", found.region, "")]
+    rows += [_field_row(name, found.route, plain) for name in FIELDS if name in found.route]
+    if "currency" not in found.route:
+        rows.append(("currency", found.currency, "default_currency"))
+    as_table(("", "value", "from"), rows)
+
+
+def _routing_file(config: Path | None) -> RoutingFile:
+    settings = load_settings(os.environ, Path.cwd(), routing_config=_from_here(config))
+    return load_routing_file(settings.routing_config)
+
+
+def _from_here(config: Path | None) -> Path | None:
+    """Return the option's path from the working directory, as a shell's user means it."""
+    return None if config is None else config.absolute()
+
+
+def _pairs(given: Iterable[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or key in pairs:
+            raise InvalidRequestError(
+                f"--override {shown(text)} is not KEY=VALUE, or gives a key again; write "
+                "--override region=eu, and each key once.",
+                parameter="override",
+            )
+        pairs[key] = value
+    return pairs
+
+
+_Rules = dict[str, dict[str, Mapping[str, str]]]
+
+
+def _rules_by_route(file: RoutingFile) -> dict[RouteKey, _Rules]:
+    rules: dict[RouteKey, _Rules] = {}
+    for (*route, key, value), fields in file.overrides.items():
+        domain, region, category, bot = route
+        of_route = rules.setdefault((domain, region, category, bot), {})
+        of_route.setdefault(key, {})[value] = fields
+    return rules
+
+
+def _described(file: RoutingFile, key: RouteKey, rules: _Rules) -> dict[str, Any]:
+    domain, region, category, name = key
+    return {
+        "bot_id": str(BotId(domain, category, name)),
+        "domain": domain,
+        "region": region,
+        "business_category": category,
+        "bot_name": name,
+        "currency": file.routes[key].currency or file.default_currency,
+        "route": dict(file.routes[key]),
+        "overrides": rules,
+    }
+
+
+def _row(file: RoutingFile, key: RouteKey, rules: _Rules) -> tuple[str, ...]:
+    domain, region, category, name = key
+    route = file.routes[key]
+    return (
+        str(BotId(domain, category, name)),
+        region,
+        *(route[column] for column in _COLUMNS),
+        route.currency or file.default_currency,
+        "; ".join(f"{name}={','.join(values)}" for name, values in rules.items()),
+    )
+
+
+def _explained(
+    bot: BotId, overrides: Mapping[str, str], region: str, route: Route, currency: str
+) -> dict[str, Any]:
+    return {
+        "bot_id": str(bot),
+        "region": region,
+        "overrides": {key: value for key, value in overrides.items() if key != REGION},
+        "currency": currency,
+        "route": dict(route),
+    }
+
+
+def _field_row(name: str, route: Route, plain: Route) -> tuple[str, str, str]:
+    return name, route[name], "route" if plain.get(name) == route[name] else "override"

@@ -1,0 +1,1 @@
+"""How Stripe's money behaves: payments, refunds, invoices. No HTTP and no parameters here."""
