@@ -88,19 +88,20 @@ def assemble(given: Given) -> Assembly:
         http_timeout=file.recovery.http_timeout,
         http_client=given.http_client,
     )
-    keys = _keys(given, environ, file)
+    keys = _keys(given, environ, file, clock)
     table = RoutingTable(file.routes, file.overrides, file.default_currency)
     sequence = OperationSequence(_parts(given, store, gateway, table, keys, clock, file.recovery))
     return Assembly(settings, table, keys, store, gateway, sequence)
 
 
-def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile) -> KeyRing:
+def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile, clock: Clock) -> KeyRing:
     return KeyRing(
         environ=environ,
         given_secret=given.secret_key,
         given_public=given.public_key,
         file_allowed=file.allowed_secret_keys,
         file_accounts=file.key_accounts,
+        elapsed=clock.elapsed,
     )
 
 
@@ -124,7 +125,7 @@ def _parts(
         clock=clock,
         reader=reader,
         accounts=AccountCheck(reader, reactions, clock, gateway.api_base),
-        lookups=Lookups(reader, clock),
+        lookups=Lookups(reader, store, clock),
         leases=leases,
         runner=Runner(store, gateway, clock, leases, recovery.retry_for),
         closing=Closing(store, clock, Observers([LogObserver(), *given.observers]), reactions),

@@ -53,9 +53,7 @@ def _two_regions(box: Sandbox) -> Story:
 
 
 def _a_decline(box: Sandbox) -> Story:
-    method = box.world.add_payment_method(
-        customer=CUSTOMER, outcome="declined:insufficient_funds"
-    )
+    method = box.world.add_payment_method(customer=CUSTOMER, outcome="declined:insufficient_funds")
     try:
         charge(BOT, "42.00", payment_method_id=method)
     except PaymentDeclinedError as error:

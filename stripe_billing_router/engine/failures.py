@@ -14,15 +14,17 @@ from ..errors import (
     StripeRequestError,
     StripeUnavailableError,
 )
-from ..models import Failure, Operation, OperationState, Outcome
+from ..models import Failure, Operation, Outcome
 from ..ports import Reply
 
 
 def error_of(operation: Operation, public_key: str | None = None) -> BillingError:
     """Return the error of an operation that has failed or waits for its customer."""
     outcome = operation.outcome
-    if outcome is None or outcome.failure is None:
-        return _unexplained(operation)
+    if outcome is None:
+        return unknown(operation.operation_id, operation.idempotency_key, "It was interrupted.")
+    if outcome.failure is None:
+        return _canceled(operation, outcome, Failure("canceled", f"it is {outcome.status}"), None)
     return _BY_KIND[outcome.failure.kind](operation, outcome, outcome.failure, public_key)
 
 
@@ -80,6 +82,16 @@ def _action_required(
     )
 
 
+def _canceled(op: Operation, outcome: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return PaymentDeclinedError(
+        f"It was not collected: {failure.message}. Call again under a new idempotency_key if it is "
+        "still wanted.",
+        operation_id=op.operation_id,
+        code="canceled",
+        stripe_id=outcome.stripe_id,
+    )
+
+
 def _refused(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
     return StripeRequestError(
         f"Stripe refuses the request: {failure.message} (HTTP {failure.http_status}). Correct the "
@@ -121,18 +133,8 @@ def _unreachable(op: Operation, _o: Outcome, failure: Failure, _: str | None) ->
     )
 
 
-def _unexplained(operation: Operation) -> BillingError:
-    state = operation.state
-    if state is OperationState.CANCELED:
-        return PaymentDeclinedError(
-            "The payment was canceled before it was collected. Call again under a new "
-            "idempotency_key if it is still wanted.",
-            operation_id=operation.operation_id,
-        )
-    return unknown(operation.operation_id, operation.idempotency_key, f"It is {state}.")
-
-
 _BY_KIND: dict[str, _Maker] = {
+    "canceled": _canceled,
     "declined": _declined,
     "action_required": _action_required,
     "refused": _refused,

@@ -2,64 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..errors import StripeRequestError
-from ..ports import Clock, Keys, Reply
+from ..ports import Clock, Keys, Reply, Store
+from ..verbs import Price
 from .reads import Reader
 
 _GOOD_FOR = 300.0
 
+V = TypeVar("V")
 
-class Lookups:
-    """What Stripe knows of customers, shared by all calls of a router."""
 
-    def __init__(self, reader: Reader, clock: Clock) -> None:
-        self._reader = reader
+class _Cache(Generic[V]):
+    """Values by id, each good for minutes; None is not remembered."""
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._methods: dict[str, tuple[float, str]] = {}
+        self._known: dict[str, tuple[float, V]] = {}
         self._lock = Lock()
 
-    def with_keys(self, keys: Keys) -> KeyedLookups:
-        return KeyedLookups(self, keys)
-
-    def default_payment_method(self, customer_id: str, keys: Keys) -> str | None:
-        """Return the customer's default payment method. That there is none is not remembered."""
+    def get(self, name: str, find: Callable[[], V | None]) -> V | None:
         with self._lock:
-            known = self._methods.get(customer_id)
+            known = self._known.get(name)
         if known is not None and self._clock.elapsed() - known[0] < _GOOD_FOR:
             return known[1]
-        method = _default_method(self._customer(customer_id, keys))
-        if method is not None:
+        value = find()
+        if value is not None:
             with self._lock:
-                self._methods[customer_id] = (self._clock.elapsed(), method)
-        return method
+                self._known[name] = (self._clock.elapsed(), value)
+        return value
+
+    def forget(self, value: V) -> None:
+        with self._lock:
+            gone = [name for name, (_, known) in self._known.items() if known == value]
+            for name in gone:
+                del self._known[name]
+
+
+class Lookups:
+    """What Stripe knows of customers, prices and payments, shared by all calls of a router."""
+
+    def __init__(self, reader: Reader, store: Store, clock: Clock) -> None:
+        self.reader = reader
+        self.store = store
+        self.methods: _Cache[str] = _Cache(clock)
+        self.prices: _Cache[Price] = _Cache(clock)
+
+    def with_keys(self, keys: Keys) -> KeyedLookups:
+        return KeyedLookups(self, keys.secret_key)
 
     def forget_payment_method(self, method: str) -> None:
         """Drop a payment method that Stripe says is gone."""
-        with self._lock:
-            gone = [c for c, (_, known) in self._methods.items() if known == method]
-            for customer_id in gone:
-                del self._methods[customer_id]
-
-    def _customer(self, customer_id: str, keys: Keys) -> Mapping[str, Any]:
-        reply = self._reader.get(f"/v1/customers/{customer_id}", keys.secret_key, "customer")
-        if reply.status == 200 and not reply.body.get("deleted"):
-            return reply.body
-        raise _no_customer(customer_id, reply)
+        self.methods.forget(method)
 
 
 class KeyedLookups:
-    """The same, for one call with its keys."""
+    """The same, for one call with its key."""
 
-    def __init__(self, lookups: Lookups, keys: Keys) -> None:
+    def __init__(self, lookups: Lookups, secret_key: str) -> None:
         self._lookups = lookups
-        self._keys = keys
+        self._key = secret_key
 
     def default_payment_method(self, customer_id: str) -> str | None:
-        return self._lookups.default_payment_method(customer_id, self._keys)
+        """Return the customer's default payment method. That there is none is not remembered."""
+        path = f"/v1/customers/{customer_id}"
+        return self._lookups.methods.get(
+            customer_id, lambda: _default_method(self._read(path, "customer", customer_id))
+        )
+
+    def price(self, price_id: str) -> Price:
+        path, params = f"/v1/prices/{price_id}", {"expand": ["currency_options"]}
+        found = self._lookups.prices.get(
+            price_id, lambda: _price(self._read(path, "price", price_id, params))
+        )
+        assert found is not None  # noqa: S101 - _read raises where there is no price
+        return found
+
+    def payment_of_invoice(self, invoice_id: str) -> str:
+        params = {"invoice": invoice_id, "status": "paid", "limit": 2}
+        payments = self._read("/v1/invoice_payments", "list", invoice_id, params)["data"]
+        if len(payments) != 1:
+            raise StripeRequestError(
+                f"{invoice_id} has {len(payments) or 'no'} payments, not one; refund the payment "
+                "itself by its own id.",
+                parameter="payment_id",
+            )
+        payment = payments[0]["payment"]
+        return str(payment.get("payment_intent") or payment["charge"])
+
+    def currency_of_payment(self, payment_id: str) -> str:
+        """Return the currency from the ledger, else from Stripe."""
+        known = self._lookups.store.currency_of(payment_id)
+        if known is not None:
+            return known
+        kind = "payment_intent" if payment_id.startswith("pi_") else "charge"
+        return str(self._read(f"/v1/{kind}s/{payment_id}", kind, payment_id)["currency"])
+
+    def _read(
+        self, path: str, expects: str, name: str, params: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        reply = self._lookups.reader.get(path, self._key, expects, params)
+        if reply.status == 200 and not reply.body.get("deleted"):
+            return reply.body
+        raise _not_found(name, reply)
 
 
 def _default_method(customer: Mapping[str, Any]) -> str | None:
@@ -69,11 +117,35 @@ def _default_method(customer: Mapping[str, Any]) -> str | None:
     return str(method) if method else None
 
 
-def _no_customer(customer_id: str, reply: Reply) -> StripeRequestError:
+def _price(body: Mapping[str, Any]) -> Price:
+    options = dict(body.get("currency_options") or {})
+    options[str(body["currency"])] = body
+    return Price(
+        id=str(body["id"]),
+        currency=str(body["currency"]),
+        amounts={
+            code: option["unit_amount"]
+            for code, option in options.items()
+            if option.get("unit_amount") is not None and not _varies(body)
+        },
+        recurring=body.get("recurring") is not None,
+    )
+
+
+def _varies(price: Mapping[str, Any]) -> bool:
+    """Tiers, metered use, packages and a customer's own amount: not piece times quantity."""
+    recurring = price.get("recurring")
+    metered = isinstance(recurring, Mapping) and recurring.get("usage_type") == "metered"
+    tiered = price.get("billing_scheme") == "tiered"
+    return bool(
+        metered or tiered or price.get("transform_quantity") or price.get("custom_unit_amount")
+    )
+
+
+def _not_found(name: str, reply: Reply) -> StripeRequestError:
     return StripeRequestError(
-        f"Stripe has no customer {customer_id} (HTTP {reply.status}). Correct customer_id in the "
-        "route or the call; nothing was sent.",
-        parameter="customer",
+        f"Stripe does not show {name} (HTTP {reply.status}). Correct the id in the route or the "
+        "call, or the key's permissions; nothing was sent.",
         http_status=reply.status,
         request_id=reply.request_id,
     )

@@ -11,7 +11,16 @@ from .operations import (
     Step,
     StepOutput,
 )
-from .results import Charge, Result, major
+from .results import (
+    Balance,
+    Charge,
+    CheckoutSession,
+    Customer,
+    Refund,
+    Result,
+    Subscription,
+    major,
+)
 from .routes import Fault, OverrideKey, ResolvedRoute, Route, RouteKey
 from .writes import (
     AppendEntry,
@@ -28,9 +37,12 @@ __all__ = [
     "NEXT_STATES",
     "SYSTEM_STREAM",
     "AppendEntry",
+    "Balance",
     "BotId",
     "Charge",
+    "CheckoutSession",
     "CloseOperation",
+    "Customer",
     "EntryDraft",
     "Failure",
     "Fault",
@@ -41,12 +53,14 @@ __all__ = [
     "Outcome",
     "OverrideKey",
     "RecordOutputs",
+    "Refund",
     "ResolvedRoute",
     "Result",
     "Route",
     "RouteKey",
     "Step",
     "StepOutput",
+    "Subscription",
     "TakeLease",
     "Write",
     "major",

@@ -53,6 +53,34 @@ class Charge(Result):
     """A payment. `client_secret` is in the JSON where the customer still has to act."""
 
 
+class Refund(Result):
+    """A refund. `amount` is what was given back."""
+
+
+class Subscription(Result):
+    """A subscription. `amount` is what its first invoice collected."""
+
+
+class CheckoutSession(Result):
+    """A checkout session. `result["url"]` is where the customer pays."""
+
+
+class Customer(Result):
+    """A customer; no amount."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Balance(Result):
+    """The account's balance: `available` and `pending`, major units by currency."""
+
+    available: Mapping[str, Decimal] = field(default_factory=dict)
+    pending: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        parts = [f"{amount} {code}" for code, amount in self.available.items()]
+        return f"Balance({', '.join(parts) or 'nothing'} available)"
+
+
 def major(amount_minor: int | None, currency: str | None) -> Decimal | None:
     """Return an amount in major units where both it and its currency are known."""
     if amount_minor is None or currency is None:

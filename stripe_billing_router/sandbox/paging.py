@@ -22,14 +22,18 @@ Keep = Callable[[Json], bool]
 
 
 def listing(
-    call: Call, kind: str, filters: Mapping[str, str] | None = None, keep: Keep | None = None
+    call: Call,
+    kind: str,
+    filters: Mapping[str, str] | None = None,
+    keep: Keep | None = None,
+    created: str = "created",
 ) -> Json:
     """Return one page of the objects of a kind.
 
-    `filters` maps a parameter to the (dotted) field that must equal it; `created` is always
-    understood. `keep` decides about the rest.
+    `filters` maps a parameter to the (dotted) field that must equal it; `keep` decides about the
+    rest. The parameter `created` is always understood; the field `created` names holds that time.
     """
-    wanted = _wanted(call, filters or {}, keep)
+    wanted = _wanted(call, filters or {}, keep, created)
     objects = list(call.account.all(kind))
     return page(call, objects, kind, wanted)
 
@@ -77,7 +81,7 @@ def _position(call: Call, objects: list[Json], kind: str, param: str) -> int:
     return next(n for n, obj in enumerate(objects) if obj is wanted)
 
 
-def _wanted(call: Call, filters: Mapping[str, str], keep: Keep | None) -> Keep:
+def _wanted(call: Call, filters: Mapping[str, str], keep: Keep | None, created: str) -> Keep:
     if "customer" in filters and "customer" in call.params:
         call.account.require("customer", call.params["customer"], "customer")
     tests: list[Keep] = [keep] if keep else []
@@ -85,7 +89,7 @@ def _wanted(call: Call, filters: Mapping[str, str], keep: Keep | None) -> Keep:
         _equals(path, call.params[name]) for name, path in filters.items() if name in call.params
     ]
     if "created" in call.params:
-        tests.append(within(call.params["created"]))
+        tests.append(_within(call.params["created"], created))
     return lambda obj: all(test(obj) for test in tests)
 
 
@@ -93,7 +97,7 @@ def _equals(path: str, value: Any) -> Keep:
     return lambda obj: field_of(obj, path) == value
 
 
-def within(bounds: Any, field: str = "created") -> Keep:
+def _within(bounds: Any, field: str) -> Keep:
     """Return a test of a time (seconds): equal to a number, or within `{"gte": …}` bounds."""
     if isinstance(bounds, int):
         return lambda obj: obj[field] == bounds

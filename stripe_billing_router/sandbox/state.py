@@ -35,6 +35,8 @@ class AccountState:
         self.idempotency = IdempotencyKeys()
         self.outcomes: dict[str, PaymentOutcome] = {}
         self.used_up: set[str] = set()
+        self.invoice_payment_of: dict[str, str] = {}
+        """Payment intent to invoice payment, by id."""
         self.request: Json = {"id": None, "idempotency_key": None}
         self.redirect_methods = True
         self._nouns = nouns
@@ -77,6 +79,11 @@ class AccountState:
         """Yield the objects of a kind, the newest first, without the deleted ones."""
         found = reversed(list(self._objects.get(kind, {}).values()))
         return (obj for obj in found if not obj.get("deleted"))
+
+    def tick(self) -> None:
+        """Do what time alone does: expire and collect what has become due."""
+        for react in self._reactions.get("tick", ()):
+            react(self, {})
 
     def emit(self, type_: str, obj: Json, previous: Json | None = None) -> None:
         """Record an event about `obj`, and let the families react that wait for it."""

@@ -124,6 +124,12 @@ def append_entry(dialect: Dialect, connection: Connection, write: AppendEntry) -
     )
 
 
+def currency_of(connection: Connection, stripe_id: str) -> str | None:
+    """Return the currency of the entries with this Stripe id, or None."""
+    query = select(table.c.currency).where(table.c.id == stripe_id, table.c.currency.is_not(None))
+    return connection.execute(query.limit(1)).scalar()
+
+
 def _locked_head(connection: Connection, stream: str) -> Any:
     query = select(heads).where(heads.c.stream == stream).with_for_update()
     return connection.execute(query).first()

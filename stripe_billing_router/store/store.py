@@ -51,6 +51,10 @@ class SqlStore:
         with self._database().read() as connection:
             return operations.load(connection, operation_id)
 
+    def currency_of(self, stripe_id: str) -> str | None:
+        with self._database().read() as connection:
+            return ledger.currency_of(connection, stripe_id)
+
     def now_ms(self) -> int:
         database = self._database()
         with database.read() as connection:

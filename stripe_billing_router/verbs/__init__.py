@@ -1,8 +1,20 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
-from .base import Call, Lookups, Plan, Verb
+from .base import Call, Lookups, Plan, Price, Verb
 from .charge import ChargeVerb
+from .checkout import CheckoutVerb
+from .customer import CustomerVerb
+from .refund import RefundVerb
+from .subscription import SubscriptionVerb
 
-VERBS: dict[str, Verb] = {verb.name: verb for verb in (ChargeVerb(),)}
+_ALL: tuple[Verb, ...] = (
+    ChargeVerb(),
+    RefundVerb(),
+    SubscriptionVerb(),
+    CheckoutVerb(),
+    CustomerVerb(),
+)
 
-__all__ = ["VERBS", "Call", "Lookups", "Plan", "Verb"]
+VERBS = {verb.name: verb for verb in _ALL}
+
+__all__ = ["VERBS", "Call", "Lookups", "Plan", "Price", "Verb"]

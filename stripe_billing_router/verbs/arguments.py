@@ -84,6 +84,15 @@ def stripe_id(value: Any, where: str, prefixes: tuple[str, ...]) -> str | None:
     return found
 
 
+def quantity(value: Any) -> int | None:
+    """Return a number of pieces given by the caller, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 1_000_000:
+        raise invalid("quantity", f"is {shown(value)}; pass a whole number from 1 to 1,000,000")
+    return int(value)
+
+
 def flag(value: Any, where: str) -> bool:
     """Return a boolean given by the caller."""
     if not isinstance(value, bool):

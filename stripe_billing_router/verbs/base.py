@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
-from ..models import BotId, Failure, Operation, Outcome, ResolvedRoute, Result, Step, StepOutput
+from ..models import (
+    BotId,
+    Failure,
+    Operation,
+    OperationState,
+    Outcome,
+    ResolvedRoute,
+    Result,
+    Step,
+    StepOutput,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +42,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The frozen steps of an operation. A step that creates something has `metadata`."""
+    """The frozen steps of an operation. A step that creates something has `metadata`.
+
+    `amount_minor` is what is going to be collected, None where that cannot be known.
+    """
 
     steps: tuple[Step, ...]
     amount_minor: int | None
     currency: str | None
     customer_id: str | None
+    user_email: str | None = None
 
     def stamped(self, operation_id: str, bot: BotId) -> tuple[Step, ...]:
         """Return the steps with operation id and bot id in the metadata of all they create."""
@@ -45,17 +59,50 @@ class Plan:
         return tuple(_stamped(step, stamp) for step in self.steps)
 
 
+_CREATED_LATER = ("payment_intent_data", "subscription_data")
+"""Where a checkout session takes the metadata of what it will create."""
+
+
 def _stamped(step: Step, stamp: Mapping[str, str]) -> Step:
     if "metadata" not in step.params:
         return step
-    metadata = {**step.params["metadata"], **stamp}
-    return replace(step, params={**step.params, "metadata": metadata})
+    params = _with_metadata(step.params, stamp)
+    for name in _CREATED_LATER:
+        if name in params:
+            params[name] = _with_metadata(params[name], params["metadata"])
+    return replace(step, params=params)
+
+
+def _with_metadata(params: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
+    return {**params, "metadata": {**params.get("metadata", {}), **more}}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What Stripe knows of a price. `amounts` are minor units of one piece by currency; a
+    currency whose amount depends on the quantity (tiers) is missing."""
+
+    id: str
+    currency: str
+    amounts: Mapping[str, int]
+    recurring: bool
+
+    def total(self, currency: str, quantity: int) -> int | None:
+        """Return minor units of `quantity` pieces, or None where that cannot be known."""
+        amount = self.amounts.get(currency)
+        return None if amount is None else amount * quantity
 
 
 class Lookups(Protocol):
     """Reads that a plan may need; cached by whoever implements them."""
 
     def default_payment_method(self, customer_id: str) -> str | None: ...
+    def price(self, price_id: str) -> Price: ...
+    def payment_of_invoice(self, invoice_id: str) -> str:
+        """Return the payment intent or charge that paid an invoice."""
+        ...
+
+    def currency_of_payment(self, payment_id: str) -> str: ...
 
 
 class Verb(Protocol):
@@ -84,6 +131,10 @@ class Verb(Protocol):
         """Return what an operation that waited has come to."""
         ...
 
+    def cancel(self, operation: Operation) -> Step | None:
+        """Return the request that ends an operation that waits; None if none can."""
+        ...
+
     def returns(self, operation: Operation) -> bool:
         """Say whether a waiting operation is this caller's result, rather than an error."""
         ...
@@ -94,6 +145,30 @@ class Verb(Protocol):
 def output_of(operation: Operation, step: str) -> StepOutput | None:
     """Return what Stripe answered to the named step, if it has."""
     return next((output for output in operation.outputs if output.step == step), None)
+
+
+def waiting_id(operation: Operation) -> str:
+    """Return the Stripe id of an operation that waits."""
+    outcome = operation.outcome
+    if outcome is None or outcome.stripe_id is None:
+        raise AssertionError("an operation that waits has an outcome with an id")
+    return outcome.stripe_id
+
+
+def refused(output: StepOutput) -> Outcome:
+    """Return the outcome of a request that Stripe refused before it created anything."""
+    error = output.error
+    kind = "declined" if error.get("type") == "card_error" else "refused"
+    return Outcome(
+        state=OperationState.FAILED,
+        stripe_id=None,
+        status=None,
+        amount_minor=0,
+        currency=None,
+        paid=False,
+        body=output.body,
+        failure=failure_of(output, kind),
+    )
 
 
 def failure_of(output: StepOutput, kind: str = "refused") -> Failure:

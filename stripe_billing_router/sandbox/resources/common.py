@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from ..failures import invalid
 from ..family import Call, Handler
 from ..paging import listing
 from ..rules.checks import merged_metadata
@@ -56,6 +57,13 @@ def change(call: Call, obj: Json, names: Iterable[str], event: str) -> None:
 def given(params: Json, names: Iterable[str]) -> Json:
     """Return the named parameters that were given; an empty string becomes None."""
     return {name: empty_to_none(params[name]) for name in names if name in params}
+
+
+def refuse(params: Json, names: Iterable[str]) -> None:
+    """StripeFailure (400) for parameters that change money in a way this sandbox does not know."""
+    for name in names:
+        if params.get(name):
+            raise invalid(f"The sandbox does not know what `{name}` does; leave it out.", name)
 
 
 def empty_to_none(value: object) -> object:

@@ -7,9 +7,8 @@ from ..family import Call, Family, Route
 from ..rules.checks import charge_amount, known_currency, merged_metadata, positive
 from ..rules.payment_methods import usable_method
 from ..rules.payments import CANCELABLE, Manner, attempt, cancel, capture_intent, new_intent
-from ..state import AccountState
 from ..wire import Json, copied
-from .common import empty_to_none, given, lister
+from .common import empty_to_none, given, lister, refuse
 from .payment_methods import method_of_data
 
 _KIND = "payment_intent"
@@ -52,9 +51,7 @@ def create(call: Call) -> Json:
 
 def _check_new(call: Call) -> None:
     params = call.params
-    for name in _OTHER_ACCOUNTS:
-        if name in params:
-            raise invalid(f"This account has no connected accounts; {name} is refused.", name)
+    refuse(params, _OTHER_ACCOUNTS)
     if not params.get("confirm"):
         for name in _ONLY_WITH_CONFIRM:
             if name in params:
@@ -79,7 +76,7 @@ def _choose(intent: Json, method: Json | None) -> None:
 
 
 def _check_redirects(call: Call, intent: Json) -> None:
-    automatic = intent["automatic_payment_methods"]
+    automatic = intent["automatic_payment_methods"] or {"enabled": False}
     redirects = automatic["enabled"] and automatic["allow_redirects"] == "always"
     if redirects and call.account.redirect_methods and "return_url" not in call.params:
         raise invalid(
@@ -149,17 +146,10 @@ def cancel_intent(call: Call) -> Json:
     """Cancel a payment intent; one that belongs to an invoice goes when the invoice does."""
     intent = call.account.require(_KIND, call.ids["id"])
     _in_state(intent, "cancel", CANCELABLE)
-    if _of_invoice(call.account, intent):
+    if intent["id"] in call.account.invoice_payment_of:
         raise _state_error(intent, "You cannot cancel a PaymentIntent of an invoice: void that.")
     cancel(call.account, intent, call.params.get("cancellation_reason"))
     return intent
-
-
-def _of_invoice(account: AccountState, intent: Json) -> bool:
-    return any(
-        payment["payment"].get("payment_intent") == intent["id"]
-        for payment in account.all("invoice_payment")
-    )
 
 
 def update(call: Call) -> Json:

@@ -278,5 +278,5 @@ def test_an_open_payment_can_change_its_amount_and_method() -> None:
 
 
 def test_other_accounts_are_refused() -> None:
-    with pytest.raises(stripe.InvalidRequestError, match="connected accounts"):
+    with pytest.raises(stripe.InvalidRequestError, match="on_behalf_of"):
         client_of(new_world()).v1.payment_intents.create(payment(on_behalf_of="acct_2"))

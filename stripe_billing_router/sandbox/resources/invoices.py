@@ -1,0 +1,260 @@
+"""`/v1/invoices`. The sandbox knows no taxes, discounts, shipping or revisions."""
+
+from __future__ import annotations
+
+from ..failures import invalid, missing_param
+from ..family import Call, Family, Route
+from ..paging import envelope, listing, page
+from ..rules import invoices as rules
+from ..rules.checks import known_currency, merged_metadata
+from ..rules.lines import line_of_item
+from ..rules.payment_methods import usable_method
+from ..state import AccountState
+from ..wire import Json
+from .common import change, given, refuse, retriever
+
+_KIND = "invoice"
+_PLAIN = (
+    "auto_advance",
+    "collection_method",
+    "custom_fields",
+    "default_payment_method",
+    "description",
+    "due_date",
+    "footer",
+    "payment_settings",
+    "rendering",
+    "statement_descriptor",
+)
+_AFTER_DRAFT = frozenset({"auto_advance", "default_payment_method", "expand", "metadata"})
+_NOT_HERE = (
+    "application_fee_amount",
+    "customer_account",
+    "default_source",
+    "default_tax_rates",
+    "discounts",
+    "from_invoice",
+    "on_behalf_of",
+    "shipping_cost",
+    "subscription",
+    "transfer_data",
+)
+
+
+def create(call: Call) -> Json:
+    """Make a draft; pending items come onto it only if asked for."""
+    params, account = call.params, call.account
+    _check(call)
+    if "customer" not in params:
+        raise missing_param("customer")
+    customer = account.require("customer", params["customer"], "customer")
+    currency = known_currency(params.get("currency") or customer["currency"] or "usd").code
+    invoice = rules.new_invoice(account, customer, currency, "manual")
+    invoice.update(_settings(call, customer["id"]), metadata=merged_metadata(params))
+    if "days_until_due" in params:
+        invoice["due_date"] = account.now() + params["days_until_due"] * 86_400
+    account.add(invoice)
+    if params.get("pending_invoice_items_behavior") == "include":
+        _include_pending(account, invoice)
+    account.emit("invoice.created", invoice)
+    return invoice
+
+
+def _check(call: Call) -> None:
+    params = call.params
+    refuse(params, _NOT_HERE)
+    if params.get("automatic_tax", {}).get("enabled"):
+        raise invalid("The sandbox does not know taxes.", "automatic_tax[enabled]")
+    sends = params.get("collection_method") == "send_invoice"
+    if sends and not {"due_date", "days_until_due"} & set(params):
+        raise invalid("Give `days_until_due` or `due_date` to send an invoice.", "days_until_due")
+
+
+def _settings(call: Call, customer: str) -> Json:
+    settings = given(call.params, _PLAIN)
+    method = settings.get("default_payment_method")
+    if method:
+        usable_method(call.account, method, customer, "default_payment_method")
+    return settings
+
+
+def _include_pending(account: AccountState, invoice: Json) -> None:
+    for item in account.all("invoiceitem"):
+        same = item["customer"] == invoice["customer"] and item["currency"] == invoice["currency"]
+        if same and item["invoice"] is None:
+            item["invoice"] = invoice["id"]
+    refresh_lines(account, invoice)
+
+
+def refresh_lines(account: AccountState, invoice: Json) -> None:
+    """Let a draft list the items that are tied to it, in the order in which they were made."""
+    kept = {_item_of(line): line for line in invoice["lines"]["data"]}
+    items = [i for i in account.all("invoiceitem") if i["invoice"] == invoice["id"]][::-1]
+    fresh = [line_of_item(account, item) for item in items]
+    for line in fresh:
+        line["id"] = kept.get(_item_of(line), line)["id"]
+    rules.set_lines(invoice, fresh)
+
+
+def _item_of(line: Json) -> str:
+    return str(line["parent"]["invoice_item_details"]["invoice_item"])
+
+
+def update(call: Call) -> Json:
+    """Change an invoice; once it is open, only how it is collected."""
+    invoice = call.account.require(_KIND, call.ids["id"])
+    refuse(call.params, _NOT_HERE)
+    if set(call.params) - _AFTER_DRAFT:
+        rules.in_state(invoice, ("draft",), "change")
+    settings = _settings(call, invoice["customer"])
+    change(call, invoice, settings, "invoice.updated")
+    return invoice
+
+
+def delete(call: Call) -> Json:
+    """Delete a draft; its items become pending again."""
+    invoice = call.account.require(_KIND, call.ids["id"])
+    rules.in_state(invoice, ("draft",), "delete")
+    for item in call.account.all("invoiceitem"):
+        if item["invoice"] == invoice["id"]:
+            item["invoice"] = None
+    call.account.remove(invoice)
+    call.account.emit("invoice.deleted", invoice)
+    return {"id": invoice["id"], "object": _KIND, "deleted": True}
+
+
+def finalize(call: Call) -> Json:
+    """Open a draft."""
+    invoice = call.account.require(_KIND, call.ids["id"])
+    rules.in_state(invoice, ("draft",), "finalize")
+    if "auto_advance" in call.params:
+        invoice["auto_advance"] = call.params["auto_advance"]
+    rules.finalize(call.account, invoice)
+    return invoice
+
+
+def pay(call: Call) -> Json:
+    """Collect an open invoice, off session unless said otherwise."""
+    params, account = call.params, call.account
+    invoice = account.require(_KIND, call.ids["id"])
+    refuse(params, ("forgive", "mandate", "source"))
+    rules.in_state(invoice, ("open", "uncollectible"), "pay")
+    if params.get("paid_out_of_band"):
+        rules.pay_out_of_band(account, invoice)
+    else:
+        method = rules.method_for(account, invoice, params.get("payment_method"))
+        rules.pay(account, invoice, method, params.get("off_session", True) is True)
+    return invoice
+
+
+def void(call: Call) -> Json:
+    """Void an open invoice. A draft is deleted instead."""
+    invoice = call.account.require(_KIND, call.ids["id"])
+    rules.in_state(invoice, ("open", "uncollectible"), "void")
+    rules.void(call.account, invoice)
+    return invoice
+
+
+def mark_uncollectible(call: Call) -> Json:
+    """Give an open invoice up."""
+    invoice = call.account.require(_KIND, call.ids["id"])
+    rules.in_state(invoice, ("open",), "give up")
+    rules.mark_uncollectible(call.account, invoice)
+    return invoice
+
+
+def lines(call: Call) -> Json:
+    """List the lines of an invoice."""
+    invoice = call.account.require(_KIND, call.ids["id"])
+    return page(call, invoice["lines"]["data"], "line_item")
+
+
+def invoices(call: Call) -> Json:
+    """List invoices."""
+    wanted = call.params.get("subscription")
+
+    def keep(invoice: Json) -> bool:
+        details = (invoice["parent"] or {}).get("subscription_details") or {}
+        return wanted is None or details.get("subscription") == wanted
+
+    filters = {
+        "collection_method": "collection_method",
+        "customer": "customer",
+        "status": "status",
+    }
+    return listing(call, _KIND, filters, keep)
+
+
+def payments_of(account: AccountState, invoice: Json) -> Json:
+    """Return the list of an invoice's payments."""
+    found = [p for p in account.all("invoice_payment") if p["invoice"] == invoice["id"]]
+    return envelope(f"/v1/invoice_payments?invoice={invoice['id']}", found)
+
+
+def _secret(account: AccountState, invoice: Json) -> Json:
+    intent = rules.intent_of(account, invoice) or {"client_secret": None}
+    return {"client_secret": intent["client_secret"], "type": "payment_intent"}
+
+
+def payments(call: Call) -> Json:
+    """List invoice payments."""
+    named = call.params.get("payment", {}).get("payment_intent")
+
+    def keep(payment: Json) -> bool:
+        return named is None or payment["payment"]["payment_intent"] == named
+
+    return listing(call, "invoice_payment", {"invoice": "invoice", "status": "status"}, keep)
+
+
+_ALL, _ONE = "/v1/invoices", "/v1/invoices/{id}"
+_PAYMENTS = "/v1/invoice_payments"
+
+FAMILY = Family(
+    routes=(
+        Route("POST", _ALL, "InvoiceCreateParams", _KIND, create),
+        Route("GET", _ALL, "InvoiceListParams", f"list:{_KIND}", invoices),
+        Route("GET", _ONE, "InvoiceRetrieveParams", _KIND, retriever(_KIND)),
+        Route("POST", _ONE, "InvoiceUpdateParams", _KIND, update),
+        Route("DELETE", _ONE, "InvoiceDeleteParams", _KIND, delete),
+        Route("POST", f"{_ONE}/finalize", "InvoiceFinalizeInvoiceParams", _KIND, finalize),
+        Route("POST", f"{_ONE}/pay", "InvoicePayParams", _KIND, pay),
+        Route("POST", f"{_ONE}/void", "InvoiceVoidInvoiceParams", _KIND, void),
+        Route(
+            "POST",
+            f"{_ONE}/mark_uncollectible",
+            "InvoiceMarkUncollectibleParams",
+            _KIND,
+            mark_uncollectible,
+        ),
+        Route("GET", f"{_ONE}/lines", "InvoiceLineItemListParams", "list:line_item", lines),
+        Route("GET", _PAYMENTS, "InvoicePaymentListParams", "list:invoice_payment", payments),
+        Route(
+            "GET",
+            f"{_PAYMENTS}/{{id}}",
+            "InvoicePaymentRetrieveParams",
+            "invoice_payment",
+            retriever("invoice_payment"),
+        ),
+    ),
+    nouns={_KIND: _KIND, "invoice_payment": "invoice_payment", "line_item": "line item"},
+    expandable={
+        _KIND: {
+            "confirmation_secret": "invoice.confirmation_secret",
+            "customer": "customer",
+            "default_payment_method": "payment_method",
+            "parent": "invoice.parent",
+            "payments": "list:invoice_payment",
+        },
+        "invoice.parent": {"subscription_details": "invoice.parent.subscription_details"},
+        "invoice.parent.subscription_details": {"subscription": "subscription"},
+        "invoice_payment": {"invoice": _KIND, "payment": "invoice_payment.payment"},
+        "invoice_payment.payment": {"payment_intent": "payment_intent", "charge": "charge"},
+    },
+    included={_KIND: {"confirmation_secret": _secret, "payments": payments_of}},
+    reactions={
+        "payment_intent.payment_failed": rules.refused_by_bank,
+        "payment_intent.requires_action": rules.waits_for_customer,
+        "payment_intent.succeeded": rules.collected,
+        "tick": rules.advance,
+    },
+)

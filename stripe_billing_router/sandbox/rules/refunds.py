@@ -1,0 +1,84 @@
+"""Giving money back."""
+
+from __future__ import annotations
+
+from ..failures import refused
+from ..state import AccountState
+from ..wire import Json
+from .balance import record, still_pending_until
+
+
+def check_refundable(charge: Json, amount: int) -> None:
+    """StripeFailure (400) if `amount` (minor units) of a charge cannot be given back."""
+    if charge["status"] != "succeeded" or not charge["captured"]:
+        raise refused(f"Charge {charge['id']} has not been collected; there is nothing to refund.")
+    if charge["disputed"]:
+        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise refused(message, code="charge_disputed")
+    left = charge["amount_captured"] - charge["amount_refunded"]
+    if left == 0:
+        message = f"Charge {charge['id']} has already been refunded."
+        raise refused(message, code="charge_already_refunded")
+    if amount > left:
+        message = f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})"
+        raise refused(message, "amount")
+
+
+def new_refund(account: AccountState, charge: Json, amount: int, words: Json) -> Json:
+    """Give back `amount` (minor units) of a charge; `words`: metadata, reason and the like."""
+    card = charge["id"].startswith("ch_")
+    refund: Json = {
+        "id": account.ids.new("re_" if card else "pyr_"),
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": account.now(),
+        "currency": charge["currency"],
+        "customer": charge["customer"],
+        "destination_details": {"card": {"type": "refund"}, "type": "card"} if card else None,
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "payment_method": charge["payment_method"],
+        "reason": None,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "succeeded",
+        "transfer_reversal": None,
+        **words,
+    }
+    _book(account, charge, refund, -amount)
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+    account.emit("refund.created", account.add(refund))
+    account.emit("charge.refunded", charge)
+    return refund
+
+
+def _book(account: AccountState, charge: Json, refund: Json, amount: int) -> None:
+    """Money goes out of where the charge's money is: pending as long as that is."""
+    due = still_pending_until(account, charge["balance_transaction"])
+    entry = record(
+        account, refund, amount, kind="refund", category="refund", available_on=due
+    )
+    refund["balance_transaction"] = entry["id"]
+
+
+def fail_refund(account: AccountState, refund: Json, reason: str) -> None:
+    """Let the customer's bank send a refund back. ValueError if it did not succeed before."""
+    if refund["status"] != "succeeded":
+        raise ValueError(f"{refund['id']} is {refund['status']}, it cannot fail any more")
+    charge = account.require("charge", refund["charge"])
+    entry = record(
+        account,
+        refund,
+        refund["amount"],
+        kind="refund_failure",
+        category="refund_failure",
+        available_on=account.now(),
+    )
+    refund["status"], refund["failure_reason"] = "failed", reason
+    refund["failure_balance_transaction"] = entry["id"]
+    charge["amount_refunded"] -= refund["amount"]
+    charge["refunded"] = False
+    account.emit("refund.failed", refund)

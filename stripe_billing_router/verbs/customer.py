@@ -1,0 +1,86 @@
+"""create_customer: somebody who can pay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..models import (
+    Customer,
+    Operation,
+    OperationState,
+    Outcome,
+    ResolvedRoute,
+    Result,
+    Step,
+    StepOutput,
+)
+from ..redaction import shown
+from . import arguments as check
+from .base import Call, Lookups, Plan, output_of, refused, waiting_id
+
+_ARGUMENTS = ("customer_info",)
+_DECIDED = frozenset("balance cash_balance metadata test_clock".split())
+_CREATE = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerVerb:
+    """One request. `customer_info` are the fields of the customer, such as name and email."""
+
+    name: ClassVar[str] = "create_customer"
+    action_type: ClassVar[str] = "customer"
+
+    def check(
+        self, arguments: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        info = arguments["customer_info"]
+        if not isinstance(info, Mapping):
+            raise check.invalid(
+                "customer_info", f"is {shown(info)}; pass a dict such as {{'email': …}}"
+            )
+        twice = set(info) & set(params)
+        if twice:
+            raise check.invalid(str(sorted(map(str, twice))[0]), "is given twice; leave one out")
+        fields = check.params({**info, **params}, "CustomerCreateParams", _ARGUMENTS, _DECIDED)
+        return {"customer_info": fields}, {}
+
+    def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:  # noqa: ARG002
+        info = call.arguments["customer_info"]
+        params = {**info, "metadata": dict(call.metadata)}
+        step = Step(_CREATE, "post", "/v1/customers", params, "customer")
+        return Plan((step,), None, None, None, info.get("email"))
+
+    def proceed(self, operation: Operation) -> Step | Outcome:
+        created = output_of(operation, _CREATE)
+        if created is None:
+            return operation.steps[0]
+        return _outcome(created.body) if created.ok else refused(created)
+
+    def refresh(self, operation: Operation) -> Step:
+        return Step("look", "get", f"/v1/customers/{waiting_id(operation)}", {}, "customer")
+
+    def reread(self, operation: Operation, output: StepOutput) -> Outcome:  # noqa: ARG002 - the same for all
+        return _outcome(output.body)
+
+    def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - never waits
+        return None
+
+    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
+        return True
+
+    def result_type(self) -> type[Result]:
+        return Customer
+
+
+def _outcome(customer: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        state=OperationState.SUCCEEDED,
+        stripe_id=str(customer["id"]),
+        status=None,
+        amount_minor=None,
+        currency=None,
+        paid=False,
+        body=customer,
+    )

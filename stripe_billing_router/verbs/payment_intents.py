@@ -1,0 +1,148 @@
+"""A payment by amount: one PaymentIntent, created and confirmed in one request.
+
+A declined payment intent is cancelled, so that nothing collects it later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step
+from ..money import to_minor
+from .base import Call, Lookups, Plan, failure_of, output_of, refused
+from .methods import chosen_method
+
+PARAMETERS = "PaymentIntentCreateParams"
+DECIDED = frozenset(
+    """
+    amount automatic_payment_methods confirm confirmation_method confirmation_token currency
+    customer customer_account description error_on_requires_action mandate mandate_data metadata
+    off_session payment_method payment_method_data payment_method_types radar_options return_url
+    use_stripe_sdk
+    """.split()
+)
+CREATE = "payment_intent"
+_CANCEL = "cancel"
+_LOOK = "look"
+_PATH = "/v1/payment_intents"
+
+_STATE_OF_STATUS = {
+    "succeeded": OperationState.SUCCEEDED,
+    "processing": OperationState.PROCESSING,
+    "canceled": OperationState.CANCELED,
+}
+"""Every other status of a payment intent waits for the customer."""
+
+
+def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
+    asked = call.arguments
+    customer = asked["customer_id"] or route.route.customer_id
+    amount_minor = to_minor(asked["amount"], route.currency)
+    method = chosen_method(asked, customer, route.route)
+    if method is None and not asked["on_session"]:
+        method = lookups.default_payment_method(customer)
+    params: dict[str, Any] = {
+        **call.params,
+        "amount": amount_minor,
+        "currency": route.currency,
+        "customer": customer,
+        "metadata": dict(call.metadata),
+        **_how_to_pay(method, asked["on_session"]),
+    }
+    if asked["description"] is not None:
+        params["description"] = asked["description"]
+    step = Step(CREATE, "post", _PATH, params, "payment_intent")
+    return Plan((step,), amount_minor, route.currency, customer)
+
+
+def _how_to_pay(method: str | None, on_session: bool) -> dict[str, Any]:
+    if method is None:
+        return {"automatic_payment_methods": {"enabled": True}}
+    if on_session:
+        return {"automatic_payment_methods": {"enabled": True}, "payment_method": method}
+    return {
+        "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        "payment_method": method,
+        "confirm": True,
+        "off_session": True,
+    }
+
+
+def proceed(operation: Operation, on_session: bool) -> Step | Outcome:
+    created = output_of(operation, CREATE)
+    if created is None:
+        return operation.steps[0]
+    if created.ok:
+        return outcome(created.body, on_session)
+    payment = created.error.get("payment_intent")
+    if not isinstance(payment, Mapping):
+        return refused(created)
+    if created.error.get("code") == "authentication_required":
+        failure = failure_of(created, "action_required")
+        return _read(payment, OperationState.REQUIRES_ACTION, failure)
+    return _after_decline(operation, payment, failure_of(created, "declined"))
+
+
+def outcome(payment: Mapping[str, Any], on_session: bool) -> Outcome:
+    """Return what a payment intent has come to."""
+    state = _STATE_OF_STATUS.get(str(payment.get("status")), OperationState.REQUIRES_ACTION)
+    failure = None
+    if state is OperationState.REQUIRES_ACTION and not on_session:
+        failure = _what_is_missing(payment)
+    if state is OperationState.CANCELED:
+        failure = Failure("canceled", "the payment was canceled before it was collected")
+    return _read(payment, state, failure)
+
+
+def _what_is_missing(payment: Mapping[str, Any]) -> Failure:
+    lacks = payment.get("payment_method") is None
+    what = "there is no payment method" if lacks else "the payment waits for its customer"
+    return Failure("action_required", what, code=str(payment.get("status")))
+
+
+def _read(payment: Mapping[str, Any], state: OperationState, failure: Failure | None) -> Outcome:
+    paid = state is OperationState.SUCCEEDED
+    return Outcome(
+        state=state,
+        stripe_id=str(payment["id"]),
+        status=str(payment.get("status")),
+        amount_minor=int(payment.get("amount_received") or 0) if paid else 0,
+        currency=str(payment["currency"]),
+        paid=paid,
+        body=payment,
+        failure=failure,
+        destination_account=destination(payment),
+    )
+
+
+def destination(body: Mapping[str, Any]) -> str | None:
+    """Return the account that the object's money goes to, if it is not the platform's own."""
+    transfer = body.get("transfer_data")
+    found = transfer.get("destination") if isinstance(transfer, Mapping) else None
+    found = found or body.get("on_behalf_of")
+    return str(found["id"] if isinstance(found, Mapping) else found) if found else None
+
+
+def _after_decline(
+    operation: Operation, payment: Mapping[str, Any], failure: Failure
+) -> Step | Outcome:
+    """Make sure that the declined payment intent can no longer be paid, then say so."""
+    payment_id = str(payment["id"])
+    canceled = output_of(operation, _CANCEL)
+    if canceled is None:
+        return cancel(payment_id)
+    if canceled.ok:
+        return _read(canceled.body, OperationState.FAILED, failure)
+    looked = output_of(operation, _LOOK)
+    if looked is None:
+        return look(payment_id)
+    return outcome(looked.body, on_session=False) if looked.ok else refused(looked)
+
+
+def cancel(payment_id: str) -> Step:
+    return Step(_CANCEL, "post", f"{_PATH}/{payment_id}/cancel", {}, "payment_intent")
+
+
+def look(payment_id: str) -> Step:
+    return Step(_LOOK, "get", f"{_PATH}/{payment_id}", {}, "payment_intent")

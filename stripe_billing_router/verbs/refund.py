@@ -1,0 +1,133 @@
+"""refund: give back a payment, whole or in part, in the payment's own currency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..errors import InvalidRequestError
+from ..models import (
+    Failure,
+    Operation,
+    OperationState,
+    Outcome,
+    Refund,
+    ResolvedRoute,
+    Result,
+    Step,
+    StepOutput,
+)
+from ..money import canonical_amount, to_minor
+from ..redaction import shown
+from . import arguments as check
+from .base import Call, Lookups, Plan, output_of, refused, waiting_id
+
+_ARGUMENTS = ("payment_id", "amount", "reason")
+_DECIDED = frozenset(
+    """
+    amount charge currency customer metadata origin payment_intent reason refund_application_fee
+    reverse_transfer
+    """.split()
+)
+_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
+_PARAMETER = {"pi_": "payment_intent", "ch_": "charge", "py_": "charge"}
+_CREATE = "refund"
+_STATE_OF_STATUS = {
+    "succeeded": OperationState.SUCCEEDED,
+    "pending": OperationState.PROCESSING,
+    "requires_action": OperationState.REQUIRES_ACTION,
+    "failed": OperationState.FAILED,
+    "canceled": OperationState.CANCELED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundVerb:
+    """One refund request; the customer's bank may take days over it."""
+
+    name: ClassVar[str] = "refund"
+    action_type: ClassVar[str] = "refund"
+
+    def check(
+        self, arguments: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        amount, reason = arguments["amount"], arguments["reason"]
+        if reason is not None and reason not in _REASONS:
+            raise check.invalid("reason", f"is {shown(reason)}; pass one of {', '.join(_REASONS)}")
+        clean = {
+            "payment_id": _payment_id(arguments["payment_id"]),
+            "amount": None if amount is None else canonical_amount(amount),
+            "reason": reason,
+        }
+        return clean, check.params(params, "RefundCreateParams", _ARGUMENTS, _DECIDED)
+
+    def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:  # noqa: ARG002
+        asked = call.arguments
+        payment = asked["payment_id"]
+        if payment.startswith("in_"):
+            payment = lookups.payment_of_invoice(payment)
+        currency = amount_minor = None
+        if asked["amount"] is not None:
+            currency = lookups.currency_of_payment(payment)
+            amount_minor = to_minor(asked["amount"], currency)
+        params = {
+            **call.params,
+            _PARAMETER[payment[:3]]: payment,
+            "metadata": dict(call.metadata),
+            **({} if amount_minor is None else {"amount": amount_minor}),
+            **({} if asked["reason"] is None else {"reason": asked["reason"]}),
+        }
+        step = Step(_CREATE, "post", "/v1/refunds", params, "refund")
+        return Plan((step,), amount_minor, currency, None)
+
+    def proceed(self, operation: Operation) -> Step | Outcome:
+        created = output_of(operation, _CREATE)
+        if created is None:
+            return operation.steps[0]
+        return _outcome(created.body) if created.ok else refused(created)
+
+    def refresh(self, operation: Operation) -> Step:
+        return Step("look", "get", f"/v1/refunds/{waiting_id(operation)}", {}, "refund")
+
+    def reread(self, operation: Operation, output: StepOutput) -> Outcome:  # noqa: ARG002 - the same for all
+        return _outcome(output.body)
+
+    def cancel(self, operation: Operation) -> Step | None:
+        path = f"/v1/refunds/{waiting_id(operation)}/cancel"
+        return Step("cancel", "post", path, {}, "refund")
+
+    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
+        return True
+
+    def result_type(self) -> type[Result]:
+        return Refund
+
+
+def _payment_id(value: Any) -> str:
+    found = check.stripe_id(value, "payment_id", ("pi_", "ch_", "py_", "in_"))
+    if found is None:
+        raise InvalidRequestError(
+            "payment_id is missing; pass the id of a payment, a charge or an invoice.",
+            parameter="payment_id",
+        )
+    return found
+
+
+def _outcome(refund: Mapping[str, Any]) -> Outcome:
+    state = _STATE_OF_STATUS.get(str(refund.get("status")), OperationState.PROCESSING)
+    done = state is OperationState.SUCCEEDED
+    failure = None
+    if state in (OperationState.FAILED, OperationState.CANCELED):
+        why = str(refund.get("failure_reason") or "Stripe gave no reason")
+        failure = Failure("refused", f"the refund {refund.get('status')} ({why})", code=why)
+    return Outcome(
+        state=state,
+        stripe_id=str(refund["id"]),
+        status=str(refund.get("status")),
+        amount_minor=int(refund["amount"]) if done else 0,
+        currency=str(refund["currency"]),
+        paid=done,
+        body=refund,
+        failure=failure,
+    )
