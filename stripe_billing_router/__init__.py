@@ -13,7 +13,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import errors as errors
-from .api import charge, register_override, register_route, register_strategy
+from .api import (
+    cancel,
+    charge,
+    create_checkout_session,
+    create_customer,
+    create_subscription,
+    explain,
+    get_balance,
+    iter_master_events,
+    refund,
+    register_override,
+    register_route,
+    register_strategy,
+    validate_webhook_account,
+    verify_router,
+)
 from .default import ROUTING_TABLE, get_router, set_router, use_router
 from .errors import (
     AccountMismatchError,
@@ -41,7 +56,17 @@ from .errors import (
     WebhookError,
 )
 from .master_account import STRIPE_MASTER_ACCOUNT_ID
-from .models import Charge, Route
+from .models import (
+    Balance,
+    Charge,
+    CheckoutSession,
+    Customer,
+    Explanation,
+    Refund,
+    Result,
+    Route,
+    Subscription,
+)
 from .routing import RouteStrategy
 
 if TYPE_CHECKING:
@@ -57,10 +82,14 @@ __all__ = [
     "STRIPE_REGISTERED_ACCOUNT_ID",
     "AccountMismatchError",
     "ApprovalRequiredError",
+    "Balance",
     "BillingError",
     "BillingRouter",
     "Charge",
+    "CheckoutSession",
     "ConfigurationError",
+    "Customer",
+    "Explanation",
     "FrozenError",
     "IdempotencyConflictError",
     "InvalidAmountError",
@@ -75,6 +104,8 @@ __all__ = [
     "PaymentDeclinedError",
     "PolicyViolationError",
     "RateLimitedError",
+    "Refund",
+    "Result",
     "Route",
     "RouteConfigurationError",
     "RouteNotFoundError",
@@ -82,14 +113,25 @@ __all__ = [
     "StripeLedger",
     "StripeRequestError",
     "StripeUnavailableError",
+    "Subscription",
     "WebhookError",
+    "cancel",
     "charge",
+    "create_checkout_session",
+    "create_customer",
+    "create_subscription",
+    "explain",
+    "get_balance",
     "get_router",
+    "iter_master_events",
+    "refund",
     "register_override",
     "register_route",
     "register_strategy",
     "set_router",
     "use_router",
+    "validate_webhook_account",
+    "verify_router",
 ]
 
 _LOADED_WHEN_ASKED_FOR = {

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .default import get_router
-from .models import Charge
+from .models import (
+    Balance,
+    Charge,
+    CheckoutSession,
+    Customer,
+    Explanation,
+    Refund,
+    Result,
+    Subscription,
+)
 
 if TYPE_CHECKING:
     from .routing import RouteStrategy
@@ -43,6 +52,135 @@ def charge(
         metadata=metadata,
         **params,
     )
+
+
+def refund(
+    bot_id: str,
+    payment_id: str,
+    *,
+    amount: Decimal | int | str | float | None = None,
+    reason: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    **params: Any,
+) -> Refund:
+    """Give back a payment, whole, or `amount` (major units) of it; see `BillingRouter.refund`."""
+    return get_router().refund(
+        bot_id,
+        payment_id,
+        amount=amount,
+        reason=reason,
+        overrides=overrides,
+        idempotency_key=idempotency_key,
+        metadata=metadata,
+        **params,
+    )
+
+
+def create_subscription(
+    bot_id: str,
+    *,
+    price_id: str | None = None,
+    customer_id: str | None = None,
+    quantity: int | None = None,
+    overrides: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    **params: Any,
+) -> Subscription:
+    """Have a customer pay a recurring price; see `BillingRouter.create_subscription`."""
+    return get_router().create_subscription(
+        bot_id,
+        price_id=price_id,
+        customer_id=customer_id,
+        quantity=quantity,
+        overrides=overrides,
+        idempotency_key=idempotency_key,
+        metadata=metadata,
+        **params,
+    )
+
+
+def create_checkout_session(
+    bot_id: str,
+    line_items: Sequence[Mapping[str, Any]],
+    *,
+    customer_id: str | None = None,
+    mode: str | None = None,
+    overrides: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    **params: Any,
+) -> CheckoutSession:
+    """Make a page where a customer pays; see `BillingRouter.create_checkout_session`."""
+    return get_router().create_checkout_session(
+        bot_id,
+        line_items,
+        customer_id=customer_id,
+        mode=mode,
+        overrides=overrides,
+        idempotency_key=idempotency_key,
+        metadata=metadata,
+        **params,
+    )
+
+
+def create_customer(
+    bot_id: str,
+    customer_info: Mapping[str, Any],
+    *,
+    overrides: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    **params: Any,
+) -> Customer:
+    """Create a customer; see `BillingRouter.create_customer`."""
+    return get_router().create_customer(
+        bot_id,
+        customer_info,
+        overrides=overrides,
+        idempotency_key=idempotency_key,
+        metadata=metadata,
+        **params,
+    )
+
+
+def get_balance(bot_id: str, *, overrides: Mapping[str, str] | None = None) -> Balance:
+    """Return the account's balance by currency; see `BillingRouter.get_balance`."""
+    return get_router().get_balance(bot_id, overrides=overrides)
+
+
+def cancel(operation_id: str) -> Result:
+    """End an operation that waits for its customer; see `BillingRouter.cancel`."""
+    return get_router().cancel(operation_id)
+
+
+def iter_master_events(
+    *,
+    event_types: Sequence[str] | None = None,
+    created: Mapping[str, int] | int | None = None,
+    **params: Any,
+) -> Iterator[dict[str, Any]]:
+    """Yield the account's events, newest first; see `BillingRouter.iter_master_events`."""
+    return get_router().iter_master_events(event_types=event_types, created=created, **params)
+
+
+def validate_webhook_account(event: Any) -> bool:
+    """Return whether an event is the master account's; see the method of BillingRouter."""
+    return get_router().validate_webhook_account(event)
+
+
+def explain(
+    bot_id: str, verb: str = "charge", *, overrides: Mapping[str, str] | None = None
+) -> Explanation:
+    """Return what would apply to a call; sends nothing; see `BillingRouter.explain`."""
+    return get_router().explain(bot_id, verb, overrides=overrides)
+
+
+def verify_router(bot_ids: Iterable[str] = ()) -> None:
+    """Check the default router before start-up; see `BillingRouter.verify_router`."""
+    get_router().verify_router(bot_ids)
 
 
 def register_route(

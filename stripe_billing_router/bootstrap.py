@@ -12,16 +12,20 @@ from .alerts import LogObserver, LogReaction
 from .config import Recovery, RoutingFile, Settings, load_routing_file, load_settings
 from .engine import (
     AccountCheck,
+    Canceller,
     Closing,
+    Examiner,
     Leases,
     Lookups,
     Observers,
     OperationSequence,
     Parts,
+    Queries,
     Reactions,
     Reader,
     Runner,
     SystemClock,
+    WebhookAccountCheck,
 )
 from .gateway import StripeGateway
 from .keys import KeyRing
@@ -62,6 +66,10 @@ class Assembly:
     store: SqlStore
     gateway: StripeGateway
     sequence: OperationSequence
+    canceller: Canceller
+    queries: Queries
+    examiner: Examiner
+    webhook_check: WebhookAccountCheck
 
 
 def assemble(given: Given) -> Assembly:
@@ -90,8 +98,21 @@ def assemble(given: Given) -> Assembly:
     )
     keys = _keys(given, environ, file, clock)
     table = RoutingTable(file.routes, file.overrides, file.default_currency)
-    sequence = OperationSequence(_parts(given, store, gateway, table, keys, clock, file.recovery))
-    return Assembly(settings, table, keys, store, gateway, sequence)
+    observers = Observers([LogObserver(), *given.observers])
+    parts = _parts(given, store, gateway, table, keys, clock, file.recovery, observers)
+    accounts, reader = parts.accounts, parts.reader
+    return Assembly(
+        settings=settings,
+        table=table,
+        keys=keys,
+        store=store,
+        gateway=gateway,
+        sequence=OperationSequence(parts),
+        canceller=Canceller(store, gateway, keys, clock, accounts, reader, parts.closing),
+        queries=Queries(table, keys, accounts, reader, parts.guards),
+        examiner=Examiner(table, keys, accounts, store),
+        webhook_check=WebhookAccountCheck(observers),
+    )
 
 
 def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile, clock: Clock) -> KeyRing:
@@ -113,6 +134,7 @@ def _parts(
     keys: KeyRing,
     clock: Clock,
     recovery: Recovery,
+    observers: Observers,
 ) -> Parts:
     reader = Reader(gateway, clock)
     reactions = Reactions([LogReaction(), *given.reactions])
@@ -127,8 +149,8 @@ def _parts(
         accounts=AccountCheck(reader, reactions, clock, gateway.api_base),
         lookups=Lookups(reader, store, clock),
         leases=leases,
-        runner=Runner(store, gateway, clock, leases, recovery.retry_for),
-        closing=Closing(store, clock, Observers([LogObserver(), *given.observers]), reactions),
+        runner=Runner(store, gateway, keys, clock, leases, recovery.retry_for),
+        closing=Closing(store, clock, observers, reactions),
         guards=tuple(given.guards),
         in_progress_wait=recovery.in_progress_wait,
     )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from .bootstrap import Given, assemble
-from .models import Charge, Route, RouteKey
+from .models import (
+    Balance,
+    Charge,
+    CheckoutSession,
+    Customer,
+    Explanation,
+    Refund,
+    Result,
+    Route,
+    RouteKey,
+    Subscription,
+)
 from .ports import Clock, Guard, Observer, Reaction
 from .routing import RouteStrategy
 from .store import StripeLedger
@@ -100,6 +111,132 @@ class BillingRouter:
         }
         done = self._run("charge", bot_id, given, params, overrides, idempotency_key, metadata)
         return cast("Charge", done)
+
+    def refund(
+        self,
+        bot_id: str,
+        payment_id: str,
+        *,
+        amount: Decimal | int | str | float | None = None,
+        reason: str | None = None,
+        overrides: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **params: Any,
+    ) -> Refund:
+        """Give back a payment (`pi_…`, `ch_…`, `py_…` or `in_…`), whole, or `amount` of it.
+
+        `amount` is in major units of the payment's own currency, never the route's. `reason` is
+        `duplicate`, `fraudulent` or `requested_by_customer`.
+        """
+        given = {"payment_id": payment_id, "amount": amount, "reason": reason}
+        done = self._run("refund", bot_id, given, params, overrides, idempotency_key, metadata)
+        return cast("Refund", done)
+
+    def create_subscription(
+        self,
+        bot_id: str,
+        *,
+        price_id: str | None = None,
+        customer_id: str | None = None,
+        quantity: int | None = None,
+        overrides: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **params: Any,
+    ) -> Subscription:
+        """Have a customer pay a recurring price from now on; both are the route's unless given.
+
+        Unless `payment_behavior` is given, a first payment that fails creates nothing and raises.
+        """
+        given = {"price_id": price_id, "customer_id": customer_id, "quantity": quantity}
+        verb = "create_subscription"
+        done = self._run(verb, bot_id, given, params, overrides, idempotency_key, metadata)
+        return cast("Subscription", done)
+
+    def create_checkout_session(
+        self,
+        bot_id: str,
+        line_items: Sequence[Mapping[str, Any]],
+        *,
+        customer_id: str | None = None,
+        mode: str | None = None,
+        overrides: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **params: Any,
+    ) -> CheckoutSession:
+        """Make a page of Stripe's where the route's customer, or `customer_id`, pays.
+
+        `line_items` are Stripe's, such as `[{"price": "price_…", "quantity": 1}]`. `mode` follows
+        from the prices unless given: `subscription` if one recurs, else `payment`. The session
+        waits (`state` `requires_action`) until it is completed, expires or is cancelled.
+        """
+        given = {"line_items": line_items, "customer_id": customer_id, "mode": mode}
+        verb = "create_checkout_session"
+        done = self._run(verb, bot_id, given, params, overrides, idempotency_key, metadata)
+        return cast("CheckoutSession", done)
+
+    def create_customer(
+        self,
+        bot_id: str,
+        customer_info: Mapping[str, Any],
+        *,
+        overrides: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **params: Any,
+    ) -> Customer:
+        """Create a customer from `customer_info`, such as `{"email": …, "name": …}`."""
+        given = {"customer_info": customer_info}
+        verb = "create_customer"
+        done = self._run(verb, bot_id, given, params, overrides, idempotency_key, metadata)
+        return cast("Customer", done)
+
+    def get_balance(self, bot_id: str, *, overrides: Mapping[str, str] | None = None) -> Balance:
+        """Return the account's balance: `available` and `pending`, major units by currency."""
+        return self._parts.queries.balance(bot_id, overrides)
+
+    def cancel(self, operation_id: str) -> Result:
+        """End an operation that still waits for its customer, and return what it came to.
+
+        The result's `state` is `canceled`, or what overtook the cancellation (`succeeded`).
+        """
+        return self._parts.canceller.cancel(operation_id)
+
+    def iter_master_events(
+        self,
+        *,
+        event_types: Sequence[str] | None = None,
+        created: Mapping[str, int] | int | None = None,
+        **params: Any,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the master account's events, the newest first; Stripe keeps them for 30 days.
+
+        `created` is seconds since the epoch, or a range such as `{"gte": …}`.
+        """
+        return self._parts.queries.events(event_types, created, params)
+
+    def validate_webhook_account(self, event: Any) -> bool:
+        """Return whether an event (a dict or a Stripe event) is the master account's.
+
+        Another account's is told as a critical alert and gives False. Raises WebhookError for a
+        malformed event. Nothing is frozen or rolled back, for the event may be a forgery.
+        """
+        return self._parts.webhook_check.validate(event)
+
+    def explain(
+        self, bot_id: str, verb: str = "charge", *, overrides: Mapping[str, str] | None = None
+    ) -> Explanation:
+        """Return which route, key, account and currency a call would use; sends nothing."""
+        return self._parts.examiner.explain(bot_id, verb, overrides)
+
+    def verify_router(self, bot_ids: Iterable[str] = ()) -> None:
+        """Check ledger, keys, account, routes, and that `bot_ids` have routes, before start-up.
+
+        Raises one ConfigurationError with every fault found in `.faults`.
+        """
+        self._parts.examiner.verify(bot_ids)
 
     def register_route(
         self,

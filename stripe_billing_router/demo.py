@@ -45,7 +45,7 @@ def _told(console: Console, statement: str, held: bool) -> bool:
     return held
 
 
-def _two_regions(box: Sandbox) -> Story:
+def _two_regions(_: Sandbox) -> Story:
     home = charge(BOT, "19.99")
     yield f"charged 19.99 in the default region: {home!r}", home.paid and home.currency == "usd"
     abroad = charge(BOT, 5, overrides={"region": "eu"})
@@ -112,8 +112,8 @@ SCENES: tuple[Callable[[Sandbox], Story], ...] = (
 
 
 def _ledger_table(box: Sandbox) -> Table:
-    table = Table(title="\nstripe_ledger", title_justify="left")
-    for column in ("#", "action", "amount", "state", "bot", "Stripe id", "hash"):
+    table = Table(title=f"\nstripe_ledger of {BOT}", title_justify="left")
+    for column in ("#", "action", "amount", "state", "Stripe id", "hash"):
         table.add_column(column, justify="right" if column == "amount" else "left", no_wrap=True)
     for entry in box.ledger.entries():
         table.add_row(
@@ -121,7 +121,6 @@ def _ledger_table(box: Sandbox) -> Table:
             entry.action_type,
             f"{entry.amount} {entry.currency}",
             entry.status,
-            entry.bot_id,
             entry.id[:14] + "…",
             entry.entry_hash[:8],
         )

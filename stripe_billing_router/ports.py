@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from .models import BotId, Operation, Outcome, ResolvedRoute, Route, Write
+from .models import BotId, Operation, Outcome, ResolvedRoute, Route, RouteKey, Write
 
 
 class Clock(Protocol):
@@ -38,6 +38,9 @@ class KeyProvider(Protocol):
     """Where keys come from. Raises KeyConfigurationError or KeyProviderUnavailableError."""
 
     def keys(self) -> Keys: ...
+    def refresh(self) -> None:
+        """Forget what is cached: Stripe has refused the key, it may have been rotated."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class Store(Protocol):
 class Routes(Protocol):
     """The routing table."""
 
+    @property
+    def routes(self) -> Mapping[RouteKey, Route]: ...
     def resolve(self, bot: BotId, overrides: Mapping[str, str]) -> ResolvedRoute: ...
 
 
@@ -155,7 +160,7 @@ class Guard(Protocol):
 class Discrepancy:
     """A failed check of key, account or destination."""
 
-    bot: BotId
+    bot: BotId | None
     kind: Literal["key", "route_account", "key_account", "destination"]
     account_id: str | None
     expected_account_id: str

@@ -42,7 +42,7 @@ class LogReaction:
             discrepancy.expected_account_id,
             extra={
                 "billing_event": "critical_discrepancy",
-                "bot_id": str(discrepancy.bot),
+                "bot_id": str(discrepancy.bot) if discrepancy.bot else None,
                 "account_id": discrepancy.account_id,
                 "operation_id": discrepancy.operation_id,
             },

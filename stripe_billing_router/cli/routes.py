@@ -66,7 +66,7 @@ def explain(
     rows += [_field_row(name, found.route, plain) for name in FIELDS if name in found.route]
     if "currency" not in found.route:
         rows.append(("currency", found.currency, "default_currency"))
-    as_table(("", "value", "from"), rows)
+    as_table(("field", "value", "from"), rows)
 
 
 def _routing_file(config: Path | None) -> RoutingFile:

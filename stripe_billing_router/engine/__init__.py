@@ -1,26 +1,34 @@
 """The operation protocol: write before you charge, send at most once, never guess."""
 
 from .accounts import AccountCheck
+from .cancelling import Canceller
 from .clock import SystemClock
 from .closing import Closing
+from .explaining import Examiner
 from .leases import Leases
 from .lookups import Lookups
 from .observing import Observers
+from .queries import Queries
 from .reactions import Reactions
 from .reads import Reader
 from .runner import Runner
 from .sequence import OperationSequence, Parts
+from .webhook_check import WebhookAccountCheck
 
 __all__ = [
     "AccountCheck",
+    "Canceller",
     "Closing",
+    "Examiner",
     "Leases",
     "Lookups",
     "Observers",
     "OperationSequence",
     "Parts",
+    "Queries",
     "Reactions",
     "Reader",
     "Runner",
     "SystemClock",
+    "WebhookAccountCheck",
 ]

@@ -37,37 +37,37 @@ class AccountCheck:
                 faults=(("master_account", "is the sandbox's"),),
             )
 
-    def check(self, bot: BotId, keys: Keys, route: Route) -> None:
+    def check(self, bot: BotId | None, keys: Keys, route: Route | None = None) -> None:
         """Raise AccountMismatchError, after its consequences, unless everything is the master's."""
-        self.check_key(bot, keys)
-        if route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID):
-            self._reactions.mismatch(
-                Discrepancy(bot, "route_account", route.account_id, STRIPE_MASTER_ACCOUNT_ID)
-            )
-        self.check_account(bot, keys)
+        found = self.discrepancy(bot, keys, route)
+        if found is not None:
+            self._reactions.mismatch(found)
 
-    def check_key(self, bot: BotId, keys: Keys) -> None:
-        if key_fingerprint(keys.secret_key) not in keys.allowed:
-            self._reactions.mismatch(Discrepancy(bot, "key", None, STRIPE_MASTER_ACCOUNT_ID))
-
-    def check_account(self, bot: BotId, keys: Keys) -> None:
+    def discrepancy(
+        self, bot: BotId | None, keys: Keys, route: Route | None = None
+    ) -> Discrepancy | None:
+        """Return what is not the master account's, without consequences."""
         fingerprint = key_fingerprint(keys.secret_key)
+        if fingerprint not in keys.allowed:
+            return Discrepancy(bot, "key", None, STRIPE_MASTER_ACCOUNT_ID)
+        if route is not None and route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID):
+            return Discrepancy(bot, "route_account", route.account_id, STRIPE_MASTER_ACCOUNT_ID)
+        account = self._verified_account(keys, fingerprint)
+        if account != STRIPE_MASTER_ACCOUNT_ID:
+            return Discrepancy(bot, "key_account", account, STRIPE_MASTER_ACCOUNT_ID)
+        return None
+
+    def _verified_account(self, keys: Keys, fingerprint: str) -> str:
+        """Only the right account is remembered: a wrong one is looked up at every call."""
         with self._lock:
             verified = self._verified.get(fingerprint)
         if verified is not None and self._clock.elapsed() - verified < _GOOD_FOR:
-            return
+            return STRIPE_MASTER_ACCOUNT_ID
         account = self._account_of(keys, fingerprint)
-        if account != STRIPE_MASTER_ACCOUNT_ID:
-            self._reactions.mismatch(
-                Discrepancy(bot, "key_account", account, STRIPE_MASTER_ACCOUNT_ID)
-            )
-        with self._lock:
-            self._verified[fingerprint] = self._clock.elapsed()
-
-    def forget(self) -> None:
-        """Look every key's account up again."""
-        with self._lock:
-            self._verified.clear()
+        if account == STRIPE_MASTER_ACCOUNT_ID:
+            with self._lock:
+                self._verified[fingerprint] = self._clock.elapsed()
+        return account
 
     def _account_of(self, keys: Keys, fingerprint: str) -> str:
         reply = self._reader.get("/v1/account", keys.secret_key, "account")

@@ -87,6 +87,12 @@ class Closing:
             raise error_of(operation, public_key)
         return _result(operation, outcome, verb)
 
+    def result(self, operation: Operation, verb: Verb) -> Result:
+        """Return what an operation came to, whatever it is, without raising it."""
+        if operation.outcome is None:
+            raise error_of(operation)
+        return _result(operation, operation.outcome, verb)
+
     def _log_payment(self, operation: Operation, outcome: Outcome, verb: Verb) -> EntryDraft:
         """Return the ledger entry of an operation's outcome."""
         return EntryDraft(

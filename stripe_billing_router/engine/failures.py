@@ -43,7 +43,7 @@ def unknown(operation_id: str, idempotency_key: str | None, why: str) -> Outcome
 
 def failure_of_reply(reply: Reply) -> Failure:
     """Return why a request was surely not executed, as data."""
-    kind = "rate_limited" if reply.status == 429 else "unreachable"
+    kind = _KIND_OF_STATUS.get(reply.status or 0, "unreachable")
     return Failure(
         kind,
         reply.note or f"HTTP {reply.status}",
@@ -51,6 +51,8 @@ def failure_of_reply(reply: Reply) -> Failure:
         request_id=reply.request_id,
     )
 
+
+_KIND_OF_STATUS = {401: "key_refused", 403: "key_refused", 429: "rate_limited"}
 
 _Maker = Callable[[Operation, Outcome, Failure, str | None], BillingError]
 
@@ -115,6 +117,16 @@ def _conflict(op: Operation, _o: Outcome, _f: Failure, _: str | None) -> Billing
     )
 
 
+def _key_refused(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return StripeRequestError(
+        f"Stripe refuses the key (HTTP {failure.http_status}); nothing was executed. Replace the "
+        "key or extend its permissions, then repeat the call.",
+        operation_id=op.operation_id,
+        http_status=failure.http_status,
+        request_id=failure.request_id,
+    )
+
+
 def _rate_limited(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
     return RateLimitedError(
         "Stripe asks to slow down; nothing was executed. Repeat the call in a while.",
@@ -139,6 +151,7 @@ _BY_KIND: dict[str, _Maker] = {
     "action_required": _action_required,
     "refused": _refused,
     "conflict": _conflict,
+    "key_refused": _key_refused,
     "rate_limited": _rate_limited,
     "unreachable": _unreachable,
 }

@@ -39,7 +39,7 @@ def parse(
     bot = BotId.parse(bot_id)
     key = _key(idempotency_key)
     clean, extra = verb.check(given, params)
-    call = Call(bot, verb.name, clean, extra, arguments.metadata(metadata), _overrides(overrides))
+    call = Call(bot, verb.name, clean, extra, arguments.metadata(metadata), overrides_of(overrides))
     operation_id = keyed_operation_id(bot, verb.name, key) if key else new_operation_id()
     return Asked(call, operation_id, key, input_hash(bot, verb.name, call.asked()))
 
@@ -56,7 +56,8 @@ def _key(key: object) -> str | None:
     return key
 
 
-def _overrides(overrides: object) -> dict[str, str]:
+def overrides_of(overrides: object) -> dict[str, str]:
+    """Return a caller's overrides as text to text; InvalidRequestError for anything else."""
     if overrides is None:
         return {}
     if not isinstance(overrides, Mapping):

@@ -11,7 +11,7 @@ from ..ports import Discrepancy, Reaction
 
 _log = logging.getLogger(__name__)
 
-_WHAT = {
+WHAT = {
     "key": "the secret key is not among the allowed keys",
     "route_account": "the route names another account",
     "key_account": "the secret key belongs to another account",
@@ -30,11 +30,11 @@ class Reactions:
         for reaction in self._reactions:
             self._run(reaction, discrepancy)
         raise AccountMismatchError(
-            f"{discrepancy.bot}: {_WHAT[discrepancy.kind]}. Stop the bot, find out who changed "
-            "the key or the route, and correct it; nothing is sent for another account.",
+            f"{discrepancy.bot or 'The router'}: {WHAT[discrepancy.kind]}. Stop the bot, find out "
+            "who changed the key or the route, and correct it; nothing goes to another account.",
             operation_id=discrepancy.operation_id,
             money=money,
-            bot_id=str(discrepancy.bot),
+            bot_id=str(discrepancy.bot) if discrepancy.bot else None,
             account_id=discrepancy.account_id,
             expected_account_id=discrepancy.expected_account_id,
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..errors import BillingError
 from ..idempotency import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
-from ..ports import Clock, Keys, PaymentProvider, Reply, Request, Store
+from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
 from ..verbs import Verb
 from .leases import Lease, Leases
 from .references import resolved
@@ -35,12 +35,14 @@ class Runner:
         self,
         store: Store,
         provider: PaymentProvider,
+        keys: KeyProvider,
         clock: Clock,
         leases: Leases,
         retry_for: float,
     ) -> None:
         self._store = store
         self._provider = provider
+        self._keys = keys
         self._clock = clock
         self._leases = leases
         self._retry_for = retry_for
@@ -53,7 +55,7 @@ class Runner:
         lease: Lease,
         *,
         in_doubt: bool,
-        recheck: Callable[[], None],
+        recheck: Callable[[Keys], None],
     ) -> tuple[Operation, Outcome]:
         """Return the operation with all outputs, and what it came to.
 
@@ -82,24 +84,38 @@ class Runner:
         keys: Keys,
         lease: Lease,
         in_doubt: bool,
-        recheck: Callable[[], None],
+        recheck: Callable[[Keys], None],
     ) -> StepOutput:
-        request = self._request(operation, step, keys)
         give_up = self._clock.elapsed() + self._retry_for
-        attempt = 0
+        attempt, rotated = 0, False
         while True:
             self._leases.ensure(lease)
-            reply = self._provider.send(request)
+            reply = self._provider.send(self._request(operation, step, keys))
             found = verdict(reply, in_doubt=in_doubt)
             if found is Verdict.SETTLED:
-                return _output(step, reply)
-            in_doubt = in_doubt or found in (Verdict.DOUBT, Verdict.STOP)
-            wait = delay(attempt, reply)
-            if found is Verdict.STOP or self._clock.elapsed() + wait > give_up:
-                raise OutcomeInDoubt if in_doubt else NotExecuted(reply)
-            self._clock.sleep(wait)
-            attempt += 1
-            _recheck(recheck, in_doubt)
+                fresh = None if rotated else self._rotated(keys, reply)
+                if fresh is None:
+                    return _settled(step, reply)
+                keys, rotated = fresh, True
+            else:
+                in_doubt = in_doubt or found is not Verdict.AGAIN
+                wait = delay(attempt, reply)
+                if found is Verdict.STOP or self._clock.elapsed() + wait > give_up:
+                    raise OutcomeInDoubt if in_doubt else NotExecuted(reply)
+                self._clock.sleep(wait)
+                attempt += 1
+            _recheck(recheck, keys, in_doubt)
+
+    def _rotated(self, keys: Keys, reply: Reply) -> Keys | None:
+        """Return the new key if Stripe refuses this one and there is another by now."""
+        if reply.status != 401:
+            return None
+        try:
+            self._keys.refresh()
+            fresh = self._keys.keys()
+        except BillingError:
+            return None
+        return None if fresh.secret_key == keys.secret_key else fresh
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)
@@ -115,14 +131,17 @@ class Runner:
         )
 
 
-def _recheck(recheck: Callable[[], None], in_doubt: bool) -> None:
+def _recheck(recheck: Callable[[Keys], None], keys: Keys, in_doubt: bool) -> None:
     try:
-        recheck()
+        recheck(keys)
     except BillingError as veto:
         if in_doubt:
             raise OutcomeInDoubt from veto
         raise NotExecuted(veto) from None
 
 
-def _output(step: Step, reply: Reply) -> StepOutput:
+def _settled(step: Step, reply: Reply) -> StepOutput:
+    """Return the answer. A key that Stripe refuses executed nothing and is no answer."""
+    if reply.status in (401, 403) and not reply.replayed:
+        raise NotExecuted(reply)
     return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, reply.replayed)

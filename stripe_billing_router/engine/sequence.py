@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from ..errors import (
     BillingError,
     IdempotencyConflictError,
+    LedgerUnavailableError,
     OperationInProgressError,
 )
 from ..fingerprint import key_fingerprint
@@ -149,7 +150,7 @@ class OperationSequence:
             amount_minor=plan.amount_minor,
             currency=plan.currency,
             customer_id=plan.customer_id,
-            user_email=route.route.user_email,
+            user_email=plan.user_email or route.route.user_email,
             arguments=asked.call.arguments,
         )
 
@@ -181,7 +182,7 @@ class OperationSequence:
                 keys,
                 lease,
                 in_doubt=in_doubt,
-                recheck=lambda: self._recheck(operation, keys),
+                recheck=lambda keys: self._recheck(operation, keys),
             )
         except OutcomeInDoubt:
             self._parts.closing.leave_unknown(operation, lease.token)
@@ -195,6 +196,12 @@ class OperationSequence:
                 operation.operation_id,
                 operation.idempotency_key,
                 "Another process has taken this operation over.",
+            ) from None
+        except (LedgerUnavailableError, CommitAmbiguous):
+            raise unknown(
+                operation.operation_id,
+                operation.idempotency_key,
+                "The ledger's database broke off between two steps.",
             ) from None
         self._learn(operation, outcome)
         closed = self._parts.closing.close(operation, outcome, verb, lease.token)
@@ -220,8 +227,7 @@ class OperationSequence:
         """What is checked before a call is checked again before every resend."""
         for guard in self._parts.guards:
             guard.check_bot(operation.bot)
-        self._parts.accounts.check_key(operation.bot, keys)
-        self._parts.accounts.check_account(operation.bot, keys)
+        self._parts.accounts.check(operation.bot, keys)
 
     def _learn(self, operation: Operation, outcome: Outcome) -> None:
         failure = outcome.failure
@@ -290,7 +296,7 @@ class OperationSequence:
     def _reread(self, known: Operation, verb: Verb) -> Result:
         """Read once where a waiting payment stands now, and record it if it has moved on."""
         keys = self._parts.keys.keys()
-        self._parts.accounts.check_account(known.bot, keys)
+        self._parts.accounts.check(known.bot, keys)
         step = verb.refresh(known)
         reply = self._parts.reader.get(step.path, keys.secret_key, step.expects, step.params)
         if reply.status != 200:

@@ -81,8 +81,9 @@ class StepOutput:
 class Failure:
     """Why an operation did not succeed; enough to raise the same error again.
 
-    `kind`: `declined`, `action_required`, `refused` (Stripe's answer), `conflict` (Stripe saw the
-    idempotency key with other parameters), `rate_limited` or `unreachable` (never executed).
+    `kind`: `declined`, `action_required`, `canceled`, `refused` (Stripe's answer), `conflict`
+    (Stripe saw the idempotency key with other parameters); or, where nothing was executed,
+    `key_refused`, `rate_limited`, `unreachable` or `vetoed`.
     """
 
     kind: str

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..money import to_major
+from .routes import Route
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,7 +28,7 @@ class Result(Mapping[str, Any]):
     amount: Decimal | None
     amount_minor: int | None
     currency: str | None
-    operation_id: str
+    operation_id: str | None
     idempotency_key: str | None
     raw: Mapping[str, Any] = field(compare=False)
 
@@ -79,6 +80,27 @@ class Balance(Result):
     def __repr__(self) -> str:
         parts = [f"{amount} {code}" for code, amount in self.available.items()]
         return f"Balance({', '.join(parts) or 'nothing'} available)"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What applies to a call: nothing of it was sent. `key_fingerprint` is a hash of the key."""
+
+    bot_id: str
+    verb: str
+    region: str
+    route: Route
+    overrides: Mapping[str, str]
+    currency: str
+    account_id: str
+    key_fingerprint: str
+    key_source: str
+    key_allowed: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it in JSON types."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {**found, "route": dict(self.route), "overrides": dict(self.overrides)}
 
 
 def major(amount_minor: int | None, currency: str | None) -> Decimal | None:

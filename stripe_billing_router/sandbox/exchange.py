@@ -133,6 +133,7 @@ class Exchange:
     def _execute(self, plan: _Execution, record: RecordedRequest, fault: Fault) -> HttpResponse:
         record.executed = True
         account, key = plan.account, record.idempotency_key
+        account.tick()
         account.request = {"id": record.request_id, "idempotency_key": key}
         try:
             obj = plan.route.handler(plan.call)

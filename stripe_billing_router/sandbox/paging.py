@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from .failures import invalid
+from .failures import invalid, no_such
 from .family import Call
 from .wire import Json
 
@@ -77,8 +77,12 @@ def _limit(params: Json) -> int:
 
 
 def _position(call: Call, objects: list[Json], kind: str, param: str) -> int:
-    wanted = call.account.require(kind, call.params[param], param)
-    return next(n for n, obj in enumerate(objects) if obj is wanted)
+    wanted = call.params[param]
+    for position, obj in enumerate(objects):
+        if obj["id"] == wanted:
+            return position
+    call.account.require(kind, wanted, param)
+    raise no_such(kind, wanted, param)
 
 
 def _wanted(call: Call, filters: Mapping[str, str], keep: Keep | None, created: str) -> Keep:

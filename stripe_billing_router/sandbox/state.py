@@ -37,8 +37,11 @@ class AccountState:
         self.used_up: set[str] = set()
         self.invoice_payment_of: dict[str, str] = {}
         """Payment intent to invoice payment, by id."""
+        self.notes: dict[str, Json] = {}
+        """What the sandbox remembers of an object and Stripe does not show, by id."""
         self.request: Json = {"id": None, "idempotency_key": None}
         self.redirect_methods = True
+        self._ticked = 0
         self._nouns = nouns
         self._reactions = reactions
         self._objects: dict[str, dict[str, Json]] = {}
@@ -81,7 +84,10 @@ class AccountState:
         return (obj for obj in found if not obj.get("deleted"))
 
     def tick(self) -> None:
-        """Do what time alone does: expire and collect what has become due."""
+        """Do what time alone does, if any went by: expire and collect what has become due."""
+        if self._ticked == self.now():
+            return
+        self._ticked = self.now()
         for react in self._reactions.get("tick", ()):
             react(self, {})
 

@@ -81,9 +81,7 @@ FAMILY = Family(
         Route("POST", _ALL, "PriceCreateParams", _KIND, create),
         Route("GET", _ALL, "PriceListParams", f"list:{_KIND}", prices),
         Route("GET", _ONE, "PriceRetrieveParams", _KIND, retriever(_KIND)),
-        Route(
-            "POST", _ONE, "PriceUpdateParams", _KIND, updater(_KIND, _PLAIN, "price.updated")
-        ),
+        Route("POST", _ONE, "PriceUpdateParams", _KIND, updater(_KIND, _PLAIN, "price.updated")),
     ),
     nouns={_KIND: _KIND},
     expandable={_KIND: {"product": "product"}},

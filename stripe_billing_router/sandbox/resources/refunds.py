@@ -35,7 +35,9 @@ def _charge(call: Call) -> Json:
     if params.get("charge", intent["latest_charge"]) != intent["latest_charge"]:
         raise invalid("This charge does not belong to this PaymentIntent.", "charge")
     if intent["status"] != "succeeded":
-        message = f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
+        message = (
+            f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
+        )
         raise refused(message, "payment_intent", "payment_intent_unexpected_state")
     return account.require("charge", intent["latest_charge"])
 

@@ -65,7 +65,12 @@ def new_price(
 
 
 def _recurring(given: Json) -> Json:
-    plain = {"interval_count": 1, "meter": None, "trial_period_days": None, "usage_type": "licensed"}
+    plain = {
+        "interval_count": 1,
+        "meter": None,
+        "trial_period_days": None,
+        "usage_type": "licensed",
+    }
     return {**plain, **given}
 
 
@@ -73,7 +78,9 @@ def usable_price(account: AccountState, price_id: str, param: str, kind: str | N
     """Return an active price; `kind`: `one_time` or `recurring`. StripeFailure (400) if not so."""
     price = account.require("price", price_id, param)
     if not price["active"]:
-        raise invalid("The price specified is inactive. This field only accepts active prices.", param)
+        raise invalid(
+            "The price specified is inactive. This field only accepts active prices.", param
+        )
     if kind and price["type"] != kind:
         raise _wrong_kind(price, kind, param)
     return price

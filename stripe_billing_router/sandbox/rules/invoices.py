@@ -201,14 +201,17 @@ def method_for(account: AccountState, invoice: Json, given: str | None = None) -
 
     The given one, else the invoice's, the subscription's, the customer's default for invoices.
     """
-    customer = account.require("customer", invoice["customer"], "customer")
-    candidates = (
-        given,
-        invoice["default_payment_method"],
-        _default_of_subscription(account, invoice),
-        customer["invoice_settings"]["default_payment_method"],
-    )
-    chosen = next((candidate for candidate in candidates if candidate), None)
+    theirs = (given, invoice["default_payment_method"], _default_of_subscription(account, invoice))
+    return first_method(account, invoice["customer"], theirs)
+
+
+def first_method(
+    account: AccountState, customer_id: str, candidates: tuple[str | None, ...]
+) -> Json:
+    """Return the first candidate, or the customer's default; StripeFailure (400) if all are None."""
+    customer = account.require("customer", customer_id, "customer")
+    default = customer["invoice_settings"]["default_payment_method"]
+    chosen = next((candidate for candidate in (*candidates, default) if candidate), None)
     if chosen is None:
         raise refused(
             "This customer has no attached payment source or default payment method. Please "

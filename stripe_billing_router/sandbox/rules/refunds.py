@@ -58,9 +58,7 @@ def new_refund(account: AccountState, charge: Json, amount: int, words: Json) ->
 def _book(account: AccountState, charge: Json, refund: Json, amount: int) -> None:
     """Money goes out of where the charge's money is: pending as long as that is."""
     due = still_pending_until(account, charge["balance_transaction"])
-    entry = record(
-        account, refund, amount, kind="refund", category="refund", available_on=due
-    )
+    entry = record(account, refund, amount, kind="refund", category="refund", available_on=due)
     refund["balance_transaction"] = entry["id"]
 
 

@@ -1,0 +1,104 @@
+"""explain and verify: what would happen, and whether the router is fit to run. Sends no payment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from ..errors import BillingError, ConfigurationError, InvalidRequestError
+from ..fingerprint import key_fingerprint
+from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..models import BotId, Explanation, Fault
+from ..ports import KeyProvider, Keys, Routes, Store
+from ..redaction import shown
+from ..verbs import VERBS
+from .accounts import AccountCheck
+from .parsing import overrides_of
+from .reactions import WHAT
+
+
+class Examiner:
+    """Looks at the router's parts without using them."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        keys: KeyProvider,
+        accounts: AccountCheck,
+        store: Store,
+    ) -> None:
+        self._routes = routes
+        self._keys = keys
+        self._accounts = accounts
+        self._store = store
+
+    def explain(self, bot_id: object, verb: object, overrides: object) -> Explanation:
+        """Return what applies to a call of `verb` by this bot; sends nothing."""
+        bot = BotId.parse(bot_id)
+        if verb not in VERBS:
+            raise InvalidRequestError(
+                f"{shown(verb)} is not a money verb; pass one of {', '.join(VERBS)}.",
+                parameter="verb",
+            )
+        wanted = overrides_of(overrides)
+        found = self._routes.resolve(bot, wanted)
+        keys = self._keys.keys()
+        fingerprint = key_fingerprint(keys.secret_key)
+        return Explanation(
+            bot_id=str(bot),
+            verb=str(verb),
+            region=found.region,
+            route=found.route,
+            overrides=wanted,
+            currency=found.currency,
+            account_id=STRIPE_MASTER_ACCOUNT_ID,
+            key_fingerprint=fingerprint,
+            key_source=keys.source,
+            key_allowed=fingerprint in keys.allowed,
+        )
+
+    def verify(self, bot_ids: Iterable[object]) -> None:
+        """Raise one ConfigurationError with everything that would stop a call."""
+        faults = [
+            *self._faults("master_account", self._accounts.check_pin),
+            *self._faults("ledger", lambda: self._store.operation("")),
+            *self._key_faults(),
+            *self._route_faults(bot_ids),
+        ]
+        if faults:
+            listed = "\n".join(f"  {fault}" for fault in faults)
+            raise ConfigurationError(
+                f"The router is not fit to run:\n{listed}\nCorrect this and start again.",
+                faults=tuple(tuple(fault) for fault in faults),
+            )
+
+    def _key_faults(self) -> list[Fault]:
+        keys: list[Keys] = []
+        faults = self._faults("keys", lambda: keys.append(self._keys.keys()))
+        return faults or self._faults("account", lambda: self._check_account(keys[0]))
+
+    def _check_account(self, keys: Keys) -> None:
+        found = self._accounts.discrepancy(None, keys)
+        if found is not None:
+            raise ConfigurationError(f"{WHAT[found.kind]} ({found.account_id})")
+
+    def _route_faults(self, bot_ids: Iterable[object]) -> list[Fault]:
+        faults = [
+            Fault(".".join(key), f"account_id is {route.account_id}, not the master account")
+            for key, route in self._routes.routes.items()
+            if route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID)
+        ]
+        for bot_id in bot_ids:
+            faults += self._faults(shown(bot_id), partial(self._resolve, bot_id))
+        return faults
+
+    def _resolve(self, bot_id: object) -> None:
+        self._routes.resolve(BotId.parse(bot_id), {})
+
+    def _faults(self, path: str, check: Callable[[], Any]) -> list[Fault]:
+        try:
+            check()
+        except BillingError as error:
+            return [Fault(path, str(error))]
+        return []

@@ -1,0 +1,119 @@
+"""What reads Stripe and changes nothing: the balance, and the account's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..errors import StripeRequestError
+from ..models import Balance, BotId
+from ..money import to_major
+from ..ports import Guard, KeyProvider, Reply, Routes
+from ..verbs import arguments
+from .accounts import AccountCheck
+from .parsing import overrides_of
+from .reads import Reader
+
+_PAGE = 100
+_MOST_TYPES = 20
+
+
+class Queries:
+    """Reads after the same checks as a money verb."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        keys: KeyProvider,
+        accounts: AccountCheck,
+        reader: Reader,
+        guards: Sequence[Guard],
+    ) -> None:
+        self._routes = routes
+        self._keys = keys
+        self._accounts = accounts
+        self._reader = reader
+        self._guards = tuple(guards)
+
+    def balance(self, bot_id: object, overrides: object = None) -> Balance:
+        """Return what is available and pending, per currency."""
+        self._accounts.check_pin()
+        bot = BotId.parse(bot_id)
+        for guard in self._guards:
+            guard.check_bot(bot)
+        route = self._routes.resolve(bot, overrides_of(overrides))
+        keys = self._keys.keys()
+        self._accounts.check(bot, keys, route.route)
+        return _balance(_good(self._reader.get("/v1/balance", keys.secret_key, "balance")))
+
+    def events(
+        self, event_types: object, created: object, params: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the master account's events, the newest first, page by page."""
+        self._accounts.check_pin()
+        query = _event_query(event_types, created, params)
+        keys = self._keys.keys()
+        self._accounts.check(None, keys)
+        return self._pages("/v1/events", keys.secret_key, query)
+
+    def _pages(self, path: str, key: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = _good(self._reader.get(path, key, "list", query))
+            yield from (dict(item) for item in page["data"])
+            if not page.get("has_more") or not page["data"]:
+                return
+            query = {**query, "starting_after": page["data"][-1]["id"]}
+
+
+def _event_query(event_types: object, created: object, params: Mapping[str, Any]) -> dict[str, Any]:
+    own = ("event_types", "created")
+    query: dict[str, Any] = {
+        "limit": _PAGE,
+        **arguments.params(params, "EventListParams", own, ("created", "type", "types")),
+    }
+    if event_types is not None:
+        listed = [event_types] if isinstance(event_types, str) else event_types
+        query["types"] = _types(listed)
+    if created is not None:
+        query["created"] = arguments.plain(created, "created")
+    return query
+
+
+def _types(listed: object) -> list[str]:
+    if not isinstance(listed, list | tuple | set | frozenset) or not 0 < len(listed) <= _MOST_TYPES:
+        raise arguments.invalid(
+            "event_types", f"is not a list of 1 to {_MOST_TYPES} event types; pass one"
+        )
+    return sorted(arguments.text(name, "event_types", 255) for name in listed)
+
+
+def _good(reply: Reply) -> Mapping[str, Any]:
+    if reply.status == 200:
+        return reply.body
+    raise StripeRequestError(
+        f"Stripe refuses to be read ({reply.note}). Check the key's permissions and the arguments.",
+        http_status=reply.status,
+        request_id=reply.request_id,
+    )
+
+
+def _balance(body: Mapping[str, Any]) -> Balance:
+    return Balance(
+        id="balance",
+        status=None,
+        state="succeeded",
+        paid=False,
+        amount=None,
+        amount_minor=None,
+        currency=None,
+        operation_id=None,
+        idempotency_key=None,
+        raw=body,
+        available=_sums(body.get("available", ())),
+        pending=_sums(body.get("pending", ())),
+    )
+
+
+def _sums(funds: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+    return {fund["currency"]: to_major(fund["amount"], fund["currency"]) for fund in funds}

@@ -1,0 +1,301 @@
+"""The life of a subscription: its first invoice, its periods, its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..failures import StripeFailure, card_error
+from ..paging import envelope
+from ..state import AccountState
+from ..wire import Json, copied
+from . import invoices
+from .lines import line_of_item, line_of_subscription
+from .payment_methods import refusal
+from .periods import period_end
+
+_PAYABLE_FOR = 23 * 3600
+_RUNNING = ("active", "past_due", "trialing")
+OVER = ("canceled", "incomplete_expired")
+
+
+def new_subscription(
+    account: AccountState, customer: str, prices: list[Json], **fields: Any
+) -> Json:
+    """Return a subscription to `prices`, each with a `quantity` added, not stored yet."""
+    subscription_id, now = account.ids.new("sub_"), account.now()
+    trial_end = fields.get("trial_end")
+    items = [_new_item(account, subscription_id, price, trial_end) for price in prices]
+    return {
+        "id": subscription_id,
+        "object": "subscription",
+        "application": None,
+        "application_fee_percent": None,
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_cycle_anchor": trial_end or now,
+        "billing_cycle_anchor_config": None,
+        "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
+        "billing_schedules": [],
+        "billing_thresholds": None,
+        "cancel_at": None,
+        "cancel_at_period_end": False,
+        "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "collection_method": "charge_automatically",
+        "created": now,
+        "currency": prices[0]["currency"],
+        "customer": customer,
+        "customer_account": None,
+        "days_until_due": None,
+        "default_payment_method": None,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": None,
+        "discounts": [],
+        "ended_at": None,
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "items": envelope(f"/v1/subscription_items?subscription={subscription_id}", items),
+        "latest_invoice": None,
+        "livemode": True,
+        "metadata": {},
+        "next_pending_invoice_item_invoice": None,
+        "on_behalf_of": None,
+        "pause_collection": None,
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+        "pending_invoice_item_interval": None,
+        "pending_setup_intent": None,
+        "pending_update": None,
+        "schedule": None,
+        "start_date": now,
+        "status": "trialing" if trial_end else "incomplete",
+        "test_clock": None,
+        "transfer_data": None,
+        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_start": now if trial_end else None,
+        "trial_end": None,
+        **fields,
+    }
+
+
+def _new_item(account: AccountState, subscription: str, price: Json, trial_end: int | None) -> Json:
+    recurring, now = price["recurring"], account.now()
+    end = period_end(now, recurring["interval"], recurring["interval_count"])
+    plain = {name: value for name, value in price.items() if name != "quantity"}
+    return {
+        "id": account.ids.new("si_", 14),
+        "object": "subscription_item",
+        "billing_thresholds": None,
+        "created": now,
+        "current_period_end": trial_end or end,
+        "current_period_start": now,
+        "discounts": [],
+        "metadata": {},
+        "plan": _plan(plain),
+        "price": copied(plain),
+        "quantity": price["quantity"],
+        "subscription": subscription,
+        "tax_rates": [],
+    }
+
+
+def _plan(price: Json) -> Json:
+    same = ("active", "billing_scheme", "created", "currency", "livemode", "metadata", "nickname")
+    recurring = ("interval", "interval_count", "meter", "trial_period_days", "usage_type")
+    return {
+        "id": price["id"],
+        "object": "plan",
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "product": price["product"],
+        "tiers_mode": None,
+        "transform_usage": None,
+        **{name: price[name] for name in same},
+        **{name: price["recurring"][name] for name in recurring},
+    }
+
+
+def start(account: AccountState, subscription: Json, behavior: str, off_session: bool) -> None:
+    """Store a subscription, send its first invoice and collect it as `behavior` says.
+
+    StripeFailure (402) under `error_if_incomplete` if it cannot be collected: then nothing is
+    left behind.
+    """
+    automatic = subscription["collection_method"] == "charge_automatically"
+    charged = automatic and _first_total(account, subscription) > 0
+    method = None
+    if charged and behavior != "default_incomplete":
+        default = subscription["default_payment_method"]
+        method = invoices.first_method(account, subscription["customer"], (default,))
+        if behavior == "error_if_incomplete":
+            _check_collectable(account, method)
+    for item in subscription["items"]["data"]:
+        account.add(item)
+    account.emit("customer.subscription.created", account.add(subscription))
+    invoice = _new_invoice(account, subscription, "subscription_create")
+    if not automatic:
+        invoice["auto_advance"] = True
+        invoice["due_date"] = account.now() + subscription["days_until_due"] * 86_400
+        _activate(account, subscription)
+        return
+    invoices.finalize(account, invoice)
+    if method:
+        _collect(account, subscription, invoice, method, off_session)
+
+
+def _first_total(account: AccountState, subscription: Json) -> int:
+    free = subscription["status"] == "trialing"
+    return 0 if free else sum(_amount(item) for item in subscription["items"]["data"])
+
+
+def _amount(item: Json) -> int:
+    return int(item["price"]["unit_amount"] * item["quantity"])
+
+
+def _check_collectable(account: AccountState, method: Json) -> None:
+    outcome = account.outcomes[method["id"]]
+    if outcome.kind == "authentication_required":
+        raise card_error(
+            message="This payment requires additional user action before it can be completed "
+            "successfully.",
+            code="subscription_payment_intent_requires_action",
+        )
+    if outcome.kind == "declined":
+        raise StripeFailure(402, refusal(outcome), executed=True)
+
+
+def _new_invoice(account: AccountState, subscription: Json, reason: str) -> Json:
+    """Store a draft for the present period, with the customer's pending items on it."""
+    customer = account.require("customer", subscription["customer"])
+    invoice = invoices.new_invoice(account, customer, subscription["currency"], reason)
+    invoice["parent"] = {
+        "quote_details": None,
+        "subscription_details": {
+            "metadata": dict(subscription["metadata"]),
+            "subscription": subscription["id"],
+        },
+        "type": "subscription_details",
+    }
+    invoice["collection_method"] = subscription["collection_method"]
+    free = subscription["status"] == "trialing"
+    own = [
+        line_of_subscription(account, subscription, item, free)
+        for item in subscription["items"]["data"]
+    ]
+    invoices.set_lines(invoice, own + _pending_lines(account, invoice))
+    subscription["latest_invoice"] = invoice["id"]
+    account.emit("invoice.created", account.add(invoice))
+    return invoice
+
+
+def _pending_lines(account: AccountState, invoice: Json) -> list[Json]:
+    lines = []
+    for item in account.all("invoiceitem"):
+        same = item["customer"] == invoice["customer"] and item["currency"] == invoice["currency"]
+        if same and item["invoice"] is None:
+            item["invoice"] = invoice["id"]
+            lines.append(line_of_item(account, item))
+    return lines[::-1]
+
+
+def _collect(
+    account: AccountState, subscription: Json, invoice: Json, method: Json, off_session: bool
+) -> None:
+    if invoice["status"] != "open":
+        return
+    try:
+        invoices.pay(account, invoice, method, off_session)
+    except StripeFailure:
+        if subscription["status"] != "incomplete":
+            _change(account, subscription, status="past_due")
+        return
+    if invoice["status"] == "open":
+        _activate(account, subscription)
+
+
+def _activate(account: AccountState, subscription: Json) -> None:
+    if subscription["status"] in ("incomplete", "past_due"):
+        _change(account, subscription, status="active")
+
+
+def _change(account: AccountState, subscription: Json, **changes: Any) -> None:
+    before = {name: subscription[name] for name in changes}
+    subscription.update(changes)
+    account.emit("customer.subscription.updated", subscription, before)
+
+
+def paid(account: AccountState, invoice: Json) -> None:
+    """An invoice was paid: its subscription, if it waited for that, is active."""
+    details = (invoice["parent"] or {}).get("subscription_details")
+    subscription = account.find("subscription", details["subscription"]) if details else None
+    if subscription and subscription["latest_invoice"] == invoice["id"]:
+        _activate(account, subscription)
+
+
+def cancel(account: AccountState, subscription: Json, details: Json | None = None) -> None:
+    """End a subscription now. Its open invoices stay payable, but are not collected any more."""
+    now = account.now()
+    reason = {"reason": "cancellation_requested"}
+    subscription["cancellation_details"] |= reason | (details or {})
+    subscription.update(status="canceled", canceled_at=now, ended_at=now)
+    invoice = account.find("invoice", subscription["latest_invoice"])
+    if invoice and invoice["status"] in ("draft", "open"):
+        invoice["auto_advance"], invoice["next_payment_attempt"] = False, None
+    account.emit("customer.subscription.deleted", subscription)
+
+
+def cancel_all_of(account: AccountState, customer: Json) -> None:
+    """A customer was deleted: their subscriptions end."""
+    for subscription in list(account.all("subscription")):
+        if subscription["customer"] == customer["id"] and subscription["status"] not in OVER:
+            cancel(account, subscription)
+
+
+def advance(account: AccountState, _: Json) -> None:
+    """Expire what was never paid, and begin new periods."""
+    for subscription in list(account.all("subscription"))[::-1]:
+        unpaid_since = subscription["created"] + _PAYABLE_FOR
+        if subscription["status"] == "incomplete" and account.now() >= unpaid_since:
+            _expire(account, subscription)
+        while subscription["status"] in _RUNNING and account.now() >= _ends(subscription):
+            _renew(account, subscription)
+
+
+def _expire(account: AccountState, subscription: Json) -> None:
+    invoice = account.require("invoice", subscription["latest_invoice"])
+    if invoice["status"] == "open":
+        invoices.void(account, invoice)
+    _change(account, subscription, status="incomplete_expired", ended_at=account.now())
+
+
+def _ends(subscription: Json) -> int:
+    return int(min(item["current_period_end"] for item in subscription["items"]["data"]))
+
+
+def _renew(account: AccountState, subscription: Json) -> None:
+    if subscription["cancel_at_period_end"]:
+        cancel(account, subscription)
+        return
+    for item in subscription["items"]["data"]:
+        recurring, begin = item["price"]["recurring"], item["current_period_end"]
+        item["current_period_start"] = begin
+        length = recurring["interval"], recurring["interval_count"]
+        item["current_period_end"] = period_end(begin, *length)
+    if subscription["status"] == "trialing":
+        _change(account, subscription, status="active")
+    invoice = _new_invoice(account, subscription, "subscription_cycle")
+    invoice["auto_advance"] = True
+    if subscription["collection_method"] == "charge_automatically":
+        invoices.finalize(account, invoice)
+        _charge_period(account, subscription, invoice)
+
+
+def _charge_period(account: AccountState, subscription: Json, invoice: Json) -> None:
+    try:
+        method = invoices.method_for(account, invoice)
+    except StripeFailure:
+        _change(account, subscription, status="past_due")
+        return
+    _collect(account, subscription, invoice, method, off_session=True)

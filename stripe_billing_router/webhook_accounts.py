@@ -1,0 +1,68 @@
+"""Whose event is it? Read from the event's own words; nothing here trusts it with more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import WebhookError
+from .redaction import shown
+
+_METADATA = ("destination_account", "account", "stripe_account")
+_THIN = "v2.core.event"
+
+
+def accounts_of(event: object) -> list[str]:
+    """Return every account that an event (a dict or a Stripe event) names.
+
+    An empty list means the platform's own. Raises WebhookError for a shape that Stripe never sends.
+    """
+    plain = event.to_dict() if hasattr(event, "to_dict") else event
+    if not isinstance(plain, Mapping):
+        raise _malformed("body", plain)
+    return [_account(value, where) for where, value in _named(plain) if value is not None]
+
+
+def _named(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield "account", event.get("account")
+    context = event.get("context")
+    yield "context", context.rpartition("/")[2] if isinstance(context, str) else context
+    if event.get("object") == _THIN and event.get("data") is None:
+        return
+    obj = _mapping(_mapping(event.get("data"), "data").get("object"), "data.object")
+    yield "on_behalf_of", obj.get("on_behalf_of")
+    if obj.get("transfer_data") is not None:
+        destination = _mapping(obj["transfer_data"], "transfer_data").get("destination")
+        yield "transfer_data.destination", destination
+    yield from _of_transfer(obj.get("transfer"))
+    if obj.get("metadata") is not None:
+        metadata = _mapping(obj["metadata"], "metadata")
+        yield from ((f"metadata.{name}", metadata.get(name)) for name in _METADATA)
+
+
+def _of_transfer(transfer: Any) -> Iterator[tuple[str, Any]]:
+    """A transfer is an id, which names no account, or the object itself."""
+    if isinstance(transfer, Mapping):
+        yield "transfer.destination", transfer.get("destination")
+    elif not (isinstance(transfer, str) and transfer.startswith("tr_")):
+        yield "transfer", transfer
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    raise _malformed(where, value)
+
+
+def _account(value: Any, where: str) -> str:
+    found = value.get("id") if isinstance(value, Mapping) else value
+    if not isinstance(found, str) or not found:
+        raise _malformed(where, value)
+    return found
+
+
+def _malformed(where: str, value: object) -> WebhookError:
+    return WebhookError(
+        f"The event's {where} is {shown(value)}, which Stripe never sends. Refuse the event and "
+        "check where it came from."
+    )
