@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .alerts import LogObserver, LogReaction
-from .config import Recovery, RoutingFile, Settings, load_routing_file, load_settings
+from .config import Recovery as RecoveryTimes
+from .config import RoutingFile, Settings, load_routing_file, load_settings
 from .engine import (
     AccountCheck,
     Canceller,
@@ -23,6 +24,7 @@ from .engine import (
     Queries,
     Reactions,
     Reader,
+    Recovery,
     Runner,
     SystemClock,
     WebhookAccountCheck,
@@ -67,6 +69,7 @@ class Assembly:
     gateway: StripeGateway
     sequence: OperationSequence
     canceller: Canceller
+    recovery: Recovery
     queries: Queries
     examiner: Examiner
     webhook_check: WebhookAccountCheck
@@ -101,6 +104,7 @@ def assemble(given: Given) -> Assembly:
     observers = Observers([LogObserver(), *given.observers])
     parts = _parts(given, store, gateway, table, keys, clock, file.recovery, observers)
     accounts, reader = parts.accounts, parts.reader
+    canceller = Canceller(store, gateway, keys, clock, accounts, reader, parts.closing)
     return Assembly(
         settings=settings,
         table=table,
@@ -108,7 +112,8 @@ def assemble(given: Given) -> Assembly:
         store=store,
         gateway=gateway,
         sequence=OperationSequence(parts),
-        canceller=Canceller(store, gateway, keys, clock, accounts, reader, parts.closing),
+        canceller=canceller,
+        recovery=Recovery(parts, canceller, observers, file.recovery.complete_within),
         queries=Queries(table, keys, accounts, reader, parts.guards),
         examiner=Examiner(table, keys, accounts, store),
         webhook_check=WebhookAccountCheck(observers),
@@ -133,7 +138,7 @@ def _parts(
     table: RoutingTable,
     keys: KeyRing,
     clock: Clock,
-    recovery: Recovery,
+    recovery: RecoveryTimes,
     observers: Observers,
 ) -> Parts:
     reader = Reader(gateway, clock)

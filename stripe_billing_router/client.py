@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from .models import (
     CheckoutSession,
     Customer,
     Explanation,
+    RecoveryReport,
     Refund,
     Result,
     Route,
@@ -203,6 +204,13 @@ class BillingRouter:
         The result's `state` is `canceled`, or what overtook the cancellation (`succeeded`).
         """
         return self._parts.canceller.cancel(operation_id)
+
+    def recover_operations(self, progress: Callable[[int], None] | None = None) -> RecoveryReport:
+        """Settle what crashes left behind; safe at any time and from several processes.
+
+        `progress` is called with the number of operations looked at so far.
+        """
+        return self._parts.recovery.run(progress)
 
     def iter_master_events(
         self,

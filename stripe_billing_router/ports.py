@@ -5,11 +5,11 @@ Adapters live on the floor above; the engine on the floor above those knows only
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from .models import BotId, Operation, Outcome, ResolvedRoute, Route, RouteKey, Write
+from .models import BotId, Operation, OperationState, Outcome, ResolvedRoute, Route, RouteKey, Write
 
 
 class Clock(Protocol):
@@ -115,6 +115,18 @@ class Store(Protocol):
         ...
 
     def operation(self, operation_id: str) -> Operation | None: ...
+    def operations(
+        self,
+        *,
+        states: Iterable[OperationState] | None = None,
+        bot_id: str | None = None,
+        limit: int = 100,
+        newest_first: bool = True,
+        after: tuple[int, str] | None = None,
+    ) -> list[Operation]:
+        """Return a page of operations; `after` is `(created_ms, operation_id)` of the last one."""
+        ...
+
     def currency_of(self, stripe_id: str) -> str | None:
         """Return the currency that the ledger holds for a payment, or None."""
         ...

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from ..errors import ConfigurationError
 
@@ -19,7 +20,7 @@ def os_errors(doing: str) -> Iterator[None]:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise ConfigurationError(
-            f"{doing} failed: {error.strerror}{where}; check the path and its permissions."
+            f"{doing} failed: {error.strerror or error}{where}; check the path and its permissions."
         ) from None
 
 
@@ -28,11 +29,21 @@ def write_new(path: Path, text: str) -> bool:
     with os_errors(f"Writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
+            file = path.open("x", encoding="utf-8")
         except FileExistsError:
             return False
+        with file:
+            _write_or_remove(file, path, text)
     return True
+
+
+def _write_or_remove(file: TextIO, path: Path, text: str) -> None:
+    try:
+        file.write(text)
+        file.flush()
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from .observing import Observers
 from .queries import Queries
 from .reactions import Reactions
 from .reads import Reader
+from .recovery import Recovery
 from .runner import Runner
 from .sequence import OperationSequence, Parts
 from .webhook_check import WebhookAccountCheck
@@ -28,6 +29,7 @@ __all__ = [
     "Queries",
     "Reactions",
     "Reader",
+    "Recovery",
     "Runner",
     "SystemClock",
     "WebhookAccountCheck",

@@ -37,7 +37,13 @@ class Closing:
         self._reactions = reactions
 
     def close(
-        self, operation: Operation, outcome: Outcome, verb: Verb, lease_token: str | None
+        self,
+        operation: Operation,
+        outcome: Outcome,
+        verb: Verb,
+        lease_token: str | None,
+        *,
+        used_up: bool = False,
     ) -> Operation:
         """Commit outcome and ledger entry together; return the operation as it now is.
 
@@ -47,7 +53,12 @@ class Closing:
         closed = replace(operation, state=outcome.state, outcome=outcome)
         writes = (
             CloseOperation(
-                operation.operation_id, lease_token, outcome.state, outcome, operation.outputs
+                operation.operation_id,
+                lease_token,
+                outcome.state,
+                outcome,
+                operation.outputs,
+                used_up,
             ),
             AppendEntry(self._log_payment(closed, outcome, verb)),
         )

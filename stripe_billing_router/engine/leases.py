@@ -55,10 +55,12 @@ class Leases:
         *,
         by_force: bool = False,
         reopen: bool = False,
+        to_send: bool = True,
     ) -> Lease:
-        """Take over an operation in order to send for it.
+        """Take over an operation.
 
-        StaleLease if another holds it, it has moved on, or its first send is too long ago.
+        StaleLease if another holds it, it has moved on, or, if it is taken `to_send` for it, its
+        first send is too long ago.
         """
         lease = self.new(operation_id)
         self._store.commit(
@@ -69,7 +71,7 @@ class Leases:
                 lease.token,
                 self.milliseconds,
                 process.me(),
-                None if reopen else SENDABLE_FOR_MS,
+                None if reopen or not to_send else SENDABLE_FOR_MS,
                 by_force,
                 reopen,
             )

@@ -9,7 +9,6 @@ from ..errors import BillingError
 from ..idempotency import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
-from ..verbs import Verb
 from .leases import Lease, Leases
 from .references import resolved
 from .retry import delay
@@ -50,7 +49,7 @@ class Runner:
     def run(
         self,
         operation: Operation,
-        verb: Verb,
+        plan: Callable[[Operation], Step | Outcome],
         keys: Keys,
         lease: Lease,
         *,
@@ -59,10 +58,11 @@ class Runner:
     ) -> tuple[Operation, Outcome]:
         """Return the operation with all outputs, and what it came to.
 
+        `plan` says what to send next, or what the operation has come to (a verb's `proceed`).
         `in_doubt` says that the next step may have been sent before. `recheck` is called before
         every resend. Raises OutcomeInDoubt, NotExecuted or StaleLease.
         """
-        while not isinstance(next_step := verb.proceed(operation), Outcome):
+        while not isinstance(next_step := plan(operation), Outcome):
             try:
                 output = self._settle(operation, next_step, keys, lease, in_doubt, recheck)
             except NotExecuted as stopped:
@@ -71,7 +71,7 @@ class Runner:
                 raise
             operation = replace(operation, outputs=(*operation.outputs, output))
             in_doubt = False
-            if not isinstance(verb.proceed(operation), Outcome):
+            if not isinstance(plan(operation), Outcome):
                 self._store.commit(
                     RecordOutputs(operation.operation_id, lease.token, operation.outputs)
                 )

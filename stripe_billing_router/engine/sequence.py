@@ -178,7 +178,7 @@ class OperationSequence:
         try:
             operation, outcome = self._parts.runner.run(
                 operation,
-                verb,
+                verb.proceed,
                 keys,
                 lease,
                 in_doubt=in_doubt,

@@ -46,8 +46,9 @@ class Result(Mapping[str, Any]):
         return dict(self.raw)
 
     def __repr__(self) -> str:
-        money = [f"{self.amount} {self.currency}"] if self.amount is not None else []
-        return f"{type(self).__name__}({', '.join([*money, str(self.status), self.id])})"
+        money = None if self.amount is None else f"{self.amount} {self.currency}"
+        shown = [part for part in (money, self.status, self.id) if part is not None]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class Charge(Result):
@@ -80,6 +81,21 @@ class Balance(Result):
     def __repr__(self) -> str:
         parts = [f"{amount} {code}" for code, amount in self.available.items()]
         return f"Balance({', '.join(parts) or 'nothing'} available)"
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What a recovery did, as operation ids: `completed` (sent with the same key), `recorded`
+    (found in Stripe), `abandoned` (proven not to have happened), `canceled` (waited too long),
+    `escalated` (neither found nor excluded: people have to look), `left` (still held or in doubt).
+    """
+
+    completed: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
+    canceled: tuple[str, ...] = ()
+    escalated: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class CloseOperation:
     """Move an operation to `state` and release its lease.
 
     Fails unless the row holds `lease_token` (None: no lease) and its state may become `state`.
-    `outputs` of None leaves what is stored.
+    `outputs` of None leaves what is stored. `used_up` says that the request keys of this attempt
+    can serve no other: should the operation be opened again, it gets new ones.
     """
 
     operation_id: str
@@ -60,6 +61,7 @@ class CloseOperation:
     state: OperationState
     outcome: Outcome | None
     outputs: tuple[StepOutput, ...] | None = None
+    used_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

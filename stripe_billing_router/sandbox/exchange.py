@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import fault_effects
 from .access import KeyRing
+from .accounts import Accounts
 from .clock import VirtualClock
 from .expansion import Expander
 from .failures import StripeFailure
@@ -36,16 +35,15 @@ class _Execution:
 
 
 class Exchange:
-    """Answers requests. `lock` guards every account's state; it is not held while time goes by."""
+    """Answers requests. The accounts' lock is not held while a fault lets time go by."""
 
     def __init__(
         self,
         router: Router,
         expander: Expander,
         keys: KeyRing,
-        accounts: Callable[[str], AccountState],
+        accounts: Accounts,
         clock: VirtualClock,
-        lock: threading.RLock,
         api_version: str,
     ) -> None:
         self._router = router
@@ -53,7 +51,7 @@ class Exchange:
         self._keys = keys
         self._accounts = accounts
         self._clock = clock
-        self._lock = lock
+        self._lock = accounts.lock
         self._api_version = api_version
 
     def answer(
@@ -98,7 +96,7 @@ class Exchange:
             key = self._keys.authenticate(request.headers)
             route, ids = self._router.find(request.method, request.path)
             key.check(route.resource)
-            account = self._accounts(key.account)
+            account = self._accounts.state(key.account)
             slot = self._stored(account, record)
             if slot and slot.response:
                 return self._replay(slot, slot.response, record)

@@ -27,6 +27,7 @@ class AccountState:
         api_version: str,
         nouns: Mapping[str, str],
         reactions: Mapping[str, list[Callable[[AccountState, Json], None]]],
+        redirect_methods: bool,
     ) -> None:
         self.id = account_id
         self.clock = clock
@@ -40,7 +41,7 @@ class AccountState:
         self.notes: dict[str, Json] = {}
         """What the sandbox remembers of an object and Stripe does not show, by id."""
         self.request: Json = {"id": None, "idempotency_key": None}
-        self.redirect_methods = True
+        self.redirect_methods = redirect_methods
         self._ticked = 0
         self._nouns = nouns
         self._reactions = reactions

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from ..models import (
@@ -94,6 +94,8 @@ def close_operation(connection: Connection, write: CloseOperation, now_ms: int) 
         "lease_until_ms": 0,
         "outcome": outcome_json(write.outcome),
     }
+    if write.used_up:
+        changes["generation"] = table.c.generation + 1
     if write.outputs is not None:
         changes["outputs"] = outputs_json(write.outputs)
     conditions = [_holds(write.lease_token), table.c.state.in_(before)]
@@ -104,6 +106,31 @@ def load(connection: Connection, operation_id: str) -> Operation | None:
     """Return an operation, or None."""
     row = connection.execute(select(table).where(table.c.operation_id == operation_id)).first()
     return None if row is None else operation_of(row._mapping)
+
+
+def find(
+    connection: Connection,
+    *,
+    states: Iterable[OperationState] | None = None,
+    bot_id: str | None = None,
+    limit: int = 100,
+    newest_first: bool = True,
+    after: tuple[int, str] | None = None,
+) -> list[Operation]:
+    """Return operations by the time of their intent; `after` is where a page before ended."""
+    place = tuple_(table.c.created_ms, table.c.operation_id)
+    query = select(table).limit(limit)
+    if newest_first:
+        query = query.order_by(table.c.created_ms.desc(), table.c.operation_id.desc())
+    else:
+        query = query.order_by(table.c.created_ms, table.c.operation_id)
+    if after is not None:
+        query = query.where(place < after if newest_first else place > after)
+    if states is not None:
+        query = query.where(table.c.state.in_(list(states)))
+    if bot_id is not None:
+        query = query.where(table.c.bot_id == bot_id)
+    return [operation_of(row._mapping) for row in connection.execute(query)]
 
 
 def _holds(token: str | None) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
 
 from sqlalchemy import Connection, select
@@ -12,6 +13,7 @@ from ..models import (
     CloseOperation,
     OpenOperation,
     Operation,
+    OperationState,
     RecordOutputs,
     TakeLease,
     Write,
@@ -51,6 +53,26 @@ class SqlStore:
         with self._database().read() as connection:
             return operations.load(connection, operation_id)
 
+    def operations(
+        self,
+        *,
+        states: Iterable[OperationState] | None = None,
+        bot_id: str | None = None,
+        limit: int = 100,
+        newest_first: bool = True,
+        after: tuple[int, str] | None = None,
+    ) -> list[Operation]:
+        """Return a page of operations; `after` is `(created_ms, operation_id)` of the last one."""
+        with self._database().read() as connection:
+            return operations.find(
+                connection,
+                states=states,
+                bot_id=bot_id,
+                limit=limit,
+                newest_first=newest_first,
+                after=after,
+            )
+
     def currency_of(self, stripe_id: str) -> str | None:
         with self._database().read() as connection:
             return ledger.currency_of(connection, stripe_id)
@@ -63,6 +85,14 @@ class SqlStore:
     @property
     def ledger(self) -> ledger.StripeLedger:
         return ledger.StripeLedger(self._database())
+
+    def upgrade(self) -> None:
+        """Bring the database to this version's schema and put its triggers back."""
+        database = Database(self._url, self._clock)
+        try:
+            migrate.upgrade(database)
+        finally:
+            database.close()
 
     def close(self) -> None:
         with self._opening:

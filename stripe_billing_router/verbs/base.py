@@ -93,6 +93,16 @@ class Price:
         return None if amount is None else amount * quantity
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A list of Stripe's in which an operation's object would be; `name` is its first step."""
+
+    name: str
+    path: str
+    params: Mapping[str, Any]
+    by_time: bool = True
+
+
 class Lookups(Protocol):
     """Reads that a plan may need; cached by whoever implements them."""
 
@@ -121,6 +131,15 @@ class Verb(Protocol):
 
     def proceed(self, operation: Operation) -> Step | Outcome:
         """Return the next request to send, or what the operation has come to."""
+        ...
+
+    def search(self, operation: Operation) -> Search:
+        """Return where Stripe lists what the operation's first step creates."""
+        ...
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        """As `proceed`, but for an operation that is too old to be completed: nothing is collected
+        any more, what is half-made is taken down, and what has happened is recorded."""
         ...
 
     def refresh(self, operation: Operation) -> Step:

@@ -11,7 +11,7 @@ from ..models import Charge, Operation, Outcome, ResolvedRoute, Result, Step, St
 from ..money import canonical_amount
 from . import arguments as check
 from . import invoices, payment_intents
-from .base import Call, Lookups, Plan, waiting_id
+from .base import Call, Lookups, Plan, Search, waiting_id
 from .methods import PAYMENT_METHOD_PREFIXES
 
 _ARGUMENTS = (
@@ -48,6 +48,14 @@ class ChargeVerb:
         if _by_price(operation):
             return invoices.proceed(operation)
         return payment_intents.proceed(operation, self.returns(operation))
+
+    def search(self, operation: Operation) -> Search:
+        if _by_price(operation):
+            return invoices.search(operation)
+        return payment_intents.search(operation)
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        return invoices.wind_up(operation) if _by_price(operation) else self.proceed(operation)
 
     def refresh(self, operation: Operation) -> Step:
         if _by_price(operation):

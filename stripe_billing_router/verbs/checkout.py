@@ -17,7 +17,7 @@ from ..models import (
     StepOutput,
 )
 from . import arguments as check
-from .base import Call, Lookups, Plan, output_of, refused, waiting_id
+from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
 
 _ARGUMENTS = ("line_items", "customer_id", "mode")
 _DECIDED = frozenset("customer customer_account currency line_items metadata mode".split())
@@ -72,6 +72,12 @@ class CheckoutVerb:
         if created is None:
             return operation.steps[0]
         return _outcome(created.body) if created.ok else refused(created)
+
+    def search(self, operation: Operation) -> Search:
+        return Search(_CREATE, _PATH, {"customer": operation.customer_id})
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"{_PATH}/{waiting_id(operation)}", {}, "checkout.session")

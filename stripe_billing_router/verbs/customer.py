@@ -18,7 +18,7 @@ from ..models import (
 )
 from ..redaction import shown
 from . import arguments as check
-from .base import Call, Lookups, Plan, output_of, refused, waiting_id
+from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
 
 _ARGUMENTS = ("customer_info",)
 _DECIDED = frozenset("balance cash_balance metadata test_clock".split())
@@ -57,6 +57,12 @@ class CustomerVerb:
         if created is None:
             return operation.steps[0]
         return _outcome(created.body) if created.ok else refused(created)
+
+    def search(self, operation: Operation) -> Search:  # noqa: ARG002 - the same for all
+        return Search(_CREATE, "/v1/customers", {})
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"/v1/customers/{waiting_id(operation)}", {}, "customer")

@@ -8,11 +8,12 @@ invoice is voided, and what refuses both is read and recorded as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidRequestError
 from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
-from .base import Call, Lookups, Plan, Price, failure_of, output_of, refused
+from .base import Call, Lookups, Plan, Price, Search, failure_of, output_of, refused
 from .methods import chosen_method
 from .payment_intents import destination
 
@@ -29,6 +30,7 @@ _ITEM = "item"
 _FINALIZE = "finalize"
 _PAY = "pay"
 _LOOK = "look"
+_FOUND = "found"
 _PATH = "/v1/invoices"
 _ACTION_NEEDED = frozenset({"authentication_required", "invoice_payment_intent_requires_action"})
 
@@ -191,3 +193,55 @@ def cancel(invoice_id: str) -> Step:
 
 def look(invoice_id: str) -> Step:
     return Step(_LOOK, "get", f"{_PATH}/{invoice_id}", {}, "invoice")
+
+
+def search(operation: Operation) -> Search:
+    return Search(CREATE, _PATH, {"customer": operation.customer_id})
+
+
+def wind_up(operation: Operation) -> Step | Outcome:
+    """Take a half-made invoice down, or record that it was paid."""
+    created = output_of(operation, CREATE)
+    if created is None or not created.ok:
+        return proceed(operation)
+    found = output_of(operation, _FOUND)
+    if found is None:
+        return Step(_FOUND, "get", f"{_PATH}/{created.body['id']}", {}, "invoice")
+    status = found.body.get("status") if found.ok else "deleted"
+    if status == "draft":
+        return _next_of(operation, _draft_removal(found.body), found)
+    if status == "open":
+        return _next_of(operation, [cancel(str(created.body["id"]))], found)
+    return outcome({**created.body, **(found.body if found.ok else {"deleted": True})})
+
+
+def _draft_removal(invoice: Mapping[str, Any]) -> list[Step]:
+    """A draft's items would outlive it and be collected by the next invoice."""
+    lines = invoice.get("lines")
+    listed = lines.get("data", []) if isinstance(lines, Mapping) else []
+    items = [_item_of(line) for line in listed if _item_of(line)]
+    steps = [
+        Step(f"delete_item_{number}", "delete", f"/v1/invoiceitems/{item}", {}, "invoiceitem")
+        for number, item in enumerate(items)
+    ]
+    return [*steps, Step("delete_draft", "delete", f"{_PATH}/{invoice['id']}", {}, "invoice")]
+
+
+def _item_of(line: Mapping[str, Any]) -> str | None:
+    parent = line.get("parent")
+    details = parent.get("invoice_item_details") if isinstance(parent, Mapping) else None
+    item = details.get("invoice_item") if isinstance(details, Mapping) else None
+    return str(item) if item else None
+
+
+def _next_of(operation: Operation, steps: list[Step], found: StepOutput) -> Step | Outcome:
+    for step in steps:
+        done = output_of(operation, step.name)
+        if done is None:
+            return step
+    if done is not None and not done.ok and done.status != 404:
+        again = output_of(operation, "found_again")
+        if again is None:
+            return replace(look(str(found.body["id"])), name="found_again")
+        return outcome(again.body if again.ok else {**found.body, "deleted": True})
+    return outcome({**found.body, **(done.body if done and done.ok else {"deleted": True})})

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step
+from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
 from ..money import to_minor
-from .base import Call, Lookups, Plan, failure_of, output_of, refused
+from .base import Call, Lookups, Plan, Search, failure_of, output_of, refused
 from .methods import chosen_method
 
 PARAMETERS = "PaymentIntentCreateParams"
@@ -26,6 +26,7 @@ CREATE = "payment_intent"
 _CANCEL = "cancel"
 _LOOK = "look"
 _PATH = "/v1/payment_intents"
+_AUTHENTICATION = "authentication_required"
 
 _STATE_OF_STATUS = {
     "succeeded": OperationState.SUCCEEDED,
@@ -74,14 +75,27 @@ def proceed(operation: Operation, on_session: bool) -> Step | Outcome:
     if created is None:
         return operation.steps[0]
     if created.ok:
-        return outcome(created.body, on_session)
+        return _after_success(operation, created.body, on_session)
     payment = created.error.get("payment_intent")
     if not isinstance(payment, Mapping):
         return refused(created)
-    if created.error.get("code") == "authentication_required":
+    if created.error.get("code") == _AUTHENTICATION:
         failure = failure_of(created, "action_required")
         return _read(payment, OperationState.REQUIRES_ACTION, failure)
     return _after_decline(operation, payment, failure_of(created, "declined"))
+
+
+def _after_success(
+    operation: Operation, payment: Mapping[str, Any], on_session: bool
+) -> Step | Outcome:
+    """A payment intent that was found, not answered, may tell of its decline only here."""
+    error = payment.get("last_payment_error")
+    if not isinstance(error, Mapping) or payment.get("status") != "requires_payment_method":
+        return outcome(payment, on_session)
+    told = StepOutput(CREATE, 402, {"error": error})
+    if error.get("code") == _AUTHENTICATION:
+        return _read(payment, OperationState.REQUIRES_ACTION, failure_of(told, "action_required"))
+    return _after_decline(operation, payment, failure_of(told, "declined"))
 
 
 def outcome(payment: Mapping[str, Any], on_session: bool) -> Outcome:
@@ -146,3 +160,7 @@ def cancel(payment_id: str) -> Step:
 
 def look(payment_id: str) -> Step:
     return Step(_LOOK, "get", f"{_PATH}/{payment_id}", {}, "payment_intent")
+
+
+def search(operation: Operation) -> Search:
+    return Search(CREATE, _PATH, {"customer": operation.customer_id})

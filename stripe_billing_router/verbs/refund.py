@@ -21,7 +21,7 @@ from ..models import (
 from ..money import canonical_amount, to_minor
 from ..redaction import shown
 from . import arguments as check
-from .base import Call, Lookups, Plan, output_of, refused, waiting_id
+from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
 
 _ARGUMENTS = ("payment_id", "amount", "reason")
 _DECIDED = frozenset(
@@ -87,6 +87,12 @@ class RefundVerb:
             return operation.steps[0]
         return _outcome(created.body) if created.ok else refused(created)
 
+    def search(self, operation: Operation) -> Search:
+        return Search(_CREATE, "/v1/refunds", _listed_by(operation))
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
+
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"/v1/refunds/{waiting_id(operation)}", {}, "refund")
 
@@ -131,3 +137,8 @@ def _outcome(refund: Mapping[str, Any]) -> Outcome:
         body=refund,
         failure=failure,
     )
+
+
+def _listed_by(operation: Operation) -> dict[str, Any]:
+    params = operation.steps[0].params
+    return {name: params[name] for name in ("payment_intent", "charge") if name in params}

@@ -18,7 +18,7 @@ from ..models import (
     Subscription,
 )
 from . import arguments as check
-from .base import Call, Lookups, Plan, output_of, refused, waiting_id
+from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
 from .methods import chosen_method
 from .payment_intents import destination
 
@@ -85,6 +85,12 @@ class SubscriptionVerb:
         if created is None:
             return operation.steps[0]
         return _outcome(created.body) if created.ok else refused(created)
+
+    def search(self, operation: Operation) -> Search:
+        return Search(_CREATE, _PATH, {"customer": operation.customer_id, "status": "all"})
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def refresh(self, operation: Operation) -> Step:
         path = f"{_PATH}/{waiting_id(operation)}"

@@ -125,6 +125,7 @@ def _line(call: Call, position: int, item: Json) -> Json:
         price = usable_price(call.account, item["price"], f"{where}[price]")
     else:
         price = price_of_data(call, item["price_data"])
+        price["active"] = False
     if "quantity" not in item:
         raise missing_param(f"{where}[quantity]")
     quantity = positive(item["quantity"], f"{where}[quantity]")

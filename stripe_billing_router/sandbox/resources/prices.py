@@ -53,7 +53,7 @@ def _product(call: Call, data: Json) -> Json:
 def _unit_amount(data: Json) -> int:
     if "unit_amount" not in data and "unit_amount_decimal" not in data:
         raise missing_param("unit_amount")
-    amount = Decimal(data.get("unit_amount", data.get("unit_amount_decimal", 0)))
+    amount = Decimal(data["unit_amount"] if "unit_amount" in data else data["unit_amount_decimal"])
     if amount != int(amount):
         raise invalid("The sandbox has no prices finer than a minor unit.", "unit_amount_decimal")
     if amount < 0:

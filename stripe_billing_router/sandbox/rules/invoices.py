@@ -208,7 +208,7 @@ def method_for(account: AccountState, invoice: Json, given: str | None = None) -
 def first_method(
     account: AccountState, customer_id: str, candidates: tuple[str | None, ...]
 ) -> Json:
-    """Return the first candidate, or the customer's default; StripeFailure (400) if all are None."""
+    """Return the first candidate, else the customer's default; StripeFailure (400) if none."""
     customer = account.require("customer", customer_id, "customer")
     default = customer["invoice_settings"]["default_payment_method"]
     chosen = next((candidate for candidate in (*candidates, default) if candidate), None)

@@ -50,7 +50,7 @@ def line_of_subscription(account: AccountState, subscription: Json, item: Json, 
     fields = {
         "amount": unit_amount * item["quantity"],
         "currency": price["currency"],
-        "description": f"{item['quantity']} × {price['nickname'] or price['product']}",
+        "description": f"{item['quantity']} of {price['nickname'] or price['product']}",
         "metadata": dict(subscription["metadata"]),
         "period": {"end": item["current_period_end"], "start": item["current_period_start"]},
         "pricing": pricing_of(price, unit_amount),

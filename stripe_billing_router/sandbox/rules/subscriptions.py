@@ -124,7 +124,7 @@ def start(account: AccountState, subscription: Json, behavior: str, off_session:
     left behind.
     """
     automatic = subscription["collection_method"] == "charge_automatically"
-    charged = automatic and _first_total(account, subscription) > 0
+    charged = automatic and _first_total(subscription) > 0
     method = None
     if charged and behavior != "default_incomplete":
         default = subscription["default_payment_method"]
@@ -145,7 +145,7 @@ def start(account: AccountState, subscription: Json, behavior: str, off_session:
         _collect(account, subscription, invoice, method, off_session)
 
 
-def _first_total(account: AccountState, subscription: Json) -> int:
+def _first_total(subscription: Json) -> int:
     free = subscription["status"] == "trialing"
     return 0 if free else sum(_amount(item) for item in subscription["items"]["data"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stripe_billing_router.cli.files import write_new
 from stripe_billing_router.config.template import template
 from tests.unit.cli.cli_helpers import refused, run
 
@@ -54,6 +55,13 @@ def test_init_overwrites_nothing(tmp_path: Path, suffix: str) -> None:
 def test_init_in_a_place_that_is_no_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "failed: Not a directory" in refused("init", tmp_path / "file")
+
+
+def test_a_file_that_cannot_be_finished_is_not_left_behind(tmp_path: Path) -> None:
+    """The next `init` would keep it, as if somebody had written it."""
+    with pytest.raises(UnicodeEncodeError):
+        write_new(tmp_path / "half", "text that ends in no character: \ud800")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_command_the_commands_are_shown() -> None:

@@ -107,16 +107,9 @@ def test_the_files_permissions_stay(copy: Path) -> None:
 @pytest.mark.parametrize(
     "account",
     [
-        "",
-        "acct_",
-        "acct_…",
-        "acct_1",
-        'acct_12345678"',
-        "acct_1234 5678",
-        "acct_12345678\n",
-        "cus_12345678",
-    ]
-    + ["sk_live_4eC39HqLyjWDarjtT1zdp7dc"],
+        *("", "acct_", "acct_…", "acct_1", 'acct_12345678"', "acct_1234 5678", "acct_12345678\n"),
+        *("cus_12345678", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+    ],
 )
 @pytest.mark.parametrize("command", ["vendor", "pin-account"])
 def test_what_is_no_account_id_is_refused(copy: Path, command: str, account: str) -> None:

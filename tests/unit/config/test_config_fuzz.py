@@ -39,7 +39,7 @@ pieces = st.sampled_from(
     [
         *(piece.encode() for piece in _PIECES),
         *(b" ", b"\n", b"\n  ", b": ", b"- ", b"\t", b"\xff", b"\x00", b"\xef\xbb\xbf"),
-        PLANTED.encode(),
+        f" {PLANTED} ".encode(),
     ]
 )
 

@@ -153,7 +153,12 @@ def test_stripe_and_loopback_addresses_are_taken(project: Path, base: str) -> No
         *("http://127.0.0.256", "http://127.0.0.01", "http://0.0.0.0", "http://10.0.0.1"),
         *("http://128.0.0.1", "http://[::2]", "http://[::ffff:10.0.0.1]", "http://::1"),
         *("http://localhost:0", "http://localhost:65536", "http://localhost:", "ftp://localhost"),
-        *("http://127.0.0.1\nevil.com", "http://127.0.0.1\tx", "http://\u066127.0.0.1", "//localhost"),
+        *(
+            "http://127.0.0.1\nevil.com",
+            "http://127.0.0.1\tx",
+            "http://\u066127.0.0.1",
+            "//localhost",
+        ),
         *("http://localhost/..", "http://localhost%2eevil.com", "http://loc\u0430lhost", "http://"),
     ],
 )

@@ -1,0 +1,249 @@
+"""Settles what crashes left behind. Nobody is charged hours later for a bot that died.
+
+A keyed operation that is young is completed with its own keys. Everything else is looked up; found,
+it is recorded; not found, it is excluded: a harmless request uses the original's key up, so that
+the original can no longer happen. Only then is it abandoned. What can be neither found nor excluded
+is escalated to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import BillingError, LedgerUnavailableError
+from ..idempotency import request_key
+from ..models import (
+    Operation,
+    OperationState,
+    Outcome,
+    RecoveryReport,
+    Step,
+    StepOutput,
+)
+from ..ports import CommitAmbiguous, Event, Keys, Request, StaleLease
+from ..redaction import redact
+from ..verbs import VERBS, Verb
+from . import process
+from .cancelling import Canceller
+from .leases import SENDABLE_FOR_MS, Lease
+from .observing import Observers
+from .runner import NotExecuted, OutcomeInDoubt
+from .sequence import Parts
+
+_UNSETTLED = (OperationState.PENDING, OperationState.UNKNOWN)
+_WAITS_FOR_MS = 24 * 3600 * 1000
+_BEFORE_MS = 3600 * 1000
+"""How long before its intent an object may seem to have been made: Stripe's clock is another."""
+
+_PAGE = 100
+_EXCLUSION = "exclude"
+
+
+class _Escalated(Exception):
+    """Neither found nor excluded; `args[0]` says why."""
+
+
+class Recovery:
+    """Settles operations, several processes at once: leases decide who does which."""
+
+    def __init__(
+        self, parts: Parts, canceller: Canceller, observers: Observers, complete_within: float
+    ) -> None:
+        self._parts = parts
+        self._canceller = canceller
+        self._observers = observers
+        self._complete_within_ms = complete_within * 1000
+
+    def run(self, progress: Callable[[int], None] | None = None) -> RecoveryReport:
+        """Settle everything that can be settled now; `progress` is told how many were looked at."""
+        self._parts.accounts.check_pin()
+        done: dict[str, list[str]] = {}
+        for number, operation in enumerate(self._open_operations(), 1):
+            done.setdefault(self._settled(operation), []).append(operation.operation_id)
+            if progress is not None:
+                progress(number)
+        return RecoveryReport(**{name: tuple(ids) for name, ids in done.items()})
+
+    def _open_operations(self) -> Iterator[Operation]:
+        states = (*_UNSETTLED, OperationState.REQUIRES_ACTION)
+        after = None
+        while page := self._parts.store.operations(
+            states=states, limit=_PAGE, newest_first=False, after=after
+        ):
+            yield from page
+            after = (page[-1].created_ms, page[-1].operation_id)
+
+    def _settled(self, operation: Operation) -> str:
+        try:
+            if operation.state is OperationState.REQUIRES_ACTION:
+                return self._expire(operation)
+            return self._settle(operation)
+        except _Escalated as why:
+            self._tell(operation, "operation.escalated", str(why))
+            return "escalated"
+        except (OutcomeInDoubt, NotExecuted, StaleLease, CommitAmbiguous):
+            return "left"
+        except (BillingError, LedgerUnavailableError) as error:
+            self._tell(operation, "operation.unrecovered", redact(str(error)))
+            return "left"
+
+    def _expire(self, operation: Operation) -> str:
+        """A payment that nobody finished in a day is taken back."""
+        if self._parts.store.now_ms() - operation.updated_ms < _WAITS_FOR_MS:
+            return "left"
+        result = self._canceller.cancel(operation.operation_id)
+        return "canceled" if result.state == OperationState.CANCELED else "recorded"
+
+    def _settle(self, operation: Operation) -> str:
+        held = operation.lease_until_ms > self._parts.store.now_ms()
+        dead = process.provably_dead(operation.lease_owner)
+        if operation.state is OperationState.PENDING and held and not dead:
+            return "left"
+        keys = self._parts.keys.keys()
+        self._parts.accounts.check(operation.bot, keys)
+        lease = self._parts.leases.take(
+            operation.operation_id,
+            operation.lease_token,
+            frozenset({operation.state}),
+            by_force=dead,
+            to_send=False,
+        )
+        try:
+            return self._settle_held(operation, keys, lease)
+        except BaseException:
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise
+
+    def _settle_held(self, operation: Operation, keys: Keys, lease: Lease) -> str:
+        verb = VERBS[operation.verb]
+        if self._may_complete(operation):
+            self._finish(operation, verb, keys, lease, verb.proceed)
+            return "completed"
+        if not operation.outputs:
+            found = self._found(operation, verb, keys)
+            if found is None:
+                found = self._excluded(operation, verb, keys)
+            if found is None:
+                self._abandon(operation, verb, lease)
+                return "abandoned"
+            operation = replace(operation, outputs=(found,))
+        return self._finish(operation, verb, keys, lease, verb.wind_up)
+
+    def _may_complete(self, operation: Operation) -> bool:
+        """Its bot may still ask for it, and nobody has stopped that bot since."""
+        age = self._parts.store.now_ms() - operation.started_ms
+        if operation.idempotency_key is None or age > self._complete_within_ms:
+            return False
+        try:
+            for guard in self._parts.guards:
+                guard.check_bot(operation.bot)
+        except BillingError:
+            return False
+        return True
+
+    def _finish(
+        self,
+        operation: Operation,
+        verb: Verb,
+        keys: Keys,
+        lease: Lease,
+        plan: Callable[[Operation], Step | Outcome],
+    ) -> str:
+        operation, outcome = self._parts.runner.run(
+            operation,
+            plan,
+            keys,
+            lease,
+            in_doubt=True,
+            recheck=lambda fresh: self._parts.accounts.check(operation.bot, fresh),
+        )
+        gone = outcome.state is OperationState.CANCELED
+        if gone:
+            outcome = replace(outcome, state=OperationState.ABANDONED)
+        self._parts.closing.close(operation, outcome, verb, lease.token, used_up=gone)
+        return "abandoned" if gone else "recorded"
+
+    def _found(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
+        """Read every page of the list in which the operation's object would be."""
+        search = verb.search(operation)
+        since = (operation.started_ms - _BEFORE_MS) // 1000
+        query = {**search.params, "created": {"gte": since}, "limit": _PAGE}
+        while True:
+            reply = self._parts.reader.get(search.path, keys.secret_key, "list", query)
+            if reply.status != 200:
+                raise _Escalated(f"Stripe refuses the look-up: {reply.note}")
+            for body in reply.body["data"]:
+                if _is_of(body, operation):
+                    return StepOutput(search.name, 200, body, reply.request_id)
+            if not reply.body.get("has_more"):
+                return None
+            query = {**query, "starting_after": reply.body["data"][-1]["id"]}
+
+    def _excluded(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
+        """Use the original's key up, so that it cannot happen any more; None if that is proven.
+
+        Where Stripe answers that the key has been used, the original ran after all.
+        """
+        if self._parts.store.now_ms() - operation.started_ms > SENDABLE_FOR_MS:
+            return None
+        reply = self._parts.provider.send(self._harmless(operation, keys))
+        error = reply.body.get("error")
+        if reply.kind == "answered" and reply.status == 200:
+            self._take_back(str(reply.body["id"]), operation, keys)
+            return None
+        if not isinstance(error, Mapping) or error.get("type") != "idempotency_error":
+            raise OutcomeInDoubt
+        found = self._found(operation, verb, keys)
+        if found is None:
+            raise _Escalated("Stripe has executed it, yet does not show what came of it")
+        return found
+
+    def _harmless(self, operation: Operation, keys: Keys) -> Request:
+        """An unconfirmed payment intent collects nothing; its metadata says what it is for."""
+        params: dict[str, Any] = {
+            "amount": 1000,
+            "currency": operation.currency or "usd",
+            "metadata": {"excludes_operation_id": operation.operation_id},
+        }
+        return Request(
+            "post",
+            "/v1/payment_intents",
+            params,
+            keys.secret_key,
+            operation.api_version,
+            "payment_intent",
+            request_key(operation.operation_id, operation.steps[0].name, operation.generation),
+        )
+
+    def _take_back(self, payment_id: str, operation: Operation, keys: Keys) -> None:
+        reply = self._parts.provider.send(
+            Request(
+                "post",
+                f"/v1/payment_intents/{payment_id}/cancel",
+                {},
+                keys.secret_key,
+                operation.api_version,
+                "payment_intent",
+                request_key(operation.operation_id, _EXCLUSION, operation.generation),
+            )
+        )
+        if reply.kind != "answered" or reply.status not in (200, 400):
+            raise OutcomeInDoubt
+
+    def _abandon(self, operation: Operation, verb: Verb, lease: Lease) -> None:
+        outcome = Outcome(
+            OperationState.ABANDONED, None, None, 0, operation.currency, False, {}, None
+        )
+        self._parts.closing.close(operation, outcome, verb, lease.token, used_up=True)
+
+    def _tell(self, operation: Operation, name: str, message: str) -> None:
+        self._observers.tell(
+            Event(name, "critical", message, operation.bot, operation.verb, operation.operation_id)
+        )
+
+
+def _is_of(body: Mapping[str, Any], operation: Operation) -> bool:
+    metadata = body.get("metadata")
+    return isinstance(metadata, Mapping) and metadata.get("operation_id") == operation.operation_id
