@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from ..config import RoutingFile, load_routing_file, load_settings
+from ..config import RoutingFile, load_routing_file
 from ..errors import InvalidRequestError
 from ..models import BotId, Route, RouteKey
 from ..models.routes import FIELDS
 from ..redaction import shown
 from ..routing import REGION, RoutingTable
+from .ground import ConfigOption, JsonOption, settings_of
 from .output import as_json, as_table
 
 app = typer.Typer(help="Look at the routing file.", no_args_is_help=True)
 
-_Config = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The routing file, if not the usual one.")
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Override = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="As in a call's overrides; may be repeated."),
@@ -31,7 +27,7 @@ _COLUMNS: Final = ("product_id", "price_id", "customer_id")
 
 
 @app.command("list")
-def list_routes(config: _Config = None, as_json_: _Json = False) -> None:
+def list_routes(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Show every route of the file."""
     file = _routing_file(config)
     rules = _rules_by_route(file)
@@ -46,8 +42,8 @@ def list_routes(config: _Config = None, as_json_: _Json = False) -> None:
 def explain(
     bot_id: Annotated[str, typer.Argument(metavar="BOT", help="business_category:bot_name")],
     override: _Override = None,
-    config: _Config = None,
-    as_json_: _Json = False,
+    config: ConfigOption = None,
+    as_json_: JsonOption = False,
 ) -> None:
     """Show what a call of BOT would bill with, as far as the file decides; sends nothing.
 
@@ -70,13 +66,7 @@ def explain(
 
 
 def _routing_file(config: Path | None) -> RoutingFile:
-    settings = load_settings(os.environ, Path.cwd(), routing_config=_from_here(config))
-    return load_routing_file(settings.routing_config)
-
-
-def _from_here(config: Path | None) -> Path | None:
-    """Return the option's path from the working directory, as a shell's user means it."""
-    return None if config is None else config.absolute()
+    return load_routing_file(settings_of(config).routing_config)
 
 
 def _pairs(given: Iterable[str]) -> dict[str, str]:

@@ -60,9 +60,11 @@ class Examiner:
 
     def verify(self, bot_ids: Iterable[object]) -> None:
         """Raise one ConfigurationError with everything that would stop a call."""
+        pin = self._faults("master_account", self._accounts.check_pin)
         faults = [
-            *self._faults("master_account", self._accounts.check_pin),
-            *self._faults("ledger", lambda: self._store.operation("")),
+            *pin,
+            # A ledger is bound to its account for good: none is made for the wrong one.
+            *([] if pin else self._faults("ledger", lambda: self._store.operation(""))),
             *self._key_faults(),
             *self._route_faults(bot_ids),
         ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .accounts import Accounts
 from .resources.customers import new_customer
 from .rules import checkout, disputes, payments, refunds, setups
-from .rules.catalogue import new_price, new_product
+from .rules.catalogue import keep_options, new_price, new_product
 from .rules.outcomes import SUCCEEDS, PaymentOutcome
 from .rules.payment_methods import method_or_new, new_method, usable_method
 from .rules.webhooks import signed
@@ -111,11 +113,12 @@ class Controls:
         unit_amount: int = 1000,
         currency: str = "usd",
         interval: str | None = None,
+        currency_options: Mapping[str, int] | None = None,
         account: str | None = None,
     ) -> str:
         """Add a price of `unit_amount` (minor units), recurring if `interval` is given.
 
-        A `product` that does not exist yet is made.
+        A `product` that does not exist yet is made. `currency_options`: minor units by currency.
         """
         with self._lock:
             state = self.state(account)
@@ -123,6 +126,7 @@ class Controls:
                 product = self.add_product(product, account=account)
             recurring = {"interval": interval} if interval else None
             price = new_price(state, product, unit_amount, currency, recurring, id)
+            keep_options(state, price, dict(currency_options or {}))
             state.emit("price.created", state.add(price))
             return str(price["id"])
 

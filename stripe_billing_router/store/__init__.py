@@ -1,6 +1,7 @@
 """The durable memory. This room alone knows SQLAlchemy; nobody outside sees a connection."""
 
+from .dialects import sqlite_path
 from .ledger import Broken, StripeLedger, Verification
 from .store import SqlStore
 
-__all__ = ["Broken", "SqlStore", "StripeLedger", "Verification"]
+__all__ = ["Broken", "SqlStore", "StripeLedger", "Verification", "sqlite_path"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..failures import StripeFailure, invalid, refused
+from ..failures import invalid, refused
 from ..family import Call, Family, Route
 from ..paging import listing
-from ..rules.catalogue import usable_price
+from ..rules.catalogue import amount_in, usable_price
 from ..rules.checks import known_currency, merged_metadata
 from ..rules.lines import pricing_of
 from ..wire import Json
@@ -92,10 +92,14 @@ def _amounts(call: Call, invoice_currency: str | None) -> Json:
     if (price_id is None) == ("amount" not in params):
         raise invalid("You must specify either `pricing[price]` or `amount`.", "pricing")
     price = usable_price(call.account, price_id, "pricing[price]", "one_time") if price_id else None
-    unit_amount = price["unit_amount"] if price else params["amount"]
+    currency = _currency(call, price, invoice_currency)
+    if price:
+        unit_amount = amount_in(call.account, price, currency, "pricing[price]")
+    else:
+        unit_amount = params["amount"]
     return {
         "amount": unit_amount * quantity,
-        "currency": _currency(call, price, invoice_currency),
+        "currency": currency,
         "net_amount": unit_amount * quantity,
         "pricing": pricing_of(price, unit_amount),
         "quantity": quantity,
@@ -104,16 +108,12 @@ def _amounts(call: Call, invoice_currency: str | None) -> Json:
 
 
 def _currency(call: Call, price: Json | None, invoice_currency: str | None) -> str:
-    asked = call.params.get("currency")
-    code = known_currency(asked or (price or {}).get("currency") or invoice_currency or "usd").code
-    for other in ((price or {}).get("currency"), invoice_currency):
-        if other and other != code:
-            raise _other_currency(code, other)
+    own = price["currency"] if price else "usd"
+    code = known_currency(call.params.get("currency") or invoice_currency or own).code
+    if invoice_currency and invoice_currency != code:
+        message = f"The item's currency `{code}` must match the invoice's, `{invoice_currency}`."
+        raise invalid(message, "currency")
     return code
-
-
-def _other_currency(code: str, other: str) -> StripeFailure:
-    return invalid(f"The item's currency `{code}` must match `{other}`.", "currency")
 
 
 def update(call: Call) -> Json:

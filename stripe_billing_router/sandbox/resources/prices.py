@@ -7,14 +7,14 @@ from decimal import Decimal
 from ..failures import invalid, missing_param
 from ..family import Call, Family, Route
 from ..paging import field_of, listing
-from ..rules.catalogue import new_price, new_product
+from ..rules.catalogue import keep_options, new_price, new_product, options_of
 from ..rules.checks import known_currency, merged_metadata, stepped
 from ..wire import Json
 from .common import given, refuse, retriever, updater
 
 _KIND = "price"
 _PLAIN = ("active", "lookup_key", "nickname", "tax_behavior")
-_NOT_HERE = ("currency_options", "custom_unit_amount", "tiers", "tiers_mode", "transform_quantity")
+_NOT_HERE = ("custom_unit_amount", "tiers", "tiers_mode", "transform_quantity")
 
 
 def create(call: Call) -> Json:
@@ -30,12 +30,22 @@ def price_of_data(call: Call, data: Json, product: Json | None = None) -> Json:
     refuse(data, _NOT_HERE)
     account, unit = call.account, known_currency(data["currency"])
     amount = stepped(_unit_amount(data), unit, "unit_amount")
-    metadata = merged_metadata(data)
+    metadata, options = merged_metadata(data), _options(data)
     owner = product or _product(call, data)
     price = new_price(account, owner["id"], amount, unit.code, data.get("recurring"))
     price.update(given(data, _PLAIN), metadata=metadata)
+    keep_options(account, price, options)
     account.emit("price.created", account.add(price))
     return price
+
+
+def _options(data: Json) -> dict[str, int]:
+    options = {}
+    for code, option in data.get("currency_options", {}).items():
+        refuse(option, _NOT_HERE)
+        unit = known_currency(code, "currency_options")
+        options[unit.code] = stepped(_unit_amount(option), unit, f"currency_options[{code}]")
+    return options
 
 
 def _product(call: Call, data: Json) -> Json:
@@ -84,5 +94,6 @@ FAMILY = Family(
         Route("POST", _ONE, "PriceUpdateParams", _KIND, updater(_KIND, _PLAIN, "price.updated")),
     ),
     nouns={_KIND: _KIND},
-    expandable={_KIND: {"product": "product"}},
+    expandable={_KIND: {"currency_options": "price.currency_options", "product": "product"}},
+    included={_KIND: {"currency_options": options_of}},
 )

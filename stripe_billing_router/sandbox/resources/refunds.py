@@ -25,6 +25,12 @@ def create(call: Call) -> Json:
     return new_refund(call.account, charge, amount, {**words, "metadata": metadata})
 
 
+def cancel(call: Call) -> Json:
+    """Cancel a refund that waits for its customer; the sandbox has none that do."""
+    refund = call.account.require(_KIND, call.ids["id"])
+    raise refused(f"A refund that is {refund['status']} cannot be canceled.")
+
+
 def _charge(call: Call) -> Json:
     params, account = call.params, call.account
     if "charge" not in params and "payment_intent" not in params:
@@ -55,6 +61,7 @@ FAMILY = Family(
             lister(_KIND, {"charge": "charge", "payment_intent": "payment_intent"}),
         ),
         Route("GET", _ONE, "RefundRetrieveParams", _KIND, retriever(_KIND)),
+        Route("POST", f"{_ONE}/cancel", "RefundCancelParams", _KIND, cancel),
         Route("POST", _ONE, "RefundUpdateParams", _KIND, updater(_KIND, (), "refund.updated")),
     ),
     nouns={_KIND: _KIND},

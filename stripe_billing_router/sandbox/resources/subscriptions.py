@@ -47,8 +47,11 @@ def create(call: Call) -> Json:
     _check(call)
     customer = account.require("customer", params["customer"], "customer")
     prices = [_price(call, n, item) for n, item in enumerate(params["items"])]
-    if len({price["currency"] for price in prices}) > 1:
-        raise invalid("All prices of a subscription must have one currency.", "items")
+    currencies = {params.get("currency", prices[0]["currency"]).lower()}
+    if currencies != {price["currency"] for price in prices}:
+        raise invalid(
+            "The sandbox bills a subscription in the one currency of its prices.", "items"
+        )
     fields = _fields(call, customer["id"])
     subscription = rules.new_subscription(account, customer["id"], prices, **fields)
     behavior = params.get("payment_behavior", "allow_incomplete")

@@ -86,6 +86,41 @@ def usable_price(account: AccountState, price_id: str, param: str, kind: str | N
     return price
 
 
+def keep_options(account: AccountState, price: Json, options: dict[str, int]) -> None:
+    """Give a price further amounts (minor units) by currency."""
+    account.notes[price["id"]] = {"currency_options": options}
+
+
+def amounts_of(account: AccountState, price: Json) -> dict[str, int]:
+    """Return the amount for one (minor units) in every currency that a price has."""
+    options = account.notes.get(price["id"], {}).get("currency_options", {})
+    return {price["currency"]: price["unit_amount"], **options}
+
+
+def amount_in(account: AccountState, price: Json, code: str, param: str) -> int:
+    """Return the amount for one in a currency; StripeFailure (400) if the price has not got it."""
+    amounts = amounts_of(account, price)
+    if code not in amounts:
+        raise invalid(
+            f"The price {price['id']} is in {', '.join(amounts)}; it has no amount in {code}.",
+            param,
+        )
+    return amounts[code]
+
+
+def options_of(account: AccountState, price: Json) -> Json:
+    """Return a price's `currency_options`, which it shows only when they are expanded."""
+    return {
+        code: {
+            "custom_unit_amount": None,
+            "tax_behavior": price["tax_behavior"],
+            "unit_amount": amount,
+            "unit_amount_decimal": str(amount),
+        }
+        for code, amount in amounts_of(account, price).items()
+    }
+
+
 def _wrong_kind(price: Json, kind: str, param: str) -> StripeFailure:
     return invalid(
         f"The price specified is set to `type={price['type']}` but this field only accepts prices "

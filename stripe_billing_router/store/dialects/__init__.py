@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import URL
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
 
 from ...errors import ConfigurationError
 from .base import Dialect
@@ -30,4 +32,11 @@ def dialect_of(url: URL) -> Dialect:
     return found()
 
 
-__all__ = ["Dialect", "dialect_of"]
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of an SQLite URL, None for any other database."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database
+    return Path(str(parsed.database)) if is_file else None
+
+
+__all__ = ["Dialect", "dialect_of", "sqlite_path"]

@@ -68,7 +68,7 @@ class Wire(SandboxHTTPClient):
         self.before = before
         self.after = after
 
-    def request(
+    def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         if self.before is not None:
@@ -86,7 +86,7 @@ class Forging(SandboxHTTPClient):
         super().__init__(world)
         self._change = change
 
-    def request(
+    def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         body, status, answered = super().request(method, url, headers, post_data)
@@ -165,6 +165,10 @@ class Bench:
             connection.row_factory = sqlite3.Row
             rows = [dict(row) for row in connection.execute(query)]
         return [row for row in rows if row["idempotency_key"] != "warming up"]
+
+    def untouched(self) -> bool:
+        """Nothing was written and nothing was sent."""
+        return not self.operations() and not self.world.requests
 
     def states(self) -> list[str]:
         return [row["state"] for row in self.operations()]

@@ -155,7 +155,7 @@ def test_a_misspelt_argument_is_refused_with_a_suggestion(
     with pytest.raises(InvalidRequestError) as told:
         router.charge(BOT, **arguments)
     assert told.value.suggestion == suggestion
-    assert bench.world.requests == bench.operations() == []
+    assert bench.untouched()
 
 
 SMUGGLED = [
@@ -200,7 +200,7 @@ def test_what_the_router_decides_cannot_be_passed(bench: Bench, params: dict[str
     router = bench.router()
     with pytest.raises(InvalidRequestError):
         router.charge(BOT, 5, **params)
-    assert bench.world.requests == bench.operations() == []
+    assert bench.untouched()
 
 
 def test_amount_and_price_exclude_each_other(bench: Bench) -> None:
@@ -208,7 +208,7 @@ def test_amount_and_price_exclude_each_other(bench: Bench) -> None:
     for wrong in ({"price_id": "price_1"}, {"quantity": 2}):
         with pytest.raises(InvalidRequestError):
             router.charge(BOT, 10.0, None, **wrong)
-    assert bench.world.requests == bench.operations() == []
+    assert bench.untouched()
 
 
 def test_a_charge_that_moved_nothing_is_not_a_charge(bench: Bench) -> None:

@@ -1,0 +1,78 @@
+"""`ledger`: the entries, whether their chain holds, and the database's schema."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from ..models import BotId, LedgerEntry
+from .ground import ConfigOption, JsonOption, the_store, when
+from .output import as_json, as_table
+
+app = typer.Typer(help="Look at the ledger and check it.", no_args_is_help=True)
+
+_Bot = Annotated[str | None, typer.Option(metavar="BOT", help="Only this bot.")]
+_After = Annotated[int, typer.Option(min=0, help="Only entries after this sequence number.")]
+_Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the most.")]
+
+
+@app.command("list")
+def list_entries(
+    bot: _Bot = None,
+    after: _After = 0,
+    limit: _Limit = 100,
+    config: ConfigOption = None,
+    as_json_: JsonOption = False,
+) -> None:
+    """Show entries in the order in which they were written."""
+    bot_id = None if bot is None else str(BotId.parse(bot))
+    with the_store(config) as store:
+        found = list(store.ledger.entries(bot_id=bot_id, after=after, limit=limit))
+    if as_json_:
+        as_json([_described(entry) for entry in found])
+        return
+    headings = ("sequence", "when", "bot", "action", "amount", "status", "error", "id")
+    as_table(headings, [_row(entry) for entry in found])
+
+
+@app.command("verify")
+def verify(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
+    """Check every hash chain; exit code 1 if one does not hold."""
+    with the_store(config) as store:
+        found = store.ledger.verify()
+    if as_json_:
+        as_json({"ok": found.ok, **asdict(found)})
+    elif found.ok:
+        typer.echo(f"The ledger verifies: {found.entries} entries in {found.streams} streams.")
+    for broken in () if as_json_ else found.broken:
+        typer.echo(f"{broken.stream}, entry {broken.stream_sequence}: {broken.why}", err=True)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command("upgrade")
+def upgrade(config: ConfigOption = None) -> None:
+    """Bring the database to this version's tables, and put its triggers back."""
+    with the_store(config, may_create=True) as store:
+        store.upgrade()
+    typer.echo("The ledger's database is up to date.")
+
+
+def _described(entry: LedgerEntry) -> dict[str, Any]:
+    found = asdict(entry)
+    return {**found, "amount": None if entry.amount is None else str(entry.amount)}
+
+
+def _row(entry: LedgerEntry) -> tuple[str, ...]:
+    return (
+        str(entry.sequence),
+        when(entry.timestamp_ms),
+        entry.stream,
+        entry.action_type,
+        "" if entry.amount is None else f"{entry.amount} {entry.currency}",
+        entry.status or "",
+        "yes" if entry.error else "",
+        entry.id,
+    )
