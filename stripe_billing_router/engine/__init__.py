@@ -8,12 +8,13 @@ from .explaining import Examiner
 from .leases import Leases
 from .lookups import Lookups
 from .observing import Observers
+from .parts import Parts
 from .queries import Queries
 from .reactions import Reactions
 from .reads import Reader
 from .recovery import Recovery
 from .runner import Runner
-from .sequence import OperationSequence, Parts
+from .sequence import OperationSequence
 from .webhook_check import WebhookAccountCheck
 
 __all__ = [

@@ -29,8 +29,8 @@ from . import process
 from .cancelling import Canceller
 from .leases import SENDABLE_FOR_MS, Lease
 from .observing import Observers
+from .parts import Parts
 from .runner import NotExecuted, OutcomeInDoubt
-from .sequence import Parts
 
 _UNSETTLED = (OperationState.PENDING, OperationState.UNKNOWN)
 _WAITS_FOR_MS = 24 * 3600 * 1000

@@ -1,0 +1,79 @@
+"""From a durable intent to its outcome, and what is raised where there is none."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError
+from ..models import Failure, Operation, OperationState, Outcome, Result
+from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
+from ..verbs import Verb
+from .failures import failure_of_reply, unknown
+from .leases import Lease
+from .parts import Parts
+from .runner import NotExecuted, OutcomeInDoubt
+
+
+class Executor:
+    """Runs operations whose intent is durable and whose lease this call holds."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def execute(
+        self, operation: Operation, verb: Verb, keys: Keys, lease: Lease, *, in_doubt: bool
+    ) -> Result:
+        """Run the steps, record the outcome, and return the result or raise what it came to."""
+        try:
+            operation, outcome = self._parts.runner.run(
+                operation,
+                verb.proceed,
+                keys,
+                lease,
+                in_doubt=in_doubt,
+                recheck=lambda fresh: self.recheck(operation, fresh),
+            )
+        except NotExecuted as stopped:
+            self._not_executed(operation, verb, lease, stopped.why)
+        except OutcomeInDoubt:
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise _unknown(operation, "Stripe gave no clear answer.") from None
+        except StaleLease:
+            raise _unknown(operation, "Another process has taken this operation over.") from None
+        except (LedgerUnavailableError, CommitAmbiguous):
+            raise _unknown(operation, "The database broke off between two steps.") from None
+        self._learn(operation, outcome)
+        closed = self._parts.closing.close(operation, outcome, verb, lease.token)
+        return self._parts.closing.deliver(closed, verb, keys.public_key, first=True)
+
+    def recheck(self, operation: Operation, keys: Keys) -> None:
+        """What is checked before a call is checked again before every resend."""
+        for guard in self._parts.guards:
+            guard.check_bot(operation.bot)
+        self._parts.accounts.check(operation.bot, keys)
+
+    def _not_executed(
+        self, operation: Operation, verb: Verb, lease: Lease, why: Reply | BillingError
+    ) -> NoReturn:
+        """Nothing happened, so the same key may try again."""
+        failure = (
+            Failure("vetoed", str(why)) if isinstance(why, BillingError) else failure_of_reply(why)
+        )
+        outcome = Outcome(
+            OperationState.ABANDONED, None, None, 0, operation.currency, False, {}, failure
+        )
+        closed = self._parts.closing.close(operation, outcome, verb, lease.token)
+        if isinstance(why, BillingError):
+            raise why
+        self._parts.closing.deliver(closed, verb, first=True)
+        raise AssertionError("an abandoned operation has no result")
+
+    def _learn(self, operation: Operation, outcome: Outcome) -> None:
+        failure = outcome.failure
+        if failure is not None and failure.code == "resource_missing":
+            for step in operation.steps:
+                self._parts.lookups.forget_payment_method(str(step.params.get("payment_method")))
+
+
+def _unknown(operation: Operation, why: str) -> OutcomeUnknownError:
+    return unknown(operation.operation_id, operation.idempotency_key, why)

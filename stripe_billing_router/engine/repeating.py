@@ -1,0 +1,105 @@
+"""The same call again: replayed, waited for, resumed, or read anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import IdempotencyConflictError, OperationInProgressError
+from ..models import Operation, OperationState, Result, StepOutput
+from ..ports import StaleLease
+from ..verbs import Verb
+from . import process
+from .executing import Executor
+from .failures import unknown
+from .leases import SENDABLE_FOR_MS
+from .parsing import Asked
+from .parts import Parts
+
+_POLL = 0.05
+_RESUMABLE = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
+_WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
+
+
+class Repeater:
+    """Answers calls whose idempotency key has been used before."""
+
+    def __init__(self, parts: Parts, executor: Executor) -> None:
+        self._parts = parts
+        self._executor = executor
+
+    def again(self, known: Operation, asked: Asked, verb: Verb) -> Result:
+        """Replay, resume or wait for an operation whose key has been used before."""
+        if known.input_hash != asked.input_hash:
+            raise IdempotencyConflictError(
+                f"The idempotency_key was used by {known.bot} for another {known.verb} call. Use a "
+                "new key for a new payment, or the same arguments for the same one.",
+                operation_id=known.operation_id,
+                idempotency_key=known.idempotency_key,
+            )
+        known = self._when_free(known)
+        if known.state in _WAITING:
+            return self._reread(known, verb)
+        if known.state in _RESUMABLE or known.state is OperationState.ABANDONED:
+            return self._resume(known, asked, verb)
+        return self._parts.closing.deliver(known, verb, first=False)
+
+    def _when_free(self, known: Operation) -> Operation:
+        """Return the operation once nobody is working on it; OperationInProgressError if not."""
+        give_up = self._parts.clock.elapsed() + self._parts.in_progress_wait
+        while known.state is OperationState.PENDING and self._held(known):
+            if self._parts.clock.elapsed() >= give_up:
+                raise OperationInProgressError(
+                    "The same call is being executed. Repeat it with the same idempotency_key in "
+                    "a moment.",
+                    operation_id=known.operation_id,
+                    money="unknown",
+                    idempotency_key=known.idempotency_key,
+                )
+            self._parts.clock.sleep(_POLL)
+            known = self._stored(known)
+        return known
+
+    def _held(self, known: Operation) -> bool:
+        expired = known.lease_until_ms <= self._parts.store.now_ms()
+        return not expired and not process.provably_dead(known.lease_owner)
+
+    def _resume(self, known: Operation, asked: Asked, verb: Verb) -> Result:
+        """Go on with the frozen steps and their keys, after every check of a first call."""
+        keys = self._parts.keys.keys()
+        self._executor.recheck(known, keys)
+        never_sent = known.state is OperationState.ABANDONED
+        age = self._parts.store.now_ms() - known.started_ms
+        if age > SENDABLE_FOR_MS and not never_sent:
+            raise unknown(
+                known.operation_id, known.idempotency_key, "It is too old to be sent again."
+            )
+        try:
+            lease = self._parts.leases.take(
+                known.operation_id,
+                known.lease_token,
+                frozenset({known.state}),
+                by_force=process.provably_dead(known.lease_owner),
+                reopen=never_sent,
+            )
+        except StaleLease:
+            return self.again(self._stored(known), asked, verb)
+        return self._executor.execute(known, verb, keys, lease, in_doubt=not never_sent)
+
+    def _reread(self, known: Operation, verb: Verb) -> Result:
+        """Read once where a waiting payment stands now, and record it if it has moved on."""
+        keys = self._parts.keys.keys()
+        self._parts.accounts.check(known.bot, keys)
+        step = verb.refresh(known)
+        reply = self._parts.reader.get(step.path, keys.secret_key, step.expects, step.params)
+        if reply.status != 200:
+            return self._parts.closing.deliver(known, verb, keys.public_key, first=False)
+        outcome = verb.reread(known, StepOutput(step.name, 200, reply.body))
+        if outcome.state is not known.state:
+            closed = self._parts.closing.close(known, outcome, verb, None)
+        else:
+            closed = replace(known, outcome=outcome)
+        return self._parts.closing.deliver(closed, verb, keys.public_key, first=False)
+
+    def _stored(self, operation: Operation) -> Operation:
+        found = self._parts.store.operation(operation.operation_id)
+        return operation if found is None else found
