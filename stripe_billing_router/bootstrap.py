@@ -28,6 +28,7 @@ from .engine import (
     Runner,
     SystemClock,
     WebhookAccountCheck,
+    provably_dead,
 )
 from .gateway import StripeGateway
 from .keys import KeyRing
@@ -93,6 +94,7 @@ def assemble(given: Given) -> Assembly:
         clock,
         account_id=STRIPE_MASTER_ACCOUNT_ID,
         api_base=settings.api_base,
+        is_dead=provably_dead,
     )
     gateway = StripeGateway(
         api_base=settings.api_base,

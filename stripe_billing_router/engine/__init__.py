@@ -9,6 +9,7 @@ from .leases import Leases
 from .lookups import Lookups
 from .observing import Observers
 from .parts import Parts
+from .process import provably_dead
 from .queries import Queries
 from .reactions import Reactions
 from .reads import Reader
@@ -34,4 +35,5 @@ __all__ = [
     "Runner",
     "SystemClock",
     "WebhookAccountCheck",
+    "provably_dead",
 ]

@@ -51,26 +51,43 @@ class Closing:
         the open row is completed later. The failure is told as critical.
         """
         closed = replace(operation, state=outcome.state, outcome=outcome)
-        writes = (
-            CloseOperation(
-                operation.operation_id,
-                lease_token,
-                outcome.state,
-                outcome,
-                operation.outputs,
-                used_up,
-            ),
-            AppendEntry(self._log_payment(closed, outcome, verb)),
+        entry = AppendEntry(self._log_payment(closed, outcome, verb))
+        close = CloseOperation(
+            operation.operation_id,
+            lease_token,
+            outcome.state,
+            outcome,
+            operation.outputs,
+            used_up,
         )
         try:
-            self._store.commit(*writes)
-        except StaleLease:
-            self._tell(closed, "operation.superseded", "another process records this operation")
+            self._commit(close, entry, closed)
         except (LedgerUnavailableError, CommitAmbiguous) as error:
             self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {error}")
-        else:
-            self._tell(closed, "operation.closed", f"{verb.name} {outcome.state}")
         return closed
+
+    def _commit(self, close: CloseOperation, entry: AppendEntry, closed: Operation) -> None:
+        try:
+            self._store.commit(close, entry)
+        except StaleLease:
+            self._commit_proven(close, entry, closed)
+        else:
+            self._tell(closed, "operation.closed", f"{closed.verb} {closed.state}")
+
+    def _commit_proven(self, close: CloseOperation, entry: AppendEntry, closed: Operation) -> None:
+        """Somebody else took the operation over. What Stripe has proven is recorded all the same,
+        unless they are still at it: the same keys lead them to the same outcome."""
+        stored = self._store.operation(closed.operation_id)
+        proven = close.outcome is not None and close.outcome.stripe_id is not None
+        if stored is None or not proven or stored.state not in _GIVEN_UP:
+            self._tell(closed, "operation.superseded", "another process records this operation")
+            return
+        try:
+            self._store.commit(replace(close, lease_token=None), entry)
+        except StaleLease:
+            self._tell(closed, "operation.superseded", "another process records this operation")
+        else:
+            self._tell(closed, "operation.proven", f"it was {stored.state}, and is {closed.state}")
 
     def leave_unknown(self, operation: Operation, lease_token: str) -> None:
         """Mark an operation as in doubt and give up its lease; a crash would leave it likewise."""
@@ -135,8 +152,11 @@ class Closing:
         )
 
 
+_GIVEN_UP = frozenset({OperationState.UNKNOWN, OperationState.ABANDONED})
+
 _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
     "operation.closed": "info",
+    "operation.proven": "critical",
     "operation.unrecorded": "critical",
     "operation.unknown": "warning",
     "operation.superseded": "warning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NoReturn
 
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError
@@ -12,6 +13,8 @@ from .failures import failure_of_reply, unknown
 from .leases import Lease
 from .parts import Parts
 from .runner import NotExecuted, OutcomeInDoubt
+
+_log = logging.getLogger(__name__)
 
 
 class Executor:
@@ -42,6 +45,14 @@ class Executor:
             raise _unknown(operation, "Another process has taken this operation over.") from None
         except (LedgerUnavailableError, CommitAmbiguous):
             raise _unknown(operation, "The database broke off between two steps.") from None
+        except Exception:
+            # Stripe answered in a way nobody foresaw: that must not read as "nothing happened".
+            _log.exception("operation %s was interrupted", operation.operation_id)
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise _unknown(operation, "Stripe's answer could not be read.") from None
+        except BaseException:
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise
         self._learn(operation, outcome)
         closed = self._parts.closing.close(operation, outcome, verb, lease.token)
         return self._parts.closing.deliver(closed, verb, keys.public_key, first=True)
@@ -70,7 +81,7 @@ class Executor:
 
     def _learn(self, operation: Operation, outcome: Outcome) -> None:
         failure = outcome.failure
-        if failure is not None and failure.code == "resource_missing":
+        if failure is not None and failure.parameter == "payment_method":
             for step in operation.steps:
                 self._parts.lookups.forget_payment_method(str(step.params.get("payment_method")))
 

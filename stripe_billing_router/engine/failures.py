@@ -49,6 +49,7 @@ def failure_of_reply(reply: Reply) -> Failure:
         reply.note or f"HTTP {reply.status}",
         http_status=reply.status,
         request_id=reply.request_id,
+        retry_after=reply.retry_after,
     )
 
 
@@ -131,6 +132,7 @@ def _rate_limited(op: Operation, _o: Outcome, failure: Failure, _: str | None) -
     return RateLimitedError(
         "Stripe asks to slow down; nothing was executed. Repeat the call in a while.",
         operation_id=op.operation_id,
+        retry_after=failure.retry_after,
         request_id=failure.request_id,
     )
 

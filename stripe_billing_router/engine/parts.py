@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ports import Clock, Guard, KeyProvider, PaymentProvider, Routes, Store
+from ..models import Operation
+from ..ports import Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
 from .accounts import AccountCheck
 from .closing import Closing
 from .leases import Leases
@@ -31,3 +32,12 @@ class Parts:
     closing: Closing
     guards: Sequence[Guard]
     in_progress_wait: float
+
+    def age_ms(self, operation: Operation, keys: Keys) -> int:
+        """Return how long ago an operation may first have been sent.
+
+        By the later of the database's clock and Stripe's own: one that was set back must not make
+        an old request key look young.
+        """
+        theirs = self.reader.now_ms(keys.secret_key) or 0
+        return max(self.store.now_ms(), theirs) - operation.started_ms

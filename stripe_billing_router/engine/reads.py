@@ -10,6 +10,7 @@ from ..ports import Clock, PaymentProvider, Reply, Request
 from .retry import delay
 
 _ATTEMPTS = 3
+_LONGEST_WAIT = 10.0
 
 
 class Reader:
@@ -29,15 +30,19 @@ class Reader:
         request = Request(
             "get", path, params or {}, secret_key, self._provider.api_version, expects
         )
-        reply = self._provider.send(request)
-        for attempt in range(_ATTEMPTS - 1):
+        for attempt in range(_ATTEMPTS):
+            reply = self._provider.send(request)
             if _answered(reply):
                 return reply
-            self._clock.sleep(delay(attempt, reply))
-            reply = self._provider.send(request)
-        if _answered(reply):
-            return reply
+            wait = delay(attempt, reply)
+            if attempt == _ATTEMPTS - 1 or wait > _LONGEST_WAIT:
+                break
+            self._clock.sleep(wait)
         raise _unavailable(reply)
+
+    def now_ms(self, secret_key: str) -> int | None:
+        """Return the time by Stripe's own clock, or None if it does not say."""
+        return self.get("/v1/account", secret_key, "account").date_ms
 
 
 def _answered(reply: Reply) -> bool:

@@ -27,7 +27,7 @@ from ..redaction import redact
 from ..verbs import VERBS, Verb
 from . import process
 from .cancelling import Canceller
-from .leases import SENDABLE_FOR_MS, Lease
+from .leases import Lease
 from .observing import Observers
 from .parts import Parts
 from .runner import NotExecuted, OutcomeInDoubt
@@ -36,6 +36,9 @@ _UNSETTLED = (OperationState.PENDING, OperationState.UNKNOWN)
 _WAITS_FOR_MS = 24 * 3600 * 1000
 _BEFORE_MS = 3600 * 1000
 """How long before its intent an object may seem to have been made: Stripe's clock is another."""
+
+_FORGOTTEN_AFTER_MS = 25 * 3600 * 1000
+"""When Stripe has forgotten the key for certain, and no sender can still be under way."""
 
 _PAGE = 100
 _EXCLUSION = "exclude"
@@ -118,23 +121,23 @@ class Recovery:
 
     def _settle_held(self, operation: Operation, keys: Keys, lease: Lease) -> str:
         verb = VERBS[operation.verb]
-        if self._may_complete(operation):
+        age_ms = self._parts.age_ms(operation, keys)
+        if self._may_complete(operation, age_ms):
             self._finish(operation, verb, keys, lease, verb.proceed)
             return "completed"
         if not operation.outputs:
             found = self._found(operation, verb, keys)
             if found is None:
-                found = self._excluded(operation, verb, keys)
+                found = self._excluded(operation, verb, keys, age_ms)
             if found is None:
                 self._abandon(operation, verb, lease)
                 return "abandoned"
             operation = replace(operation, outputs=(found,))
         return self._finish(operation, verb, keys, lease, verb.wind_up)
 
-    def _may_complete(self, operation: Operation) -> bool:
+    def _may_complete(self, operation: Operation, age_ms: int) -> bool:
         """Its bot may still ask for it, and nobody has stopped that bot since."""
-        age = self._parts.store.now_ms() - operation.started_ms
-        if operation.idempotency_key is None or age > self._complete_within_ms:
+        if operation.idempotency_key is None or age_ms > self._complete_within_ms:
             return False
         try:
             for guard in self._parts.guards:
@@ -181,12 +184,14 @@ class Recovery:
                 return None
             query = {**query, "starting_after": reply.body["data"][-1]["id"]}
 
-    def _excluded(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
+    def _excluded(
+        self, operation: Operation, verb: Verb, keys: Keys, age_ms: int
+    ) -> StepOutput | None:
         """Use the original's key up, so that it cannot happen any more; None if that is proven.
 
         Where Stripe answers that the key has been used, the original ran after all.
         """
-        if self._parts.store.now_ms() - operation.started_ms > SENDABLE_FOR_MS:
+        if age_ms > _FORGOTTEN_AFTER_MS:
             return None
         reply = self._parts.provider.send(self._harmless(operation, keys))
         error = reply.body.get("error")

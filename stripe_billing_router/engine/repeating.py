@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import IdempotencyConflictError, OperationInProgressError
+from ..errors import BillingError, IdempotencyConflictError, OperationInProgressError
 from ..models import Operation, OperationState, Result, StepOutput
 from ..ports import StaleLease
 from ..verbs import Verb
@@ -65,11 +65,19 @@ class Repeater:
 
     def _resume(self, known: Operation, asked: Asked, verb: Verb) -> Result:
         """Go on with the frozen steps and their keys, after every check of a first call."""
+        if known.state is OperationState.ABANDONED:
+            return self._send_again(known, asked, verb, in_doubt=False)
+        try:
+            return self._send_again(known, asked, verb, in_doubt=True)
+        except BillingError as error:
+            if error.operation_id is None:
+                error.operation_id, error.money = known.operation_id, "unknown"
+            raise
+
+    def _send_again(self, known: Operation, asked: Asked, verb: Verb, *, in_doubt: bool) -> Result:
         keys = self._parts.keys.keys()
         self._executor.recheck(known, keys)
-        never_sent = known.state is OperationState.ABANDONED
-        age = self._parts.store.now_ms() - known.started_ms
-        if age > SENDABLE_FOR_MS and not never_sent:
+        if in_doubt and self._parts.age_ms(known, keys) > SENDABLE_FOR_MS:
             raise unknown(
                 known.operation_id, known.idempotency_key, "It is too old to be sent again."
             )
@@ -79,11 +87,11 @@ class Repeater:
                 known.lease_token,
                 frozenset({known.state}),
                 by_force=process.provably_dead(known.lease_owner),
-                reopen=never_sent,
+                reopen=not in_doubt,
             )
         except StaleLease:
             return self.again(self._stored(known), asked, verb)
-        return self._executor.execute(known, verb, keys, lease, in_doubt=not never_sent)
+        return self._executor.execute(known, verb, keys, lease, in_doubt=in_doubt)
 
     def _reread(self, known: Operation, verb: Verb) -> Result:
         """Read once where a waiting payment stands now, and record it if it has moved on."""

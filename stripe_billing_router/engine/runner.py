@@ -100,11 +100,17 @@ class Runner:
             else:
                 in_doubt = in_doubt or found is not Verdict.AGAIN
                 wait = delay(attempt, reply)
-                if found is Verdict.STOP or self._clock.elapsed() + wait > give_up:
+                if found is Verdict.STOP or self._is_over(reply, attempt, wait, give_up):
                     raise OutcomeInDoubt if in_doubt else NotExecuted(reply)
                 self._clock.sleep(wait)
                 attempt += 1
             _recheck(recheck, keys, in_doubt)
+
+    def _is_over(self, reply: Reply, attempt: int, wait: float, give_up: float) -> bool:
+        """One retry is worth it even after a send that took as long as all retries may."""
+        if reply.should_retry is False or wait > self._retry_for:
+            return True
+        return attempt > 0 and self._clock.elapsed() + wait > give_up
 
     def _rotated(self, keys: Keys, reply: Reply) -> Keys | None:
         """Return the new key if Stripe refuses this one and there is another by now."""

@@ -26,24 +26,21 @@ def verdict(reply: Reply, *, in_doubt: bool) -> Verdict:
     if reply.kind == "not_sent":
         return Verdict.AGAIN
     if reply.kind == "indeterminate":
-        return Verdict.STOP if reply.should_retry is False else Verdict.DOUBT
+        return Verdict.DOUBT
     status = reply.status or 0
     if 200 <= status < 300:
         return Verdict.SETTLED
     if status >= 500:
-        return Verdict.STOP if reply.replayed or reply.should_retry is False else Verdict.DOUBT
+        return Verdict.STOP if reply.replayed else Verdict.DOUBT
     if reply.replayed:
         return Verdict.SETTLED
     return _refusal(reply, status, in_doubt)
 
 
 def _refusal(reply: Reply, status: int, in_doubt: bool) -> Verdict:
-    code = _error(reply, "code")
     if status == 409:
-        return Verdict.DOUBT if in_doubt or code == "idempotency_key_in_use" else Verdict.AGAIN
-    if status == 429:
-        return Verdict.DOUBT if in_doubt else Verdict.AGAIN
-    if reply.should_retry:
+        return Verdict.DOUBT  # the key is in use, or a lock: something like this call is running
+    if status == 429 or reply.should_retry:
         return Verdict.DOUBT if in_doubt else Verdict.AGAIN
     if in_doubt and (status in (401, 403) or _error(reply, "type") == "idempotency_error"):
         return Verdict.STOP

@@ -93,6 +93,7 @@ class Failure:
     parameter: str | None = None
     http_status: int | None = None
     request_id: str | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

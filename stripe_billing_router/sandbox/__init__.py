@@ -15,6 +15,10 @@
     world.set_outcome("pm_2", "succeeds")                  # or authentication_required, processing
     world.complete_action("pi_…", succeed=True)            # the customer acts, or pays
     world.settle_processing("pi_…", succeed=True)          # the bank answers
+    world.add_product("prod_1"), world.add_price("price_1", unit_amount=500, interval="month")
+    world.complete_checkout("cs_…"), world.expire_checkout("cs_…")
+    world.fail_refund("re_…"), world.open_dispute("ch_…"), world.close_dispute("dp_…", won=True)
+    world.delivery("evt_…", endpoint="we_…")               -> signed webhook: body, headers
 
     world.add_key("rk_live_…", restricted=True)            # account=, denied={"account", "charges"}
     world.revoke_key("sk_live_…")

@@ -157,6 +157,7 @@ class Controls:
         """
         with self._lock:
             state, found = self._accounts.holder("checkout.session", session)
+            checkout.require_open(found)
             customer = found["customer"] or self._new_payer(state, found)
             method = usable_method(state, payment_method, customer)
             checkout.complete(state, found, method, customer)
@@ -170,8 +171,7 @@ class Controls:
         """Let an open Checkout session expire. ValueError if it is not open."""
         with self._lock:
             state, found = self._accounts.holder("checkout.session", session)
-            if found["status"] != "open":
-                raise ValueError(f"{session} is {found['status']}: it cannot expire")
+            checkout.require_open(found)
             checkout.expire(state, found)
 
     # -- what banks do --------------------------------------------------------------------------

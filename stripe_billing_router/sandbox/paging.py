@@ -8,7 +8,7 @@ from typing import Any
 
 from .failures import invalid, no_such
 from .family import Call
-from .wire import Json
+from .wire import Json, envelope
 
 _DEFAULT_LIMIT, _MOST = 10, 100
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
@@ -53,11 +53,6 @@ def page(call: Call, objects: list[Json], kind: str, keep: Keep = lambda _: True
     start = _position(call, objects, kind, "starting_after") + 1 if after else 0
     found = list(islice(filter(keep, objects[start:]), limit + 1))
     return envelope(call.path, found[:limit], len(found) > limit)
-
-
-def envelope(url: str, data: list[Json], has_more: bool = False) -> Json:
-    """Return a list object."""
-    return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
 def field_of(obj: Any, dotted: str) -> Any:

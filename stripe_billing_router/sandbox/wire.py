@@ -30,6 +30,11 @@ def _copy(value: Any) -> Any:
     return value
 
 
+def envelope(url: str, data: list[Json], has_more: bool = False) -> Json:
+    """Return a list object."""
+    return {"object": "list", "data": data, "has_more": has_more, "url": url}
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One request as it arrives. `path` starts with `/v1`; header names are in lower case."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from ..models import (
@@ -25,11 +25,17 @@ from .schema import operations as table
 _IN_DOUBT = (OperationState.UNKNOWN, OperationState.REQUIRES_ACTION)
 
 
-def open_operation(connection: Connection, write: OpenOperation, now_ms: int) -> None:
+IsDead = Callable[[str | None], bool]
+"""Says whether the process that holds a lease is provably gone."""
+
+
+def open_operation(
+    connection: Connection, write: OpenOperation, now_ms: int, is_dead: IsDead
+) -> None:
     """Insert an intent; DuplicateOperation or TwinInDoubt if it must not be."""
     operation = write.operation
     if operation.idempotency_key is None:
-        _refuse_twin(connection, operation.input_hash, now_ms)
+        _refuse_twin(connection, operation.input_hash, now_ms, is_dead)
     opened = replace(
         operation,
         created_ms=now_ms,
@@ -45,16 +51,17 @@ def open_operation(connection: Connection, write: OpenOperation, now_ms: int) ->
         raise DuplicateOperation(operation.operation_id) from None
 
 
-def _refuse_twin(connection: Connection, input_hash: str, now_ms: int) -> None:
-    crashed = and_(table.c.state == OperationState.PENDING, table.c.lease_until_ms <= now_ms)
-    twin = connection.execute(
-        select(table.c.operation_id)
+def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_dead: IsDead) -> None:
+    """Two equal calls are two payments, unless nobody knows what became of the first."""
+    twins = connection.execute(
+        select(table.c.operation_id, table.c.state, table.c.lease_until_ms, table.c.lease_owner)
         .where(table.c.input_hash == input_hash, table.c.idempotency_key.is_(None))
-        .where(or_(table.c.state.in_(_IN_DOUBT), crashed))
-        .limit(1)
-    ).scalar()
-    if twin is not None:
-        raise TwinInDoubt(twin)
+        .where(table.c.state.in_((*_IN_DOUBT, OperationState.PENDING)))
+    )
+    for twin in twins:
+        running = twin.state == OperationState.PENDING and twin.lease_until_ms > now_ms
+        if not running or is_dead(twin.lease_owner):
+            raise TwinInDoubt(twin.operation_id)
 
 
 def take_lease(connection: Connection, write: TakeLease, now_ms: int) -> None:

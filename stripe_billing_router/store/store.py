@@ -31,11 +31,20 @@ class SqlStore:
     never mix with real ones.
     """
 
-    def __init__(self, url: str, clock: Clock, *, account_id: str, api_base: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        account_id: str,
+        api_base: str,
+        is_dead: operations.IsDead = lambda owner: False,  # noqa: ARG005 - nobody is known to be
+    ) -> None:
         self._url = url
         self._clock = clock
         self._account_id = account_id
         self._api_base = api_base
+        self._is_dead = is_dead
         self._opened: Database | None = None
         self._opening = Lock()
 
@@ -45,7 +54,7 @@ class SqlStore:
         def work(connection: Connection) -> None:
             now_ms = database.now_ms(connection)
             for write in writes:
-                _apply(database, connection, write, now_ms)
+                self._apply(database, connection, write, now_ms)
 
         database.transact(work)
 
@@ -100,6 +109,19 @@ class SqlStore:
                 self._opened.close()
                 self._opened = None
 
+    def _apply(self, database: Database, connection: Connection, write: Write, now_ms: int) -> None:
+        match write:
+            case OpenOperation():
+                operations.open_operation(connection, write, now_ms, self._is_dead)
+            case TakeLease():
+                operations.take_lease(connection, write, now_ms)
+            case RecordOutputs():
+                operations.record_outputs(connection, write, now_ms)
+            case CloseOperation():
+                operations.close_operation(connection, write, now_ms)
+            case AppendEntry():
+                ledger.append_entry(database.dialect, connection, write)
+
     def _database(self) -> Database:
         opened = self._opened
         return opened if opened is not None else self._open()
@@ -142,17 +164,3 @@ class SqlStore:
             "api_base": self._api_base,
             "created_ms": self._clock.now_ms(),
         }
-
-
-def _apply(database: Database, connection: Connection, write: Write, now_ms: int) -> None:
-    match write:
-        case OpenOperation():
-            operations.open_operation(connection, write, now_ms)
-        case TakeLease():
-            operations.take_lease(connection, write, now_ms)
-        case RecordOutputs():
-            operations.record_outputs(connection, write, now_ms)
-        case CloseOperation():
-            operations.close_operation(connection, write, now_ms)
-        case AppendEntry():
-            ledger.append_entry(database.dialect, connection, write)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from ..family import Call, Family, Route
-from ..paging import listing
-from ..rules.balance import as_of
+from ..rules.balance import advance
 from ..wire import Json
+from .common import lister, retriever
 
 _KIND = "balance_transaction"
+_FILTERS = {"currency": "currency", "source": "source", "type": "type"}
 
 
 def balance(call: Call) -> Json:
@@ -18,7 +19,7 @@ def balance(call: Call) -> Json:
     currencies = ["usd"]
     for entry in call.account.all(_KIND):
         currencies.insert(0, entry["currency"])
-        sums[as_of(call.account, entry)["status"]][entry["currency"]] += entry["net"]
+        sums[entry["status"]][entry["currency"]] += entry["net"]
     held = sorted(set(currencies if len(currencies) == 1 else currencies[:-1]))
     return {
         "object": "balance",
@@ -32,27 +33,23 @@ def _held(amount: int, currency: str) -> Json:
     return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
 
 
-def transactions(call: Call) -> Json:
-    """List balance transactions."""
-    for entry in call.account.all(_KIND):
-        as_of(call.account, entry)
-    filters = {"currency": "currency", "source": "source", "type": "type"}
-    return listing(call, _KIND, filters)
-
-
-def transaction(call: Call) -> Json:
-    """Return one balance transaction."""
-    return as_of(call.account, call.account.require(_KIND, call.ids["id"]))
-
-
 _ALL = "/v1/balance_transactions"
 
 FAMILY = Family(
     routes=(
         Route("GET", "/v1/balance", "BalanceRetrieveParams", "balance", balance),
-        Route("GET", _ALL, "BalanceTransactionListParams", f"list:{_KIND}", transactions),
-        Route("GET", f"{_ALL}/{{id}}", "BalanceTransactionRetrieveParams", _KIND, transaction),
+        Route(
+            "GET", _ALL, "BalanceTransactionListParams", f"list:{_KIND}", lister(_KIND, _FILTERS)
+        ),
+        Route(
+            "GET",
+            f"{_ALL}/{{id}}",
+            "BalanceTransactionRetrieveParams",
+            _KIND,
+            retriever(_KIND),
+        ),
     ),
     nouns={_KIND: "balance_transaction"},
     expandable={_KIND: {"source": "charge|refund|dispute"}},
+    reactions={"tick": advance},
 )

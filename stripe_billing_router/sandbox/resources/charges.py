@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ..family import Call, Family, Route
-from ..paging import envelope
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, envelope
 from .common import lister, retriever, updater
 
 _KIND = "charge"

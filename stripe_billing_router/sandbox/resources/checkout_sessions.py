@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..failures import StripeFailure, invalid, missing_param, refused
 from ..family import Call, Family, Route
-from ..paging import envelope, page
+from ..paging import page
 from ..rules import checkout as rules
 from ..rules.catalogue import usable_price
 from ..rules.checks import merged_metadata, minimum, positive
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, envelope
 from .common import given, lister, refuse, retriever
 from .prices import price_of_data
 

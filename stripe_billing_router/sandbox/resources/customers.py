@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..family import Call, Family, Route
-from ..paging import envelope, page
+from ..paging import page
 from ..rules.checks import merged_metadata
 from ..rules.payment_methods import attach, usable_method
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, envelope
 from .common import change, empty_to_none, given, lister, living, retriever, tombstone
 
 _PLAIN = (

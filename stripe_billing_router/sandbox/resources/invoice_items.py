@@ -7,7 +7,7 @@ from ..family import Call, Family, Route
 from ..paging import listing
 from ..rules.catalogue import amount_in, usable_price
 from ..rules.checks import known_currency, merged_metadata
-from ..rules.lines import pricing_of
+from ..rules.lines import pricing_of, tie
 from ..wire import Json
 from .common import given, refuse, retriever
 from .invoices import refresh_lines
@@ -34,10 +34,11 @@ def create(call: Call) -> Json:
     account.require("customer", owner, "customer")
     if invoice and invoice["customer"] != owner:
         raise invalid("The invoice belongs to another customer.", "invoice")
-    item = _new_item(call, owner, invoice)
-    account.emit("invoiceitem.created", account.add(item))
+    item = account.add(_new_item(call, owner, invoice))
     if invoice:
+        tie(account, item, invoice)
         refresh_lines(account, invoice)
+    account.emit("invoiceitem.created", item)
     return item
 
 
@@ -70,7 +71,7 @@ def _new_item(call: Call, customer: str, invoice: Json | None) -> Json:
         "description": params.get("description"),
         "discountable": params.get("discountable", True),
         "discounts": [],
-        "invoice": invoice["id"] if invoice else None,
+        "invoice": None,
         "livemode": True,
         "metadata": metadata,
         "parent": None,

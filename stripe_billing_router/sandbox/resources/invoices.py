@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ..failures import invalid, missing_param
 from ..family import Call, Family, Route
-from ..paging import envelope, listing, page
+from ..paging import listing, page
+from ..rules import invoice_collection as collection
 from ..rules import invoices as rules
 from ..rules.checks import known_currency, merged_metadata
-from ..rules.lines import line_of_item
+from ..rules.invoice_drafts import new_invoice, set_lines
+from ..rules.invoice_payments import intent_of, method_for, payment_of
+from ..rules.lines import line_of_item, tie, tied_to
 from ..rules.payment_methods import usable_method
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, envelope
 from .common import change, given, refuse, retriever
 
 _KIND = "invoice"
@@ -49,7 +52,7 @@ def create(call: Call) -> Json:
         raise missing_param("customer")
     customer = account.require("customer", params["customer"], "customer")
     currency = known_currency(params.get("currency") or customer["currency"] or "usd").code
-    invoice = rules.new_invoice(account, customer, currency, "manual")
+    invoice = new_invoice(account, customer, currency, "manual")
     invoice.update(_settings(call, customer["id"]), metadata=merged_metadata(params))
     if "days_until_due" in params:
         invoice["due_date"] = account.now() + params["days_until_due"] * 86_400
@@ -79,21 +82,20 @@ def _settings(call: Call, customer: str) -> Json:
 
 
 def _include_pending(account: AccountState, invoice: Json) -> None:
-    for item in account.all("invoiceitem"):
+    for item in list(account.all("invoiceitem"))[::-1]:
         same = item["customer"] == invoice["customer"] and item["currency"] == invoice["currency"]
         if same and item["invoice"] is None:
-            item["invoice"] = invoice["id"]
+            tie(account, item, invoice)
     refresh_lines(account, invoice)
 
 
 def refresh_lines(account: AccountState, invoice: Json) -> None:
-    """Let a draft list the items that are tied to it, in the order in which they were made."""
+    """Let a draft list the items that are tied to it, in the order in which they came."""
     kept = {_item_of(line): line for line in invoice["lines"]["data"]}
-    items = [i for i in account.all("invoiceitem") if i["invoice"] == invoice["id"]][::-1]
-    fresh = [line_of_item(account, item) for item in items]
+    fresh = [line_of_item(account, item) for item in tied_to(account, invoice)]
     for line in fresh:
         line["id"] = kept.get(_item_of(line), line)["id"]
-    rules.set_lines(invoice, fresh)
+    set_lines(invoice, fresh)
 
 
 def _item_of(line: Json) -> str:
@@ -115,9 +117,8 @@ def delete(call: Call) -> Json:
     """Delete a draft; its items become pending again."""
     invoice = call.account.require(_KIND, call.ids["id"])
     rules.in_state(invoice, ("draft",), "delete")
-    for item in call.account.all("invoiceitem"):
-        if item["invoice"] == invoice["id"]:
-            item["invoice"] = None
+    for item in tied_to(call.account, invoice):
+        item["invoice"] = None
     call.account.remove(invoice)
     call.account.emit("invoice.deleted", invoice)
     return {"id": invoice["id"], "object": _KIND, "deleted": True}
@@ -142,8 +143,8 @@ def pay(call: Call) -> Json:
     if params.get("paid_out_of_band"):
         rules.pay_out_of_band(account, invoice)
     else:
-        method = rules.method_for(account, invoice, params.get("payment_method"))
-        rules.pay(account, invoice, method, params.get("off_session", True) is True)
+        method = method_for(account, invoice, params.get("payment_method"))
+        collection.pay(account, invoice, method, params.get("off_session", True) is True)
     return invoice
 
 
@@ -187,27 +188,17 @@ def invoices(call: Call) -> Json:
 
 def payments_of(account: AccountState, invoice: Json) -> Json:
     """Return the list of an invoice's payments."""
-    found = [p for p in account.all("invoice_payment") if p["invoice"] == invoice["id"]]
-    return envelope(f"/v1/invoice_payments?invoice={invoice['id']}", found)
+    payment = payment_of(account, invoice)
+    url = f"/v1/invoice_payments?invoice={invoice['id']}"
+    return envelope(url, [payment] if payment else [])
 
 
 def _secret(account: AccountState, invoice: Json) -> Json:
-    intent = rules.intent_of(account, invoice) or {"client_secret": None}
+    intent = intent_of(account, invoice) or {"client_secret": None}
     return {"client_secret": intent["client_secret"], "type": "payment_intent"}
 
 
-def payments(call: Call) -> Json:
-    """List invoice payments."""
-    named = call.params.get("payment", {}).get("payment_intent")
-
-    def keep(payment: Json) -> bool:
-        return named is None or payment["payment"]["payment_intent"] == named
-
-    return listing(call, "invoice_payment", {"invoice": "invoice", "status": "status"}, keep)
-
-
 _ALL, _ONE = "/v1/invoices", "/v1/invoices/{id}"
-_PAYMENTS = "/v1/invoice_payments"
 
 FAMILY = Family(
     routes=(
@@ -227,16 +218,8 @@ FAMILY = Family(
             mark_uncollectible,
         ),
         Route("GET", f"{_ONE}/lines", "InvoiceLineItemListParams", "list:line_item", lines),
-        Route("GET", _PAYMENTS, "InvoicePaymentListParams", "list:invoice_payment", payments),
-        Route(
-            "GET",
-            f"{_PAYMENTS}/{{id}}",
-            "InvoicePaymentRetrieveParams",
-            "invoice_payment",
-            retriever("invoice_payment"),
-        ),
     ),
-    nouns={_KIND: _KIND, "invoice_payment": "invoice_payment", "line_item": "line item"},
+    nouns={_KIND: _KIND, "line_item": "line item"},
     expandable={
         _KIND: {
             "confirmation_secret": "invoice.confirmation_secret",
@@ -247,14 +230,13 @@ FAMILY = Family(
         },
         "invoice.parent": {"subscription_details": "invoice.parent.subscription_details"},
         "invoice.parent.subscription_details": {"subscription": "subscription"},
-        "invoice_payment": {"invoice": _KIND, "payment": "invoice_payment.payment"},
-        "invoice_payment.payment": {"payment_intent": "payment_intent", "charge": "charge"},
     },
     included={_KIND: {"confirmation_secret": _secret, "payments": payments_of}},
     reactions={
-        "payment_intent.payment_failed": rules.refused_by_bank,
-        "payment_intent.requires_action": rules.waits_for_customer,
-        "payment_intent.succeeded": rules.collected,
-        "tick": rules.advance,
+        "customer.deleted": collection.stop_collecting,
+        "payment_intent.payment_failed": collection.refused_by_bank,
+        "payment_intent.requires_action": collection.waits_for_customer,
+        "payment_intent.succeeded": collection.collected,
+        "tick": collection.advance,
     },
 )

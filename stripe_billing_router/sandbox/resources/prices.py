@@ -10,7 +10,7 @@ from ..paging import field_of, listing
 from ..rules.catalogue import keep_options, new_price, new_product, options_of
 from ..rules.checks import known_currency, merged_metadata, stepped
 from ..wire import Json
-from .common import given, refuse, retriever, updater
+from .common import change, given, refuse, retriever
 
 _KIND = "price"
 _PLAIN = ("active", "lookup_key", "nickname", "tax_behavior")
@@ -71,6 +71,14 @@ def _unit_amount(data: Json) -> int:
     return int(amount)
 
 
+def update(call: Call) -> Json:
+    """Change the words of a price, or whether it may be used; never its amounts."""
+    price = call.account.require(_KIND, call.ids["id"])
+    refuse(call.params, ("currency_options", "transfer_lookup_key"))
+    change(call, price, _PLAIN, "price.updated")
+    return price
+
+
 def prices(call: Call) -> Json:
     """List prices."""
     keys = call.params.get("lookup_keys")
@@ -91,7 +99,7 @@ FAMILY = Family(
         Route("POST", _ALL, "PriceCreateParams", _KIND, create),
         Route("GET", _ALL, "PriceListParams", f"list:{_KIND}", prices),
         Route("GET", _ONE, "PriceRetrieveParams", _KIND, retriever(_KIND)),
-        Route("POST", _ONE, "PriceUpdateParams", _KIND, updater(_KIND, _PLAIN, "price.updated")),
+        Route("POST", _ONE, "PriceUpdateParams", _KIND, update),
     ),
     nouns={_KIND: _KIND},
     expandable={_KIND: {"currency_options": "price.currency_options", "product": "product"}},

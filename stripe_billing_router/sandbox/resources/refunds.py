@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..failures import invalid, missing_param, refused
 from ..family import Call, Family, Route
 from ..rules.checks import merged_metadata, positive
-from ..rules.refunds import check_refundable, new_refund
+from ..rules.refunds import check_refundable, left_of, new_refund
 from ..wire import Json
 from .common import given, lister, refuse, retriever, updater
 
@@ -17,8 +17,7 @@ def create(call: Call) -> Json:
     params = call.params
     refuse(params, ("customer", "origin", "refund_application_fee", "reverse_transfer"))
     charge = _charge(call)
-    left = charge["amount_captured"] - charge["amount_refunded"]
-    amount = positive(params["amount"]) if "amount" in params else left
+    amount = positive(params["amount"]) if "amount" in params else left_of(charge)
     metadata = merged_metadata(params)
     check_refundable(charge, amount)
     words = given(params, ("instructions_email", "reason"))

@@ -10,6 +10,7 @@ from ..rules import subscriptions as rules
 from ..rules.catalogue import usable_price
 from ..rules.checks import merged_metadata
 from ..rules.payment_methods import usable_method
+from ..rules.subscription_objects import new_subscription
 from ..wire import Json
 from .common import change, given, refuse, retriever
 
@@ -47,13 +48,9 @@ def create(call: Call) -> Json:
     _check(call)
     customer = account.require("customer", params["customer"], "customer")
     prices = [_price(call, n, item) for n, item in enumerate(params["items"])]
-    currencies = {params.get("currency", prices[0]["currency"]).lower()}
-    if currencies != {price["currency"] for price in prices}:
-        raise invalid(
-            "The sandbox bills a subscription in the one currency of its prices.", "items"
-        )
+    _check_currency(call, prices)
     fields = _fields(call, customer["id"])
-    subscription = rules.new_subscription(account, customer["id"], prices, **fields)
+    subscription = new_subscription(account, customer["id"], prices, **fields)
     behavior = params.get("payment_behavior", "allow_incomplete")
     rules.start(account, subscription, behavior, params.get("off_session", False) is True)
     return subscription
@@ -69,6 +66,13 @@ def _check(call: Call) -> None:
         raise invalid("`pending_if_incomplete` is for updates.", "payment_behavior")
     if params.get("collection_method") == "send_invoice" and "days_until_due" not in params:
         raise missing_param("days_until_due")
+
+
+def _check_currency(call: Call, prices: list[Json]) -> None:
+    wanted = call.params.get("currency") or prices[0]["currency"]
+    if {wanted.lower()} != {price["currency"] for price in prices}:
+        message = "The sandbox bills a subscription in the one currency of its prices."
+        raise invalid(message, "currency")
 
 
 def _price(call: Call, position: int, item: Json) -> Json:

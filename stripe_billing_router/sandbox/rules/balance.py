@@ -57,14 +57,19 @@ def record(
         "status": "pending",
         "type": kind,
     }
-    return account.add(as_of(account, transaction))
+    return account.add(_as_of(account, transaction))
 
 
-def as_of(account: AccountState, transaction: Json) -> Json:
-    """Bring the status of a transaction up to the present, and return it."""
+def _as_of(account: AccountState, transaction: Json) -> Json:
     due = transaction["available_on"] <= account.now()
     transaction["status"] = "available" if due else "pending"
     return transaction
+
+
+def advance(account: AccountState, _: Json) -> None:
+    """Let become available what is due by now."""
+    for transaction in account.all("balance_transaction"):
+        _as_of(account, transaction)
 
 
 def record_charge(account: AccountState, charge: Json) -> None:

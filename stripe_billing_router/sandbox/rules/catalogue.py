@@ -101,10 +101,8 @@ def amount_in(account: AccountState, price: Json, code: str, param: str) -> int:
     """Return the amount for one in a currency; StripeFailure (400) if the price has not got it."""
     amounts = amounts_of(account, price)
     if code not in amounts:
-        raise invalid(
-            f"The price {price['id']} is in {', '.join(amounts)}; it has no amount in {code}.",
-            param,
-        )
+        has = ", ".join(amounts)
+        raise invalid(f"The price {price['id']} is in {has}; it has no amount in {code}.", param)
     return amounts[code]
 
 

@@ -8,9 +8,11 @@ from ..clock import DAY
 from ..failures import StripeFailure
 from ..state import AccountState
 from ..wire import Json
-from . import setups, subscriptions
-from .invoices import intent_of
+from . import setups
+from .invoice_payments import intent_of
 from .payments import Manner, attempt, new_intent, succeed
+from .subscription_objects import new_subscription
+from .subscriptions import start
 
 _OPEN_FOR = DAY
 
@@ -105,13 +107,17 @@ def new_line(account: AccountState, price: Json, quantity: int, name: str) -> Js
     }
 
 
+def require_open(session: Json) -> None:
+    """ValueError if a session is complete or expired."""
+    if session["status"] != "open":
+        raise ValueError(f"{session['id']} is {session['status']}, not open")
+
+
 def complete(account: AccountState, session: Json, method: Json, customer: str | None) -> None:
     """Play the customer: fill the form in and pay. A refused card leaves the session open.
 
-    `customer` is who the payment is for, if anybody. ValueError if the session is not open.
+    `customer` is who the payment is for, if anybody.
     """
-    if session["status"] != "open":
-        raise ValueError(f"{session['id']} is {session['status']}: nobody can complete it")
     session["customer"] = customer
     play = {"payment": _pay, "setup": _set_up, "subscription": _subscribe}[session["mode"]]
     try:
@@ -161,10 +167,10 @@ def _subscribe(account: AccountState, session: Json, method: Json) -> None:
     prices = [{**line["price"], "quantity": line["quantity"]} for line in lines]
     words = {name: asked[name] for name in ("description", "metadata") if name in asked}
     method["customer"] = session["customer"]
-    subscription = subscriptions.new_subscription(
+    subscription = new_subscription(
         account, session["customer"], prices, default_payment_method=method["id"], **words
     )
-    subscriptions.start(account, subscription, "error_if_incomplete", off_session=False)
+    start(account, subscription, "error_if_incomplete", off_session=False)
     session["subscription"] = subscription["id"]
     session["invoice"] = subscription["latest_invoice"]
     invoice = account.require("invoice", subscription["latest_invoice"])

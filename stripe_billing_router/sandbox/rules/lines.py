@@ -16,6 +16,19 @@ def pricing_of(price: Json | None, unit_amount: int) -> Json:
     }
 
 
+def tie(account: AccountState, item: Json, invoice: Json) -> None:
+    """Put an invoice item onto an invoice."""
+    item["invoice"] = invoice["id"]
+    account.notes.setdefault(invoice["id"], {}).setdefault("items", []).append(item["id"])
+
+
+def tied_to(account: AccountState, invoice: Json) -> list[Json]:
+    """Return the items on an invoice, in the order in which they came onto it."""
+    ids = account.notes.get(invoice["id"], {}).get("items", [])
+    items = (account.find("invoiceitem", item_id) for item_id in dict.fromkeys(ids))
+    return [item for item in items if item and item["invoice"] == invoice["id"]]
+
+
 def line_of_item(account: AccountState, item: Json) -> Json:
     """Return the line of an invoice item."""
     parent = {

@@ -8,6 +8,14 @@ from ..wire import Json
 from .balance import record, still_pending_until
 
 
+def left_of(charge: Json) -> int:
+    """Return what can still be given back of a charge, in minor units.
+
+    What was authorized and not captured counts as given back already.
+    """
+    return int(charge["amount"] - charge["amount_refunded"])
+
+
 def check_refundable(charge: Json, amount: int) -> None:
     """StripeFailure (400) if `amount` (minor units) of a charge cannot be given back."""
     if charge["status"] != "succeeded" or not charge["captured"]:
@@ -15,7 +23,7 @@ def check_refundable(charge: Json, amount: int) -> None:
     if charge["disputed"]:
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise refused(message, code="charge_disputed")
-    left = charge["amount_captured"] - charge["amount_refunded"]
+    left = left_of(charge)
     if left == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise refused(message, code="charge_already_refunded")
@@ -49,7 +57,7 @@ def new_refund(account: AccountState, charge: Json, amount: int, words: Json) ->
     }
     _book(account, charge, refund, -amount)
     charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+    charge["refunded"] = left_of(charge) == 0
     account.emit("refund.created", account.add(refund))
     account.emit("charge.refunded", charge)
     return refund

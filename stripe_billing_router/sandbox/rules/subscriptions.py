@@ -5,116 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from ..failures import StripeFailure, card_error
-from ..paging import envelope
 from ..state import AccountState
-from ..wire import Json, copied
-from . import invoices
-from .lines import line_of_item, line_of_subscription
+from ..wire import Json
+from .invoice_collection import pay
+from .invoice_drafts import new_invoice, set_lines
+from .invoice_payments import first_method, method_for
+from .invoices import finalize, void
+from .lines import line_of_item, line_of_subscription, tie
 from .payment_methods import refusal
 from .periods import period_end
 
 _PAYABLE_FOR = 23 * 3600
 _RUNNING = ("active", "past_due", "trialing")
 OVER = ("canceled", "incomplete_expired")
-
-
-def new_subscription(
-    account: AccountState, customer: str, prices: list[Json], **fields: Any
-) -> Json:
-    """Return a subscription to `prices`, each with a `quantity` added, not stored yet."""
-    subscription_id, now = account.ids.new("sub_"), account.now()
-    trial_end = fields.get("trial_end")
-    items = [_new_item(account, subscription_id, price, trial_end) for price in prices]
-    return {
-        "id": subscription_id,
-        "object": "subscription",
-        "application": None,
-        "application_fee_percent": None,
-        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
-        "billing_cycle_anchor": trial_end or now,
-        "billing_cycle_anchor_config": None,
-        "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},
-        "billing_schedules": [],
-        "billing_thresholds": None,
-        "cancel_at": None,
-        "cancel_at_period_end": False,
-        "canceled_at": None,
-        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
-        "collection_method": "charge_automatically",
-        "created": now,
-        "currency": prices[0]["currency"],
-        "customer": customer,
-        "customer_account": None,
-        "days_until_due": None,
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
-        "description": None,
-        "discounts": [],
-        "ended_at": None,
-        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
-        "items": envelope(f"/v1/subscription_items?subscription={subscription_id}", items),
-        "latest_invoice": None,
-        "livemode": True,
-        "metadata": {},
-        "next_pending_invoice_item_invoice": None,
-        "on_behalf_of": None,
-        "pause_collection": None,
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
-        "pending_invoice_item_interval": None,
-        "pending_setup_intent": None,
-        "pending_update": None,
-        "schedule": None,
-        "start_date": now,
-        "status": "trialing" if trial_end else "incomplete",
-        "test_clock": None,
-        "transfer_data": None,
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
-        "trial_start": now if trial_end else None,
-        "trial_end": None,
-        **fields,
-    }
-
-
-def _new_item(account: AccountState, subscription: str, price: Json, trial_end: int | None) -> Json:
-    recurring, now = price["recurring"], account.now()
-    end = period_end(now, recurring["interval"], recurring["interval_count"])
-    plain = {name: value for name, value in price.items() if name != "quantity"}
-    return {
-        "id": account.ids.new("si_", 14),
-        "object": "subscription_item",
-        "billing_thresholds": None,
-        "created": now,
-        "current_period_end": trial_end or end,
-        "current_period_start": now,
-        "discounts": [],
-        "metadata": {},
-        "plan": _plan(plain),
-        "price": copied(plain),
-        "quantity": price["quantity"],
-        "subscription": subscription,
-        "tax_rates": [],
-    }
-
-
-def _plan(price: Json) -> Json:
-    same = ("active", "billing_scheme", "created", "currency", "livemode", "metadata", "nickname")
-    recurring = ("interval", "interval_count", "meter", "trial_period_days", "usage_type")
-    return {
-        "id": price["id"],
-        "object": "plan",
-        "amount": price["unit_amount"],
-        "amount_decimal": price["unit_amount_decimal"],
-        "product": price["product"],
-        "tiers_mode": None,
-        "transform_usage": None,
-        **{name: price[name] for name in same},
-        **{name: price["recurring"][name] for name in recurring},
-    }
 
 
 def start(account: AccountState, subscription: Json, behavior: str, off_session: bool) -> None:
@@ -128,7 +31,7 @@ def start(account: AccountState, subscription: Json, behavior: str, off_session:
     method = None
     if charged and behavior != "default_incomplete":
         default = subscription["default_payment_method"]
-        method = invoices.first_method(account, subscription["customer"], (default,))
+        method = first_method(account, subscription["customer"], (default,))
         if behavior == "error_if_incomplete":
             _check_collectable(account, method)
     for item in subscription["items"]["data"]:
@@ -140,7 +43,7 @@ def start(account: AccountState, subscription: Json, behavior: str, off_session:
         invoice["due_date"] = account.now() + subscription["days_until_due"] * 86_400
         _activate(account, subscription)
         return
-    invoices.finalize(account, invoice)
+    finalize(account, invoice)
     if method:
         _collect(account, subscription, invoice, method, off_session)
 
@@ -169,7 +72,7 @@ def _check_collectable(account: AccountState, method: Json) -> None:
 def _new_invoice(account: AccountState, subscription: Json, reason: str) -> Json:
     """Store a draft for the present period, with the customer's pending items on it."""
     customer = account.require("customer", subscription["customer"])
-    invoice = invoices.new_invoice(account, customer, subscription["currency"], reason)
+    invoice = new_invoice(account, customer, subscription["currency"], reason)
     invoice["parent"] = {
         "quote_details": None,
         "subscription_details": {
@@ -184,7 +87,7 @@ def _new_invoice(account: AccountState, subscription: Json, reason: str) -> Json
         line_of_subscription(account, subscription, item, free)
         for item in subscription["items"]["data"]
     ]
-    invoices.set_lines(invoice, own + _pending_lines(account, invoice))
+    set_lines(invoice, own + _pending_lines(account, invoice))
     subscription["latest_invoice"] = invoice["id"]
     account.emit("invoice.created", account.add(invoice))
     return invoice
@@ -192,12 +95,12 @@ def _new_invoice(account: AccountState, subscription: Json, reason: str) -> Json
 
 def _pending_lines(account: AccountState, invoice: Json) -> list[Json]:
     lines = []
-    for item in account.all("invoiceitem"):
+    for item in list(account.all("invoiceitem"))[::-1]:
         same = item["customer"] == invoice["customer"] and item["currency"] == invoice["currency"]
         if same and item["invoice"] is None:
-            item["invoice"] = invoice["id"]
+            tie(account, item, invoice)
             lines.append(line_of_item(account, item))
-    return lines[::-1]
+    return lines
 
 
 def _collect(
@@ -206,7 +109,7 @@ def _collect(
     if invoice["status"] != "open":
         return
     try:
-        invoices.pay(account, invoice, method, off_session)
+        pay(account, invoice, method, off_session)
     except StripeFailure:
         if subscription["status"] != "incomplete":
             _change(account, subscription, status="past_due")
@@ -266,7 +169,7 @@ def advance(account: AccountState, _: Json) -> None:
 def _expire(account: AccountState, subscription: Json) -> None:
     invoice = account.require("invoice", subscription["latest_invoice"])
     if invoice["status"] == "open":
-        invoices.void(account, invoice)
+        void(account, invoice)
     _change(account, subscription, status="incomplete_expired", ended_at=account.now())
 
 
@@ -288,13 +191,13 @@ def _renew(account: AccountState, subscription: Json) -> None:
     invoice = _new_invoice(account, subscription, "subscription_cycle")
     invoice["auto_advance"] = True
     if subscription["collection_method"] == "charge_automatically":
-        invoices.finalize(account, invoice)
+        finalize(account, invoice)
         _charge_period(account, subscription, invoice)
 
 
 def _charge_period(account: AccountState, subscription: Json, invoice: Json) -> None:
     try:
-        method = invoices.method_for(account, invoice)
+        method = method_for(account, invoice)
     except StripeFailure:
         _change(account, subscription, status="past_due")
         return

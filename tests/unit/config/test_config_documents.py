@@ -10,7 +10,16 @@ import pytest
 
 from stripe_billing_router.config import load_routing_file
 from stripe_billing_router.config.documents import read_document
-from tests.unit.config.config_samples import PLANTED, ROUTE, messages, refused, written
+from stripe_billing_router.config.faults import faulty
+from stripe_billing_router.models import Fault
+from tests.unit.config.config_samples import (
+    PLANTED,
+    ROUTE,
+    everything_shown,
+    messages,
+    refused,
+    written,
+)
 
 
 def _bomb(levels: int) -> str:
@@ -182,3 +191,9 @@ def test_scalars_stay_text_and_only_plain_nulls_are_none(tmp_path: Path) -> None
 def test_numbers_of_json_stay_text(tmp_path: Path) -> None:
     document = read_document(written(tmp_path, "[1, 1.50, 1e3, true, null]", "x.json"))
     assert document.data == ["1", "1.50", "1e3", True, None]
+
+
+def test_no_fault_carries_a_key_whoever_wrote_its_text() -> None:
+    error = faulty("the file", [Fault(f"a.{PLANTED}", f"is {PLANTED}")], "Correct it.")
+    assert error.faults == (("a.[redacted]", "is [redacted]"),)
+    assert PLANTED not in everything_shown(error)

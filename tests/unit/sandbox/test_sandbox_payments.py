@@ -182,6 +182,7 @@ def test_a_held_payment_is_collected_by_capture_in_part() -> None:
     captured = client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 1500})
     assert (captured.status, captured.amount_received) == ("succeeded", 1500)
     assert [charge["amount_captured"] for charge in world.effects()] == [1500]
+    assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 1500
 
 
 def test_a_held_payment_that_is_canceled_is_given_back() -> None:
