@@ -16,6 +16,7 @@ from .engine import (
     Canceller,
     Closing,
     Examiner,
+    Follower,
     Leases,
     Lookups,
     Observers,
@@ -106,14 +107,15 @@ def assemble(given: Given) -> Assembly:
     observers = Observers([LogObserver(), *given.observers])
     parts = _parts(given, store, gateway, table, keys, clock, file.recovery, observers)
     accounts, reader = parts.accounts, parts.reader
-    canceller = Canceller(store, gateway, keys, clock, accounts, reader, parts.closing)
+    follower = Follower(keys, accounts, reader, parts.closing)
+    canceller = Canceller(store, accounts, follower, parts.closing)
     return Assembly(
         settings=settings,
         table=table,
         keys=keys,
         store=store,
         gateway=gateway,
-        sequence=OperationSequence(parts),
+        sequence=OperationSequence(parts, follower),
         canceller=canceller,
         recovery=Recovery(parts, canceller, observers, file.recovery.complete_within),
         queries=Queries(table, keys, accounts, reader, parts.guards),

@@ -8,14 +8,17 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
+_REST = r"""[^\s"'<>,;)\]}]+"""
+
+# No word boundary in front: in a repr a key may follow the "n" of an escaped line break.
 _SECRET = re.compile(
-    r"""
-      \b(?:sk|rk|pk)_(?:org_)?(?:live|test)_[^\s"'<>,;)\]}]+   # API keys
-    | \b(?:sk|rk|pk)_org_[^\s"'<>,;)\]}]+                      # organisation keys
-    | \bwhsec_[^\s"'<>,;)\]}]+                                 # webhook signing secrets
-    | \bhv[sbr]\.[^\s"'<>,;)\]}]+                              # Vault tokens
-    | \b[a-z]{2,8}_[A-Za-z0-9]+_secret_[^\s"'<>,;)\]}]+        # client secrets
-    | \bBearer\s+[^\s"'<>,;)\]}]+
+    rf"""
+      (?:sk|rk|pk)_(?:org_)?(?:live|test)_{_REST}    # API keys
+    | (?:sk|rk|pk)_org_{_REST}                       # organisation keys
+    | whsec_{_REST}                                  # webhook signing secrets
+    | hv[sbr]\.{_REST}                               # Vault tokens
+    | [a-z]{{2,8}}_[A-Za-z0-9]+_secret_{_REST}       # client secrets
+    | Bearer\s+{_REST}
     """,
     re.VERBOSE,
 )

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, Protocol, TypeVar
 from .errors import InvalidRequestError, RouteConfigurationError, RouteNotFoundError
 from .models.bots import DEFAULT_DOMAIN, DEFAULT_REGION, NAME, BotId
 from .models.routes import (
+    KEY_FIELDS,
     Fault,
     OverrideKey,
     ResolvedRoute,
@@ -27,8 +28,6 @@ from .redaction import redact, shown
 
 REGION: Final = "region"
 """The override key that chooses the region of a call; no rule may use it."""
-
-KEY_FIELDS: Final = frozenset({"secret_key", "public_key", "api_key"})
 
 _RULE_NEEDS = ("business_category", "bot_name", "key", "value", "route")
 _RULE_KEYS = (*_RULE_NEEDS, "domain", "region")

@@ -5,6 +5,7 @@ from .cancelling import Canceller
 from .clock import SystemClock
 from .closing import Closing
 from .explaining import Examiner
+from .following import Follower
 from .leases import Leases
 from .lookups import Lookups
 from .observing import Observers
@@ -23,6 +24,7 @@ __all__ = [
     "Canceller",
     "Closing",
     "Examiner",
+    "Follower",
     "Leases",
     "Lookups",
     "Observers",

@@ -28,6 +28,22 @@ class Executor:
     ) -> Result:
         """Run the steps, record the outcome, and return the result or raise what it came to."""
         try:
+            return self._run(operation, verb, keys, lease, in_doubt)
+        except BillingError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it was, the payment may have been made
+            # Stripe answered in a way nobody foresaw: that must not read as "nothing happened".
+            _log.exception("operation %s was interrupted", operation.operation_id)
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise _unknown(operation, "Stripe's answer could not be read.") from None
+        except BaseException:
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise
+
+    def _run(
+        self, operation: Operation, verb: Verb, keys: Keys, lease: Lease, in_doubt: bool
+    ) -> Result:
+        try:
             operation, outcome = self._parts.runner.run(
                 operation,
                 verb.proceed,
@@ -45,14 +61,6 @@ class Executor:
             raise _unknown(operation, "Another process has taken this operation over.") from None
         except (LedgerUnavailableError, CommitAmbiguous):
             raise _unknown(operation, "The database broke off between two steps.") from None
-        except Exception:
-            # Stripe answered in a way nobody foresaw: that must not read as "nothing happened".
-            _log.exception("operation %s was interrupted", operation.operation_id)
-            self._parts.closing.leave_unknown(operation, lease.token)
-            raise _unknown(operation, "Stripe's answer could not be read.") from None
-        except BaseException:
-            self._parts.closing.leave_unknown(operation, lease.token)
-            raise
         self._learn(operation, outcome)
         closed = self._parts.closing.close(operation, outcome, verb, lease.token)
         return self._parts.closing.deliver(closed, verb, keys.public_key, first=True)
@@ -81,7 +89,7 @@ class Executor:
 
     def _learn(self, operation: Operation, outcome: Outcome) -> None:
         failure = outcome.failure
-        if failure is not None and failure.parameter == "payment_method":
+        if failure is not None:  # what was looked up may be out of date
             for step in operation.steps:
                 self._parts.lookups.forget_payment_method(str(step.params.get("payment_method")))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ..errors import (
     BillingError,
@@ -39,6 +40,17 @@ def unknown(operation_id: str, idempotency_key: str | None, why: str) -> Outcome
         money="unknown",
         idempotency_key=idempotency_key,
     )
+
+
+@contextmanager
+def doubted(operation: Operation) -> Iterator[None]:
+    """Let whatever goes wrong inside say that it is this operation, and that money may move."""
+    try:
+        yield
+    except BillingError as error:
+        if error.operation_id is None:
+            error.operation_id, error.money = operation.operation_id, "unknown"
+        raise
 
 
 def failure_of_reply(reply: Reply) -> Failure:

@@ -1,4 +1,4 @@
-"""Requests that change nothing: retried a little, never guessed."""
+"""Requests that may be sent any number of times: retried a little, never guessed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_WAIT = 10.0
 
 
 class Reader:
-    """Reads from the payment provider."""
+    """Reads from the payment provider, and sends what is safe to repeat."""
 
     def __init__(self, provider: PaymentProvider, clock: Clock) -> None:
         self._provider = provider
@@ -27,9 +27,11 @@ class Reader:
 
         Raises StripeUnavailableError or RateLimitedError where there is none.
         """
-        request = Request(
-            "get", path, params or {}, secret_key, self._provider.api_version, expects
-        )
+        version = self._provider.api_version
+        return self.ask(Request("get", path, params or {}, secret_key, version, expects))
+
+    def ask(self, request: Request) -> Reply:
+        """Return Stripe's answer to a request that may be sent any number of times."""
         for attempt in range(_ATTEMPTS):
             reply = self._provider.send(request)
             if _answered(reply):
@@ -58,7 +60,7 @@ def _unavailable(reply: Reply) -> RateLimitedError | StripeUnavailableError:
             request_id=reply.request_id,
         )
     return StripeUnavailableError(
-        f"Stripe could not be read ({reply.note or reply.status}); no payment was attempted. "
+        f"Stripe could not be read ({reply.note or reply.status}); nothing was collected by this. "
         "Check the network and https://status.stripe.com, then repeat the call.",
         http_status=reply.status,
         request_id=reply.request_id,

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..errors import BillingError, IdempotencyConflictError, OperationInProgressError
-from ..models import Operation, OperationState, Result, StepOutput
+from ..errors import IdempotencyConflictError, OperationInProgressError
+from ..models import Operation, OperationState, Result
 from ..ports import StaleLease
 from ..verbs import Verb
 from . import process
 from .executing import Executor
-from .failures import unknown
+from .failures import doubted, unknown
+from .following import WAITING, Follower
 from .leases import SENDABLE_FOR_MS
 from .parsing import Asked
 from .parts import Parts
 
 _POLL = 0.05
 _RESUMABLE = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
-_WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
 
 
 class Repeater:
     """Answers calls whose idempotency key has been used before."""
 
-    def __init__(self, parts: Parts, executor: Executor) -> None:
+    def __init__(self, parts: Parts, executor: Executor, follower: Follower) -> None:
         self._parts = parts
         self._executor = executor
+        self._follower = follower
 
     def again(self, known: Operation, asked: Asked, verb: Verb) -> Result:
         """Replay, resume or wait for an operation whose key has been used before."""
@@ -37,8 +36,8 @@ class Repeater:
                 idempotency_key=known.idempotency_key,
             )
         known = self._when_free(known)
-        if known.state in _WAITING:
-            return self._reread(known, verb)
+        if known.state in WAITING:
+            return self._read_anew(known, verb)
         if known.state in _RESUMABLE or known.state is OperationState.ABANDONED:
             return self._resume(known, asked, verb)
         return self._parts.closing.deliver(known, verb, first=False)
@@ -67,12 +66,8 @@ class Repeater:
         """Go on with the frozen steps and their keys, after every check of a first call."""
         if known.state is OperationState.ABANDONED:
             return self._send_again(known, asked, verb, in_doubt=False)
-        try:
+        with doubted(known):
             return self._send_again(known, asked, verb, in_doubt=True)
-        except BillingError as error:
-            if error.operation_id is None:
-                error.operation_id, error.money = known.operation_id, "unknown"
-            raise
 
     def _send_again(self, known: Operation, asked: Asked, verb: Verb, *, in_doubt: bool) -> Result:
         keys = self._parts.keys.keys()
@@ -93,20 +88,12 @@ class Repeater:
             return self.again(self._stored(known), asked, verb)
         return self._executor.execute(known, verb, keys, lease, in_doubt=in_doubt)
 
-    def _reread(self, known: Operation, verb: Verb) -> Result:
-        """Read once where a waiting payment stands now, and record it if it has moved on."""
-        keys = self._parts.keys.keys()
-        self._parts.accounts.check(known.bot, keys)
-        step = verb.refresh(known)
-        reply = self._parts.reader.get(step.path, keys.secret_key, step.expects, step.params)
-        if reply.status != 200:
-            return self._parts.closing.deliver(known, verb, keys.public_key, first=False)
-        outcome = verb.reread(known, StepOutput(step.name, 200, reply.body))
-        if outcome.state is not known.state:
-            closed = self._parts.closing.close(known, outcome, verb, None)
-        else:
-            closed = replace(known, outcome=outcome)
-        return self._parts.closing.deliver(closed, verb, keys.public_key, first=False)
+    def _read_anew(self, known: Operation, verb: Verb) -> Result:
+        """Read once where a waiting payment stands now."""
+        with doubted(known):
+            now = self._follower.read_anew(known, verb)
+            public_key = self._parts.keys.keys().public_key
+        return self._parts.closing.deliver(now, verb, public_key, first=False)
 
     def _stored(self, operation: Operation) -> Operation:
         found = self._parts.store.operation(operation.operation_id)

@@ -125,6 +125,7 @@ class Runner:
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)
+        keyed = step.method == "post" and not step.repeatable
         key = request_key(operation.operation_id, step.name, operation.generation)
         return Request(
             step.method,
@@ -133,7 +134,7 @@ class Runner:
             keys.secret_key,
             operation.api_version,
             step.expects,
-            key if step.method == "post" else None,
+            key if keyed else None,
         )
 
 

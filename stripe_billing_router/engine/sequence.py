@@ -19,6 +19,7 @@ from ..verbs import Plan, Verb
 from . import process
 from .executing import Executor
 from .failures import unknown
+from .following import Follower
 from .leases import Lease
 from .parsing import Asked, parse
 from .parts import Parts
@@ -28,10 +29,10 @@ from .repeating import Repeater
 class OperationSequence:
     """Runs money verbs."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, follower: Follower) -> None:
         self._parts = parts
         self._executor = Executor(parts)
-        self._repeater = Repeater(parts, self._executor)
+        self._repeater = Repeater(parts, self._executor, follower)
 
     def run(
         self,

@@ -46,7 +46,8 @@ class Step:
 
     `params` may hold `Ref`-style placeholders `{"$from": "<step>", "field": "id"}`; `path` may
     hold `{<step>}`, the id of that step's output. `expects` is the `object` Stripe answers with.
-    `optional` steps may be refused without failing the operation (they tidy up).
+    A `repeatable` step may be sent any number of times, each with a key of its own: Stripe's
+    states make it safe, and a refusal that came too early must not be replayed for ever.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Step:
     path: str
     params: Mapping[str, Any]
     expects: str
-    optional: bool = False
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

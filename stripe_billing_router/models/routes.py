@@ -80,7 +80,7 @@ _FIELD_OF_PREFIX = {prefix: field for field, prefixes in _PREFIXES.items() for p
 _STRIPE_ID = re.compile(r"[A-Za-z0-9_\-.]{1,255}", re.ASCII)
 _PREFIX = re.compile(r"[a-z]+_")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
-_KEY_FIELDS = frozenset({"secret_key", "public_key", "api_key"})
+KEY_FIELDS = frozenset({"secret_key", "public_key", "api_key"})
 
 
 def check_route(data: object, path: str = "", *, partial: bool = False) -> list[Fault]:
@@ -110,7 +110,7 @@ def clean_fields(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _unknown(name: object) -> str:
-    if isinstance(name, str) and name in _KEY_FIELDS:
+    if isinstance(name, str) and name in KEY_FIELDS:
         return f"{name} does not belong here; keys come from Vault or the environment only"
     close = difflib.get_close_matches(name, FIELDS, 1) if isinstance(name, str) else []
     hint = f"did you mean {close[0]}?" if close else f"a route has {', '.join(FIELDS)}"

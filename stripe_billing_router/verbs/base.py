@@ -146,8 +146,8 @@ class Verb(Protocol):
         """Return the request that reads the present state of an operation that waits."""
         ...
 
-    def reread(self, operation: Operation, output: StepOutput) -> Outcome:
-        """Return what an operation that waited has come to."""
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        """As `proceed`, for an operation that waited: its first output is what Stripe shows now."""
         ...
 
     def cancel(self, operation: Operation) -> Step | None:

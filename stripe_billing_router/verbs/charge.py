@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import InvalidRequestError
-from ..models import Charge, Operation, Outcome, ResolvedRoute, Result, Step, StepOutput
+from ..models import Charge, Operation, Outcome, ResolvedRoute, Result, Step
 from ..money import canonical_amount
 from . import arguments as check
 from . import invoices, payment_intents
@@ -62,11 +62,8 @@ class ChargeVerb:
             return invoices.look(waiting_id(operation))
         return payment_intents.look(waiting_id(operation))
 
-    def reread(self, operation: Operation, output: StepOutput) -> Outcome:
-        if not _by_price(operation):
-            return payment_intents.outcome(output.body, self.returns(operation))
-        failure = operation.outcome.failure if operation.outcome else None
-        return invoices.outcome(output.body, failure)
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        return invoices.revisit(operation) if _by_price(operation) else self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:
         if _by_price(operation):

@@ -14,7 +14,6 @@ from ..models import (
     ResolvedRoute,
     Result,
     Step,
-    StepOutput,
 )
 from . import arguments as check
 from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
@@ -82,12 +81,12 @@ class CheckoutVerb:
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"{_PATH}/{waiting_id(operation)}", {}, "checkout.session")
 
-    def reread(self, operation: Operation, output: StepOutput) -> Outcome:  # noqa: ARG002 - the same for all
-        return _outcome(output.body)
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:
         path = f"{_PATH}/{waiting_id(operation)}/expire"
-        return Step("cancel", "post", path, {}, "checkout.session")
+        return Step("cancel", "post", path, {}, "checkout.session", repeatable=True)
 
     def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
         return True

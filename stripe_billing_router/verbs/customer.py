@@ -14,7 +14,6 @@ from ..models import (
     ResolvedRoute,
     Result,
     Step,
-    StepOutput,
 )
 from ..redaction import shown
 from . import arguments as check
@@ -67,8 +66,8 @@ class CustomerVerb:
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"/v1/customers/{waiting_id(operation)}", {}, "customer")
 
-    def reread(self, operation: Operation, output: StepOutput) -> Outcome:  # noqa: ARG002 - the same for all
-        return _outcome(output.body)
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - never waits
         return None

@@ -36,7 +36,7 @@ _ACTION_NEEDED = frozenset({"authentication_required", "invoice_payment_intent_r
 
 _DELETE_ITEM = Step("delete_item", "delete", "/v1/invoiceitems/{item}", {}, "invoiceitem")
 _DELETE_DRAFT = Step("delete_draft", "delete", _PATH + "/{invoice}", {}, "invoice")
-_VOID = Step("void", "post", _PATH + "/{invoice}/void", {}, "invoice")
+_VOID = Step("void", "post", _PATH + "/{invoice}/void", {}, "invoice", repeatable=True)
 _TIDY_UP = {
     _ITEM: (_DELETE_DRAFT,),
     _FINALIZE: (_DELETE_ITEM, _DELETE_DRAFT),
@@ -187,8 +187,14 @@ def _draft(operation: Operation) -> Mapping[str, Any]:
     return {} if created is None else created.body
 
 
+def revisit(operation: Operation) -> Outcome:
+    """Return what an open invoice has come to, its customer having been asked to act."""
+    asked = operation.outcome.failure if operation.outcome is not None else None
+    return outcome(operation.outputs[0].body, asked)
+
+
 def cancel(invoice_id: str) -> Step:
-    return Step("void", "post", f"{_PATH}/{invoice_id}/void", {}, "invoice")
+    return Step("void", "post", f"{_PATH}/{invoice_id}/void", {}, "invoice", repeatable=True)
 
 
 def look(invoice_id: str) -> Step:

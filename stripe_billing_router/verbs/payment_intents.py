@@ -155,7 +155,8 @@ def _after_decline(
 
 
 def cancel(payment_id: str) -> Step:
-    return Step(_CANCEL, "post", f"{_PATH}/{payment_id}/cancel", {}, "payment_intent")
+    path = f"{_PATH}/{payment_id}/cancel"
+    return Step(_CANCEL, "post", path, {}, "payment_intent", repeatable=True)
 
 
 def look(payment_id: str) -> Step:

@@ -16,7 +16,6 @@ from ..models import (
     ResolvedRoute,
     Result,
     Step,
-    StepOutput,
 )
 from ..money import canonical_amount, to_minor
 from ..redaction import shown
@@ -96,12 +95,12 @@ class RefundVerb:
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"/v1/refunds/{waiting_id(operation)}", {}, "refund")
 
-    def reread(self, operation: Operation, output: StepOutput) -> Outcome:  # noqa: ARG002 - the same for all
-        return _outcome(output.body)
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:
         path = f"/v1/refunds/{waiting_id(operation)}/cancel"
-        return Step("cancel", "post", path, {}, "refund")
+        return Step("cancel", "post", path, {}, "refund", repeatable=True)
 
     def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
         return True

@@ -14,7 +14,6 @@ from ..models import (
     ResolvedRoute,
     Result,
     Step,
-    StepOutput,
     Subscription,
 )
 from . import arguments as check
@@ -96,8 +95,8 @@ class SubscriptionVerb:
         path = f"{_PATH}/{waiting_id(operation)}"
         return Step("look", "get", path, {"expand": _EXPAND}, "subscription")
 
-    def reread(self, operation: Operation, output: StepOutput) -> Outcome:  # noqa: ARG002 - the same for all
-        return _outcome(output.body)
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        return self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:
         return Step("cancel", "delete", f"{_PATH}/{waiting_id(operation)}", {}, "subscription")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..failures import invalid, missing_param
+from ..failures import invalid, missing_param, refused
 from ..family import Call, Family, Route
 from ..paging import listing, page
 from ..rules import invoice_collection as collection
@@ -90,16 +90,18 @@ def _include_pending(account: AccountState, invoice: Json) -> None:
 
 
 def refresh_lines(account: AccountState, invoice: Json) -> None:
-    """Let a draft list the items that are tied to it, in the order in which they came."""
-    kept = {_item_of(line): line for line in invoice["lines"]["data"]}
+    """Let a draft list the items that are tied to it, after the lines of its subscription."""
+    old = invoice["lines"]["data"]
+    kept = {_item_of(line): line["id"] for line in old}
     fresh = [line_of_item(account, item) for item in tied_to(account, invoice)]
     for line in fresh:
-        line["id"] = kept.get(_item_of(line), line)["id"]
-    set_lines(invoice, fresh)
+        line["id"] = kept.get(_item_of(line), line["id"])
+    set_lines(invoice, [line for line in old if _item_of(line) is None] + fresh)
 
 
-def _item_of(line: Json) -> str:
-    return str(line["parent"]["invoice_item_details"]["invoice_item"])
+def _item_of(line: Json) -> str | None:
+    details = line["parent"]["invoice_item_details"]
+    return details["invoice_item"] if details else None
 
 
 def update(call: Call) -> Json:
@@ -117,6 +119,8 @@ def delete(call: Call) -> Json:
     """Delete a draft; its items become pending again."""
     invoice = call.account.require(_KIND, call.ids["id"])
     rules.in_state(invoice, ("draft",), "delete")
+    if invoice["parent"]:
+        raise refused("The invoice of a subscription cannot be deleted: finalize and void it.")
     for item in tied_to(call.account, invoice):
         item["invoice"] = None
     call.account.remove(invoice)

@@ -170,6 +170,10 @@ class Bench:
         """Nothing was written and nothing was sent."""
         return not self.operations() and not self.world.requests
 
+    def stored(self) -> bytes:
+        """Every byte of the ledger's files, the write-ahead log's among them."""
+        return b"".join(f.read_bytes() for f in self.folder.glob(f"{self.database.name}*"))
+
     def states(self) -> list[str]:
         return [row["state"] for row in self.operations()]
 

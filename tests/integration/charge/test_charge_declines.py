@@ -62,7 +62,7 @@ def test_a_decline_exposes_no_client_secret(bench: Bench) -> None:
         router.charge(BOT, 5)
     assert "_secret_" not in everything_in(told.value)
     assert not hasattr(told.value, "client_secret")
-    assert b"_secret_" not in bench.database.read_bytes()
+    assert b"_secret_" not in bench.stored()
 
 
 def test_an_equal_keyless_charge_may_follow_a_decline(bench: Bench) -> None:
@@ -114,7 +114,7 @@ def test_authentication_required_tells_a_front_end_what_it_needs(bench: Bench) -
     assert (error.money, error.status) == ("not_moved", payment["status"])
     assert str(error.client_secret) not in f"{error} {error!r}"
     assert bench.states() == ["requires_action"]
-    assert b"_secret_" not in bench.database.read_bytes()
+    assert b"_secret_" not in bench.stored()
 
 
 def test_without_any_payment_method_the_customer_has_to_act(bench: Bench) -> None:

@@ -1,0 +1,74 @@
+"""Following an operation that waits: where does it stand now, and can it be ended?
+
+Its requests may be sent any number of times (Stripe's own states make them safe), so no lease is
+needed; what they find is recorded by compare-and-set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..models import Operation, OperationState, Step, StepOutput
+from ..ports import KeyProvider, Keys, Request
+from ..verbs import Verb
+from .accounts import AccountCheck
+from .closing import Closing
+from .reads import Reader
+
+WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
+
+
+class Follower:
+    """Reads waiting operations anew, and ends them."""
+
+    def __init__(
+        self, keys: KeyProvider, accounts: AccountCheck, reader: Reader, closing: Closing
+    ) -> None:
+        self._keys = keys
+        self._accounts = accounts
+        self._reader = reader
+        self._closing = closing
+
+    def read_anew(self, operation: Operation, verb: Verb) -> Operation:
+        """Return the operation as Stripe shows it now, recorded if it has moved on."""
+        keys = self._checked_keys(operation)
+        read = self._sent(operation, verb.refresh(operation), keys)
+        return self._moved_on(operation, verb, keys, read) if read.ok else operation
+
+    def end(self, operation: Operation, verb: Verb) -> Operation:
+        """Return the operation ended, or as what overtook the attempt to end it."""
+        keys = self._checked_keys(operation)
+        step = verb.cancel(operation)
+        ended = None if step is None else self._sent(operation, step, keys)
+        if ended is None or not ended.ok:
+            ended = self._sent(operation, verb.refresh(operation), keys)
+        return self._moved_on(operation, verb, keys, ended) if ended.ok else operation
+
+    def _checked_keys(self, operation: Operation) -> Keys:
+        keys = self._keys.keys()
+        self._accounts.check(operation.bot, keys)
+        return keys
+
+    def _moved_on(
+        self, operation: Operation, verb: Verb, keys: Keys, read: StepOutput
+    ) -> Operation:
+        """Let the verb judge what was read; a late decline has to be made unpayable first."""
+        seen = replace(operation, outputs=(replace(read, step=operation.steps[0].name),))
+        while isinstance(judged := verb.revisit(seen), Step):
+            seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
+        if judged.state is operation.state:
+            return replace(operation, outcome=judged)
+        known = replace(operation, outputs=(*operation.outputs, *seen.outputs))
+        return self._closing.close(known, judged, verb, None)
+
+    def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
+        request = Request(
+            step.method,
+            step.path,
+            step.params,
+            keys.secret_key,
+            operation.api_version,
+            step.expects,
+        )
+        reply = self._reader.ask(request)
+        return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
