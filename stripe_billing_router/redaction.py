@@ -44,9 +44,11 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def without_secrets(data: Any) -> Any:
-    """Return a copy of JSON-like `data` less every secret field, at any depth."""
+    """Return a copy of JSON-like `data` less its secrets: fields, and what stands in texts."""
     if isinstance(data, Mapping):
         return {k: without_secrets(v) for k, v in data.items() if k not in _SECRET_FIELDS}
     if isinstance(data, list | tuple):
         return [without_secrets(item) for item in data]
+    if isinstance(data, str) and ("_secret_" in data or "_live_" in data):
+        return redact(data)
     return data

@@ -22,7 +22,7 @@ from ..redaction import without_secrets
 from ..verbs import Verb
 from .failures import error_of
 from .observing import Observers
-from .reactions import Reactions
+from .reactions import Reactions, mismatch_error
 
 
 class Closing:
@@ -109,8 +109,11 @@ class Closing:
         outcome = operation.outcome
         if outcome is None:
             raise error_of(operation)
-        if first and _foreign(outcome):
-            self._reactions.mismatch(_misdirected(operation, outcome), money="moved")
+        if _foreign(outcome):
+            found = _misdirected(operation, outcome)
+            if first:
+                self._reactions.mismatch(found, money="moved")
+            raise mismatch_error(found, money="moved")
         if _is_error(operation, outcome, verb):
             raise error_of(operation, public_key)
         return _result(operation, outcome, verb)

@@ -54,7 +54,6 @@ class Leases:
         states: frozenset[OperationState],
         *,
         by_force: bool = False,
-        reopen: bool = False,
         to_send: bool = True,
     ) -> Lease:
         """Take over an operation.
@@ -71,9 +70,8 @@ class Leases:
                 lease.token,
                 self.milliseconds,
                 process.me(),
-                None if reopen or not to_send else SENDABLE_FOR_MS,
+                SENDABLE_FOR_MS if to_send else None,
                 by_force,
-                reopen,
             )
         )
         return lease

@@ -29,18 +29,23 @@ class Reactions:
         """React to a failed check of key, account or destination; then AccountMismatchError."""
         for reaction in self._reactions:
             self._run(reaction, discrepancy)
-        raise AccountMismatchError(
-            f"{discrepancy.bot or 'The router'}: {WHAT[discrepancy.kind]}. Stop the bot, find out "
-            "who changed the key or the route, and correct it; nothing goes to another account.",
-            operation_id=discrepancy.operation_id,
-            money=money,
-            bot_id=str(discrepancy.bot) if discrepancy.bot else None,
-            account_id=discrepancy.account_id,
-            expected_account_id=discrepancy.expected_account_id,
-        )
+        raise mismatch_error(discrepancy, money)
 
     def _run(self, reaction: Reaction, discrepancy: Discrepancy) -> None:
         try:
             reaction.react(discrepancy)
         except Exception:  # noqa: BLE001 - a failing consequence must not stop the next one
             _log.exception("a reaction to a discrepancy failed: %s", type(reaction).__name__)
+
+
+def mismatch_error(discrepancy: Discrepancy, money: Money) -> AccountMismatchError:
+    """Return the error of a discrepancy, without its consequences."""
+    return AccountMismatchError(
+        f"{discrepancy.bot or 'The router'}: {WHAT[discrepancy.kind]}. Stop the bot, find out "
+        "who changed the key or the route, and correct it; nothing goes to another account.",
+        operation_id=discrepancy.operation_id,
+        money=money,
+        bot_id=str(discrepancy.bot) if discrepancy.bot else None,
+        account_id=discrepancy.account_id,
+        expected_account_id=discrepancy.expected_account_id,
+    )

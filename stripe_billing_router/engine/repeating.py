@@ -26,8 +26,11 @@ class Repeater:
         self._executor = executor
         self._follower = follower
 
-    def again(self, known: Operation, asked: Asked, verb: Verb) -> Result:
-        """Replay, resume or wait for an operation whose key has been used before."""
+    def when_free(self, known: Operation, asked: Asked) -> Operation:
+        """Return the operation once nobody is working on it.
+
+        IdempotencyConflictError if it was another call; OperationInProgressError if it takes long.
+        """
         if known.input_hash != asked.input_hash:
             raise IdempotencyConflictError(
                 f"The idempotency_key was used by {known.bot} for another {known.verb} call. Use a "
@@ -35,11 +38,14 @@ class Repeater:
                 operation_id=known.operation_id,
                 idempotency_key=known.idempotency_key,
             )
-        known = self._when_free(known)
+        return self._when_free(known)
+
+    def answer(self, known: Operation, verb: Verb) -> Result | None:
+        """Replay, read anew or resume; None if another has taken it up meanwhile."""
         if known.state in WAITING:
             return self._read_anew(known, verb)
-        if known.state in _RESUMABLE or known.state is OperationState.ABANDONED:
-            return self._resume(known, asked, verb)
+        if known.state in _RESUMABLE:
+            return self._resume(known, verb)
         return self._parts.closing.deliver(known, verb, first=False)
 
     def _when_free(self, known: Operation) -> Operation:
@@ -55,38 +61,32 @@ class Repeater:
                     idempotency_key=known.idempotency_key,
                 )
             self._parts.clock.sleep(_POLL)
-            known = self._stored(known)
+            known = self._parts.store.operation(known.operation_id) or known
         return known
 
     def _held(self, known: Operation) -> bool:
         expired = known.lease_until_ms <= self._parts.store.now_ms()
         return not expired and not process.provably_dead(known.lease_owner)
 
-    def _resume(self, known: Operation, asked: Asked, verb: Verb) -> Result:
+    def _resume(self, known: Operation, verb: Verb) -> Result | None:
         """Go on with the frozen steps and their keys, after every check of a first call."""
-        if known.state is OperationState.ABANDONED:
-            return self._send_again(known, asked, verb, in_doubt=False)
         with doubted(known):
-            return self._send_again(known, asked, verb, in_doubt=True)
-
-    def _send_again(self, known: Operation, asked: Asked, verb: Verb, *, in_doubt: bool) -> Result:
-        keys = self._parts.keys.keys()
-        self._executor.recheck(known, keys)
-        if in_doubt and self._parts.age_ms(known, keys) > SENDABLE_FOR_MS:
-            raise unknown(
-                known.operation_id, known.idempotency_key, "It is too old to be sent again."
-            )
-        try:
-            lease = self._parts.leases.take(
-                known.operation_id,
-                known.lease_token,
-                frozenset({known.state}),
-                by_force=process.provably_dead(known.lease_owner),
-                reopen=not in_doubt,
-            )
-        except StaleLease:
-            return self.again(self._stored(known), asked, verb)
-        return self._executor.execute(known, verb, keys, lease, in_doubt=in_doubt)
+            keys = self._parts.keys.keys()
+            self._executor.recheck(known, keys)
+            if self._parts.age_ms(known, keys) > SENDABLE_FOR_MS:
+                raise unknown(
+                    known.operation_id, known.idempotency_key, "It is too old to be sent again."
+                )
+            try:
+                lease = self._parts.leases.take(
+                    known.operation_id,
+                    known.lease_token,
+                    frozenset({known.state}),
+                    by_force=process.provably_dead(known.lease_owner),
+                )
+            except StaleLease:
+                return None
+            return self._executor.execute(known, verb, keys, lease, in_doubt=True)
 
     def _read_anew(self, known: Operation, verb: Verb) -> Result:
         """Read once where a waiting payment stands now."""
@@ -94,7 +94,3 @@ class Repeater:
             now = self._follower.read_anew(known, verb)
             public_key = self._parts.keys.keys().public_key
         return self._parts.closing.deliver(now, verb, public_key, first=False)
-
-    def _stored(self, operation: Operation) -> Operation:
-        found = self._parts.store.operation(operation.operation_id)
-        return operation if found is None else found

@@ -8,13 +8,22 @@ entry in one durable commit; then observers; then the result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..fingerprint import key_fingerprint
 from ..idempotency import effect_hash
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import OpenOperation, Operation, OperationState, ResolvedRoute, Result, Write
-from ..ports import CommitAmbiguous, DuplicateOperation, Intent, Keys, TwinInDoubt
+from ..models import (
+    OpenOperation,
+    Operation,
+    OperationState,
+    ReopenOperation,
+    ResolvedRoute,
+    Result,
+    Write,
+)
+from ..ports import CommitAmbiguous, DuplicateOperation, Intent, Keys, StaleLease, TwinInDoubt
 from ..verbs import Plan, Verb
 from . import process
 from .executing import Executor
@@ -56,13 +65,25 @@ class OperationSequence:
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
-        if asked.idempotency_key is not None:
-            known = self._parts.store.operation(asked.operation_id)
-            if known is not None:
-                return self._repeater.again(known, asked, verb)
-        return self._first(asked, verb)
+        done = None
+        while done is None:
+            keyed = asked.idempotency_key is not None
+            known = self._parts.store.operation(asked.operation_id) if keyed else None
+            if known is None:
+                done = self._first(asked, verb, None)
+            else:
+                done = self._again(known, asked, verb)
+        return done
 
-    def _first(self, asked: Asked, verb: Verb) -> Result:
+    def _again(self, known: Operation, asked: Asked, verb: Verb) -> Result | None:
+        """Answer a call whose key has been used before; None if the answer has just changed."""
+        free = self._repeater.when_free(known, asked)
+        if free.state is OperationState.ABANDONED:
+            return self._first(asked, verb, free)
+        return self._repeater.answer(free, verb)
+
+    def _first(self, asked: Asked, verb: Verb, abandoned: Operation | None) -> Result | None:
+        """Execute a call that has had no effect yet; None if its key has just been used."""
         bot = asked.call.bot
         for guard in self._parts.guards:
             guard.check_bot(bot)
@@ -74,9 +95,9 @@ class OperationSequence:
         writes = [w for g in self._parts.guards for w in g.check_intent(_intent(operation, route))]
         lease = self._parts.leases.new(operation.operation_id)
         try:
-            self._open(operation, lease, writes)
-        except DuplicateOperation:
-            return self._repeater.again(self._stored(operation), asked, verb)
+            operation = self._open(operation, abandoned, lease, writes)
+        except (DuplicateOperation, StaleLease):
+            return None
         return self._executor.execute(operation, verb, keys, lease, in_doubt=False)
 
     def _operation(self, asked: Asked, route: ResolvedRoute, plan: Plan, keys: Keys) -> Operation:
@@ -101,11 +122,19 @@ class OperationSequence:
             arguments=asked.call.arguments,
         )
 
-    def _open(self, operation: Operation, lease: Lease, writes: Sequence[Write]) -> None:
+    def _open(
+        self,
+        operation: Operation,
+        abandoned: Operation | None,
+        lease: Lease,
+        writes: Sequence[Write],
+    ) -> Operation:
         """Make the intent durable. Only then may Stripe hear of it."""
-        opening = OpenOperation(
-            operation, lease.token, self._parts.leases.milliseconds, process.me()
-        )
+        held = (lease.token, self._parts.leases.milliseconds, process.me())
+        opening: Write = OpenOperation(operation, *held)
+        if abandoned is not None:
+            operation = replace(operation, generation=abandoned.generation)
+            opening = ReopenOperation(operation, *held)
         try:
             self._parts.store.commit(*writes, opening)
         except TwinInDoubt as twin:
@@ -118,10 +147,7 @@ class OperationSequence:
                 operation.idempotency_key,
                 "The database broke off while the intent was written.",
             ) from None
-
-    def _stored(self, operation: Operation) -> Operation:
-        found = self._parts.store.operation(operation.operation_id)
-        return operation if found is None else found
+        return operation
 
 
 def _intent(operation: Operation, route: ResolvedRoute) -> Intent:

@@ -29,6 +29,7 @@ from .writes import (
     CloseOperation,
     OpenOperation,
     RecordOutputs,
+    ReopenOperation,
     TakeLease,
     Write,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "RecordOutputs",
     "RecoveryReport",
     "Refund",
+    "ReopenOperation",
     "ResolvedRoute",
     "Result",
     "Route",

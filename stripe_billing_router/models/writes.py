@@ -19,12 +19,25 @@ class OpenOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class ReopenOperation:
+    """Start an abandoned operation afresh with a new plan; fails if it is not abandoned (any more).
+
+    Its request keys stay the same unless they were used up.
+    """
+
+    operation: Operation
+    lease_token: str
+    lease_ms: int
+    lease_owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakeLease:
     """Take over an operation whose lease has run out, or renew one's own.
 
     Fails unless the row still holds `previous_token`, is in one of `states`, was started less
     than `max_age_ms` ago, and its lease has expired (`by_force` skips that last condition: the
-    holder's own renewal, or a dead holder). The row becomes `pending`; `reopen` restarts its age.
+    holder's own renewal, or a dead holder). The row becomes `pending`.
     """
 
     operation_id: str
@@ -35,7 +48,6 @@ class TakeLease:
     lease_owner: str
     max_age_ms: int | None
     by_force: bool = False
-    reopen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +83,4 @@ class AppendEntry:
     entry: EntryDraft
 
 
-Write = OpenOperation | TakeLease | RecordOutputs | CloseOperation | AppendEntry
+Write = OpenOperation | ReopenOperation | TakeLease | RecordOutputs | CloseOperation | AppendEntry

@@ -16,11 +16,18 @@ from ..models import (
     Operation,
     OperationState,
     RecordOutputs,
+    ReopenOperation,
     TakeLease,
 )
 from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
 from .codec import operation_of, operation_row, outcome_json, outputs_json
 from .schema import operations as table
+
+_PLANNED = (
+    "region effect_hash steps api_version account_id key_fingerprint amount_minor currency "
+    "customer_id user_email arguments"
+).split()
+"""What a new plan may change."""
 
 _IN_DOUBT = (OperationState.UNKNOWN, OperationState.REQUIRES_ACTION)
 
@@ -64,6 +71,23 @@ def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_dead: 
             raise TwinInDoubt(twin.operation_id)
 
 
+def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int) -> None:
+    """Give an abandoned operation a new plan and a lease; StaleLease if it is not abandoned."""
+    row = operation_row(write.operation)
+    changes = {
+        **{name: row[name] for name in _PLANNED},
+        "state": OperationState.PENDING,
+        "started_ms": now_ms,
+        "lease_token": write.lease_token,
+        "lease_until_ms": now_ms + write.lease_ms,
+        "lease_owner": write.lease_owner,
+        "outputs": "[]",
+        "outcome": None,
+    }
+    abandoned = [_holds(None), table.c.state == OperationState.ABANDONED]
+    _change(connection, write.operation.operation_id, abandoned, changes, now_ms)
+
+
 def take_lease(connection: Connection, write: TakeLease, now_ms: int) -> None:
     """Give the operation to a new holder; StaleLease if it is not to be had."""
     conditions = [_holds(write.previous_token), table.c.state.in_(write.states)]
@@ -76,7 +100,6 @@ def take_lease(connection: Connection, write: TakeLease, now_ms: int) -> None:
         "lease_token": write.lease_token,
         "lease_until_ms": now_ms + write.lease_ms,
         "lease_owner": write.lease_owner,
-        **({"started_ms": now_ms} if write.reopen else {}),
     }
     _change(connection, write.operation_id, conditions, changes, now_ms)
 

@@ -15,6 +15,7 @@ from ..models import (
     Operation,
     OperationState,
     RecordOutputs,
+    ReopenOperation,
     TakeLease,
     Write,
 )
@@ -113,6 +114,8 @@ class SqlStore:
         match write:
             case OpenOperation():
                 operations.open_operation(connection, write, now_ms, self._is_dead)
+            case ReopenOperation():
+                operations.reopen_operation(connection, write, now_ms)
             case TakeLease():
                 operations.take_lease(connection, write, now_ms)
             case RecordOutputs():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -76,10 +75,7 @@ def stripe_id(value: Any, where: str, prefixes: tuple[str, ...]) -> str | None:
     if value is None:
         return None
     found = text(value, where, 255)
-    if (
-        not found.startswith(prefixes)
-        or not found.replace("-", "_").replace(".", "_").isidentifier()
-    ):
+    if not found.startswith(prefixes) or not _STRIPE_ID.fullmatch(found):
         raise invalid(where, f"is {shown(found)}; pass an id that starts with {prefixes[0]!r}")
     return found
 
@@ -155,7 +151,7 @@ def _refuse_unknown(given: Mapping[str, Any], step_type: str, allowed: list[str]
     for path, close in unknown_names(step_type, given):
         near = difflib.get_close_matches(path, allowed, 1) if "." not in path else [close]
         guess = near[0] if near and near[0] else None
-        hint = f"did you mean {guess!r}?" if guess else "see Stripe's reference of the request"
+        hint = f"did you mean {guess!r}?" if guess else "see Stripe's reference of the request."
         raise InvalidRequestError(
             f"{shown(path)} is not a parameter; {hint}", parameter=redact(path), suggestion=guess
         )
@@ -184,7 +180,8 @@ def _number(value: int | float | Decimal, where: str) -> Any:
         if value.bit_length() > 63:
             raise invalid(where, "is too large a number; pass a smaller one")
         return int(value)
-    if not math.isfinite(value) or (value and abs(Decimal(value).adjusted()) > 40):
+    exact = Decimal(value)
+    if not exact.is_finite() or (exact and abs(exact.adjusted()) > 40):
         raise invalid(where, "is not a finite number of sensible size; pass one that is")
     return repr(float(value)) if isinstance(value, float) else format(value, "f")
 

@@ -88,9 +88,13 @@ def proceed(operation: Operation, on_session: bool) -> Step | Outcome:
 def _after_success(
     operation: Operation, payment: Mapping[str, Any], on_session: bool
 ) -> Step | Outcome:
-    """A payment intent that was found, not answered, may tell of its decline only here."""
+    """A payment intent that was found, not answered, may tell of its decline only here.
+
+    While a customer is at it, a failed attempt is not the end: they may use another card.
+    """
     error = payment.get("last_payment_error")
-    if not isinstance(error, Mapping) or payment.get("status") != "requires_payment_method":
+    theirs = on_session or operation.state is OperationState.REQUIRES_ACTION
+    if theirs or error is None or payment.get("status") != "requires_payment_method":
         return outcome(payment, on_session)
     told = StepOutput(CREATE, 402, {"error": error})
     if error.get("code") == _AUTHENTICATION:
@@ -151,6 +155,8 @@ def _after_decline(
     looked = output_of(operation, _LOOK)
     if looked is None:
         return look(payment_id)
+    if looked.ok and looked.body.get("status") == "canceled":
+        return _read(looked.body, OperationState.FAILED, failure)
     return outcome(looked.body, on_session=False) if looked.ok else refused(looked)
 
 

@@ -29,6 +29,7 @@ _PLAIN = (
 _ONLY_WITH_CONFIRM = ("error_on_requires_action", "mandate", "mandate_data", "off_session")
 _OTHER_ACCOUNTS = ("application_fee_amount", "on_behalf_of", "transfer_data")
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+_OF_THE_INVOICE = frozenset({"amount", "capture_method", "currency", "customer"})
 _ALWAYS_CHANGEABLE = frozenset({"description", "metadata", "receipt_email", "shipping", "expand"})
 
 
@@ -157,6 +158,8 @@ def update(call: Call) -> Json:
     intent = call.account.require(_KIND, call.ids["id"])
     if set(call.params) - _ALWAYS_CHANGEABLE:
         _in_state(intent, "update", _CONFIRMABLE)
+    if intent["id"] in call.account.invoice_payment_of and _OF_THE_INVOICE & set(call.params):
+        raise _state_error(intent, "What an invoice asks for cannot change on its PaymentIntent.")
     changes = _changes(call, intent)
     before = {name: intent[name] for name in changes}
     intent.update(changes)

@@ -204,6 +204,7 @@ FAMILY = Family(
     reactions={
         "customer.deleted": rules.cancel_all_of,
         "invoice.paid": rules.paid,
+        "payment_intent.processing": rules.being_paid,
         "tick": rules.advance,
     },
 )

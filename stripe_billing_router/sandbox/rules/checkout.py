@@ -15,6 +15,7 @@ from .subscription_objects import new_subscription
 from .subscriptions import start
 
 _OPEN_FOR = DAY
+_PAYABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 def new_session(account: AccountState, mode: str, items: list[Json], **fields: Any) -> Json:
@@ -132,7 +133,8 @@ def _pay(account: AccountState, session: Json, method: Json) -> None:
     if not session["amount_total"]:
         return
     intent = _intent(account, session)
-    attempt(account, intent, method, Manner())
+    if intent["status"] in _PAYABLE:
+        attempt(account, intent, method, Manner())
     if intent["status"] == "requires_action":
         succeed(account, intent, method)
     session["payment_status"] = "unpaid" if intent["status"] == "processing" else "paid"
@@ -140,8 +142,9 @@ def _pay(account: AccountState, session: Json, method: Json) -> None:
 
 
 def _intent(account: AccountState, session: Json) -> Json:
-    if session["payment_intent"]:
-        return account.require("payment_intent", session["payment_intent"])
+    earlier = account.find("payment_intent", session["payment_intent"] or "")
+    if earlier and earlier["status"] != "canceled":
+        return earlier
     asked = account.notes[session["id"]]["payment_intent_data"]
     amount, currency = session["amount_total"], session["currency"]
     intent = new_intent(account, amount, currency, session["customer"])

@@ -113,9 +113,6 @@ def _collect(
     except StripeFailure:
         if subscription["status"] != "incomplete":
             _change(account, subscription, status="past_due")
-        return
-    if invoice["status"] == "open":
-        _activate(account, subscription)
 
 
 def _activate(account: AccountState, subscription: Json) -> None:
@@ -129,8 +126,16 @@ def _change(account: AccountState, subscription: Json, **changes: Any) -> None:
     account.emit("customer.subscription.updated", subscription, before)
 
 
+def being_paid(account: AccountState, intent: Json) -> None:
+    """A bank has begun to pay: that is enough for a subscription to be active."""
+    payment_id = account.invoice_payment_of.get(intent["id"])
+    if payment_id:
+        payment = account.require("invoice_payment", payment_id)
+        paid(account, account.require("invoice", payment["invoice"]))
+
+
 def paid(account: AccountState, invoice: Json) -> None:
-    """An invoice was paid: its subscription, if it waited for that, is active."""
+    """An invoice is paid: its subscription, if it waited for that, is active."""
     details = (invoice["parent"] or {}).get("subscription_details")
     subscription = account.find("subscription", details["subscription"]) if details else None
     if subscription and subscription["latest_invoice"] == invoice["id"]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stripe_billing_router.config import load_routing_file
@@ -24,7 +23,10 @@ words = st.sampled_from(
     "secret_key currency".split()
 )
 planted = st.sampled_from(
-    [PLANTED, f"{PLANTED} ", f"prefix {PLANTED}", f"a:{PLANTED}", f"[{PLANTED}]", f"{PLANTED}\n"]
+    [
+        *(PLANTED, f"{PLANTED} ", f"prefix {PLANTED}", f"a:{PLANTED}", f"[{PLANTED}]"),
+        *(f"{PLANTED}\n", f"\n{PLANTED}", f"x{PLANTED}", f"0{PLANTED}", f"price_{PLANTED}"),
+    ]
 )
 leaves = st.one_of(
     planted, words, st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)
@@ -40,7 +42,7 @@ pieces = st.sampled_from(
     [
         *(piece.encode() for piece in _PIECES),
         *(b" ", b"\n", b"\n  ", b": ", b"- ", b"\t", b"\xff", b"\x00", b"\xef\xbb\xbf"),
-        f"-{PLANTED} ".encode(),
+        PLANTED.encode(),
     ]
 )
 
@@ -61,11 +63,9 @@ def _loads_or_says_why(path: Path) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(content=st.one_of(st.binary(max_size=200), st.lists(pieces, max_size=40).map(b"".join)))
-@example(content=b"a: !<-" + PLANTED.encode() + b"%ff> b")
+@example(content=b"a: !<" + PLANTED.encode() + b"%ff> b")
 @example(content=PLANTED.encode())
 def test_any_bytes_at_all(folder: Path, content: bytes) -> None:
-    # `redact` knows a key by the word boundary before it, which a repr of "\n" takes away.
-    assume(not re.search(rb"[^-]" + PLANTED.encode(), content))
     for name in ("f.yaml", "f.json"):
         _loads_or_says_why(written(folder, content, name))
 
@@ -101,7 +101,9 @@ _WHERE_KEYS_BELONG: list[tuple[tuple[Any, ...], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("planting", [PLANTED, [PLANTED], {PLANTED: PLANTED}, f"\n {PLANTED}"])
+@pytest.mark.parametrize(
+    "planting", [PLANTED, [PLANTED], {PLANTED: PLANTED}, f"\n {PLANTED}", f"x\n{PLANTED}"]
+)
 @pytest.mark.parametrize("place", list(_places(_faultless()))[1:], ids=str)
 def test_a_key_planted_anywhere_is_refused_and_never_shown(
     tmp_path: Path, place: tuple[Any, ...], planting: Any
