@@ -15,6 +15,7 @@ from .models import (
     CheckoutSession,
     Customer,
     Explanation,
+    OverrideKey,
     RecoveryReport,
     Refund,
     Result,
@@ -275,6 +276,11 @@ class BillingRouter:
     def routes(self) -> Mapping[RouteKey, Route]:
         """A live, read-only view of the routes in force."""
         return self._parts.table.routes
+
+    @property
+    def overrides(self) -> Mapping[OverrideKey, Mapping[str, str]]:
+        """A live, read-only view of the override rules in force."""
+        return self._parts.table.overrides
 
     @property
     def ledger(self) -> StripeLedger:

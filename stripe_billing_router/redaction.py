@@ -8,16 +8,18 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
-_REST = r"""[^\s"'<>,;)\]}]+"""
+_REST = r"""(?:[^\s"'<>,;)\]}]+)"""
 
-# No word boundary in front: in a repr a key may follow the "n" of an escaped line break.
+# A long key is one wherever it stands: in a repr it may follow the "n" of an escaped line break.
+# A short one has to stand alone, or honest names such as "desk_live_chat" would be refused.
 _SECRET = re.compile(
     rf"""
-      (?:sk|rk|pk)_(?:org_)?(?:live|test)_{_REST}    # API keys
-    | (?:sk|rk|pk)_org_{_REST}                       # organisation keys
-    | whsec_{_REST}                                  # webhook signing secrets
-    | hv[sbr]\.{_REST}                               # Vault tokens
-    | [a-z]{{2,8}}_[A-Za-z0-9]+_secret_{_REST}       # client secrets
+      (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{{10,}}{_REST}?   # API keys
+    | (?<![A-Za-z])(?:sk|rk|pk)_(?:live|test|org)_{_REST}
+    | (?:sk|rk|pk)_org_(?:live|test)_{_REST}                  # organisation keys
+    | whsec_{_REST}                                           # webhook signing secrets
+    | hv[sbr]\.{_REST}                                        # Vault tokens
+    | [a-z]{{2,8}}_[A-Za-z0-9]+_secret_{_REST}                # client secrets
     | Bearer\s+{_REST}
     """,
     re.VERBOSE,

@@ -75,6 +75,11 @@ class RoutingTable:
         """A live, read-only view; may be iterated while others register."""
         return self._routes
 
+    @property
+    def overrides(self) -> Mapping[OverrideKey, Mapping[str, str]]:
+        """Every override rule in force, live and read-only, safe to iterate."""
+        return self._overrides
+
     def resolve(self, bot: BotId, overrides: Mapping[str, str] | None = None) -> ResolvedRoute:
         """Return the route of one call, in time that does not depend on the table's size.
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from .client import BillingRouter
 from .default import use_router
 from .master_account import STRIPE_MASTER_ACCOUNT_ID
-from .models import Route
 from .sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY, SandboxHTTPClient, World
 from .store import StripeLedger
 
@@ -67,15 +66,30 @@ def sandbox_router(
         clock=world.clock,
         environ=_environment(),
     )
-    for route in {route.customer_id: route for route in router.routes.values()}.values():
+    for route in _routes_and_variants(router):
         furnish(world, route)
     return router
 
 
-def furnish(world: World, route: Route) -> None:
-    """Put what a route names into the world: a customer with a card that pays."""
-    method = route.payment_method_id or f"pm_of_{route.customer_id}"
-    world.add_customer(route.customer_id, email=route.user_email, default_payment_method=method)
+def furnish(world: World, route: Mapping[str, str]) -> None:
+    """Put what a route names into the world: a product with a one-time price of 10.00 (or 1000 of
+    a currency without decimals), and a customer with a card that pays."""
+    if not world.has(route["price_id"]):
+        currency = route.get("currency", "usd")
+        world.add_price(route["price_id"], product=route["product_id"], currency=currency)
+    customer = route["customer_id"]
+    if not world.has(customer):
+        method = route.get("payment_method_id", f"pm_of_{customer}")
+        world.add_customer(customer, email=route.get("user_email"), default_payment_method=method)
+
+
+def _routes_and_variants(router: BillingRouter) -> Iterator[Mapping[str, str]]:
+    yield from router.routes.values()
+    for (*key, _, _), changes in router.overrides.items():
+        domain, region, category, name = key
+        route = router.routes.get((domain, region, category, name))
+        if route is not None:
+            yield {**route, **changes}
 
 
 def _temporary_ledger(folder: Path) -> str:

@@ -82,6 +82,11 @@ class Fault:
             raise ValueError(f"a {self.kind} fault cannot have an effect")
 
     @property
+    def unreachable(self) -> bool:
+        """Whether the request never arrives."""
+        return self.kind in ("refused", "connect_timeout")
+
+    @property
     def lets_execute(self) -> bool:
         """Whether the request is handed to Stripe's code."""
         return self.effect or self.kind in ALWAYS_EXECUTED or self.kind == "call"

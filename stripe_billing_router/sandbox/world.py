@@ -20,7 +20,7 @@ from .journal import RecordedRequest
 from .resources import FAMILIES
 from .routing import Router
 from .state import AccountState
-from .wire import HttpRequest, HttpResponse, Json, WireFault, copied
+from .wire import HttpRequest, HttpResponse, Json, copied
 
 SANDBOX_API_VERSION = "2026-10-28.endive"
 
@@ -78,9 +78,8 @@ class World(Controls):
         with self._lock:
             record = self._recorded(request)
             fault = self.faults.take(record)
-            if fault and fault.kind in ("refused", "connect_timeout"):
-                raise WireFault(fault.kind)
-            self.requests.append(record)
+            if fault is None or not fault.unreachable:
+                self.requests.append(record)
         return self._exchange.answer(request, record, *([fault] if fault else []))
 
     def _recorded(self, request: HttpRequest) -> RecordedRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..models import (
     BotId,
@@ -17,6 +17,9 @@ from ..models import (
     Step,
     StepOutput,
 )
+from ..money import CURRENCIES
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,37 @@ def waiting_id(operation: Operation) -> str:
     if outcome is None or outcome.stripe_id is None:
         raise AssertionError("an operation that waits has an outcome with an id")
     return outcome.stripe_id
+
+
+class UnreadableAnswer(Exception):
+    """Stripe's answer lacks what it always has: it does not tell whether money moved."""
+
+
+def id_of(body: Mapping[str, Any]) -> str:
+    """Return an object's id; UnreadableAnswer if it has none."""
+    return _sure(body, "id", body.get("id"), str)
+
+
+def status_of(body: Mapping[str, Any]) -> str:
+    """Return an object's status; UnreadableAnswer if it has none."""
+    return _sure(body, "status", body.get("status"), str)
+
+
+def minor_of(body: Mapping[str, Any], name: str) -> int:
+    """Return an amount in minor units; UnreadableAnswer if it is not there."""
+    return _sure(body, name, body.get(name), int)
+
+
+def currency_of(body: Mapping[str, Any]) -> str:
+    """Return an object's currency; UnreadableAnswer for one whose minor units are not known."""
+    code = _sure(body, "currency", body.get("currency"), str).lower()
+    return _sure(body, "currency", code if code in CURRENCIES else None, str)
+
+
+def _sure(body: Mapping[str, Any], name: str, value: Any, kind: type[T]) -> T:
+    if not isinstance(value, kind) or isinstance(value, bool) or value == "":
+        raise UnreadableAnswer(f"Stripe's {body.get('object')} has no {name} that can be read")
+    return value
 
 
 def refused(output: StepOutput) -> Outcome:

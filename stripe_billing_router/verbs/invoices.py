@@ -7,13 +7,26 @@ invoice is voided, and what refuses both is read and recorded as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import InvalidRequestError
 from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
-from .base import Call, Lookups, Plan, Price, Search, failure_of, output_of, refused
+from .base import (
+    Call,
+    Lookups,
+    Plan,
+    Price,
+    Search,
+    UnreadableAnswer,
+    currency_of,
+    failure_of,
+    id_of,
+    minor_of,
+    output_of,
+    refused,
+    status_of,
+)
 from .methods import chosen_method
 from .payment_intents import destination
 
@@ -33,6 +46,11 @@ _LOOK = "look"
 _FOUND = "found"
 _PATH = "/v1/invoices"
 _ACTION_NEEDED = frozenset({"authentication_required", "invoice_payment_intent_requires_action"})
+_AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"})
+"""Parameters with which more is collected than the price."""
+
+_EXPAND = ["confirmation_secret", "payments.data.payment.payment_intent"]
+_PAYABLE = ("open", "uncollectible")
 
 _DELETE_ITEM = Step("delete_item", "delete", "/v1/invoiceitems/{item}", {}, "invoiceitem")
 _DELETE_DRAFT = Step("delete_draft", "delete", _PATH + "/{invoice}", {}, "invoice")
@@ -43,6 +61,8 @@ _TIDY_UP = {
     _PAY: (_VOID,),
 }
 """What takes an invoice down, by the step that failed."""
+
+_CANCELED = Failure("canceled", "the invoice was voided before it was paid")
 
 
 def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
@@ -59,7 +79,9 @@ def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
     steps = _steps(
         call, customer, price, currency, quantity, chosen_method(asked, customer, route.route)
     )
-    return Plan(steps, price.total(currency, quantity), currency, customer)
+    known = not _AMOUNT_GROWS & set(call.params)
+    total = price.total(currency, quantity) if known else None
+    return Plan(steps, total, currency, customer)
 
 
 def _currency(price: Price, route: ResolvedRoute) -> str:
@@ -123,82 +145,168 @@ def proceed(operation: Operation) -> Step | Outcome:
 
 def outcome(invoice: Mapping[str, Any], failure: Failure | None = None) -> Outcome:
     """Return what an invoice has come to. An open one without a failure is being paid."""
-    collected = int(invoice.get("amount_paid") or 0)
-    status = "deleted" if invoice.get("deleted") else str(invoice.get("status"))
+    status = "deleted" if invoice.get("deleted") else status_of(invoice)
     state = _state(status, failure)
+    paid = state is OperationState.SUCCEEDED
+    collected = minor_of(invoice, "amount_paid") if paid else 0
+    if state is OperationState.CANCELED:
+        failure = _CANCELED
     return Outcome(
         state=state,
-        stripe_id=str(invoice["id"]),
+        stripe_id=id_of(invoice),
         status=status,
-        amount_minor=collected if state is OperationState.SUCCEEDED else 0,
-        currency=invoice.get("currency"),
-        paid=status == "paid" and collected > 0,
+        amount_minor=collected,
+        currency=currency_of(invoice),
+        paid=collected > 0,
         body=invoice,
-        failure=None if state is OperationState.SUCCEEDED else failure,
+        failure=None if paid else failure,
         destination_account=destination(invoice),
     )
 
 
 def _state(status: str, failure: Failure | None) -> OperationState:
+    """A draft collects nothing by itself, and nobody can pay it."""
     if status == "paid":
         return OperationState.SUCCEEDED
-    if status in ("void", "deleted", "uncollectible"):
-        return OperationState.FAILED if failure else OperationState.CANCELED
-    return OperationState.REQUIRES_ACTION if failure else OperationState.PROCESSING
+    asked = failure is not None and failure.kind == "action_required"
+    if status in ("void", "deleted", "draft"):
+        return OperationState.CANCELED if failure is None or asked else OperationState.FAILED
+    if status in _PAYABLE:
+        return OperationState.REQUIRES_ACTION if asked else OperationState.PROCESSING
+    raise UnreadableAnswer(f"an invoice has a status that is not known: {status}")
 
 
 def _after_failure(operation: Operation, failed: str, output: StepOutput) -> Step | Outcome:
-    if failed == CREATE:
-        return refused(output)
-    if failed == _PAY and output.error.get("code") in _ACTION_NEEDED:
+    failure = failure_of(output, "declined" if _is_card_error(output) else "refused")
+    if failed == CREATE or failure.kind == "conflict":
+        return refused(output)  # with a conflict, what is there belongs to another operation
+    if failed == _PAY and failure.code in _ACTION_NEEDED:
         return _waits(operation, output)
-    gone = None
-    for step in _TIDY_UP[failed]:
-        gone = output_of(operation, step.name)
-        if gone is None:
-            return step
-    return _taken_down(operation, output, gone)
+    return _taken_down(operation, _shown(operation), _TIDY_UP[failed], failure)
+
+
+def _is_card_error(output: StepOutput) -> bool:
+    return output.error.get("type") == "card_error"
 
 
 def _taken_down(
-    operation: Operation, output: StepOutput, gone: StepOutput | None
+    operation: Operation,
+    invoice: Mapping[str, Any],
+    steps: Iterable[Step],
+    failure: Failure | None,
 ) -> Step | Outcome:
-    card = output.error.get("type") == "card_error"
-    failure = failure_of(output, "declined" if card else "refused")
-    if gone is not None and (gone.ok or gone.status == 404):
-        body = gone.body if gone.ok else {**_draft(operation), "deleted": True}
-        return outcome({**_draft(operation), **body}, failure)
+    """Send the steps that take an invoice down, one after the other; what refuses is read."""
+    for step in steps:
+        done = output_of(operation, step.name)
+        if done is None:
+            return step
+        if not (done.ok or done.status == 404):
+            return _read_and_recorded(operation, invoice, failure)
+        if step.expects == "invoice":
+            invoice = {**invoice, **(done.body if done.ok else {"deleted": True})}
+    return outcome(invoice, failure)
+
+
+def _read_and_recorded(
+    operation: Operation, invoice: Mapping[str, Any], failure: Failure | None
+) -> Step | Outcome:
+    """Return what an invoice is that did not let itself be taken down; an open one is voided."""
     looked = output_of(operation, _LOOK)
     if looked is None:
-        return look("{invoice}")
-    return outcome(looked.body if looked.ok else {**_draft(operation), "deleted": True}, failure)
+        return look(id_of(invoice))
+    invoice = {**invoice, **_read(looked)}
+    if invoice.get("deleted") or invoice.get("status") not in _PAYABLE:
+        return outcome(invoice, failure)
+    voided = output_of(operation, _VOID.name)
+    if voided is None:
+        return cancel(id_of(invoice))
+    if voided.ok:
+        return outcome({**invoice, **voided.body}, failure)
+    return outcome(invoice)  # it refuses to be voided while a bank is at it
 
 
-def _waits(operation: Operation, output: StepOutput) -> Outcome:
+def _read(looked: StepOutput) -> Mapping[str, Any]:
+    if looked.ok:
+        return looked.body
+    if looked.status == 404:
+        return {"deleted": True}
+    raise UnreadableAnswer(f"an invoice cannot be read (HTTP {looked.status})")
+
+
+def _waits(operation: Operation, output: StepOutput) -> Step | Outcome:
     """The customer has to authenticate; the open invoice is voided if it is not paid in time."""
+    failure = failure_of(output, "action_required")
     payment = output.error.get("payment_intent")
     secret = payment.get("client_secret") if isinstance(payment, Mapping) else None
-    body = {**_draft(operation), "status": "open", "client_secret": secret}
-    return outcome(body, failure_of(output, "action_required"))
+    if secret is not None:
+        return outcome({**_shown(operation), "client_secret": secret}, failure)
+    looked = output_of(operation, _LOOK)
+    if looked is None:
+        return look(id_of(_shown(operation)))
+    return outcome(_with_secret({**_shown(operation), **_read(looked)}), failure)
 
 
-def _draft(operation: Operation) -> Mapping[str, Any]:
-    created = output_of(operation, CREATE)
-    return {} if created is None else created.body
+def _with_secret(invoice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an invoice with the secret by which a front end finishes its payment."""
+    confirmation = invoice.get("confirmation_secret")
+    found = confirmation.get("client_secret") if isinstance(confirmation, Mapping) else None
+    return {**invoice, "client_secret": found}
 
 
-def revisit(operation: Operation) -> Outcome:
-    """Return what an open invoice has come to, its customer having been asked to act."""
-    asked = operation.outcome.failure if operation.outcome is not None else None
-    return outcome(operation.outputs[0].body, asked)
+def _shown(operation: Operation) -> Mapping[str, Any]:
+    """Return the invoice as Stripe showed it last, before anything went wrong."""
+    shown: Mapping[str, Any] = {}
+    for name in (CREATE, _FINALIZE):
+        output = output_of(operation, name)
+        if output is not None and output.ok:
+            shown = output.body
+    return shown
+
+
+def revisit(operation: Operation) -> Step | Outcome:
+    """Return what an invoice has come to that waited for its customer, or for a bank.
+
+    While a customer is at it, a failed attempt is not the end; a bank's refusal is.
+    """
+    invoice = operation.outputs[0].body
+    if operation.state is OperationState.REQUIRES_ACTION:
+        asked = operation.outcome.failure if operation.outcome is not None else None
+        return outcome(_with_secret(invoice), asked)
+    refusal = _refusal_of_bank(invoice)
+    if refusal is None or invoice.get("status") not in _PAYABLE:
+        return outcome(invoice)
+    voided = output_of(operation, _VOID.name)
+    if voided is None:
+        return cancel(id_of(invoice))
+    return outcome({**invoice, **voided.body}, refusal) if voided.ok else outcome(invoice)
+
+
+def _refusal_of_bank(invoice: Mapping[str, Any]) -> Failure | None:
+    for payment in _listed(invoice.get("payments")):
+        intent = _at(payment, "payment", "payment_intent")
+        error = _at(intent, "last_payment_error")
+        if error and intent.get("status") == "requires_payment_method":
+            return failure_of(StepOutput(_PAY, 402, {"error": error}), "declined")
+    return None
+
+
+def _listed(value: Any) -> list[Any]:
+    found = value.get("data") if isinstance(value, Mapping) else None
+    return found if isinstance(found, list) else []
+
+
+def _at(value: Any, *names: str) -> Mapping[str, Any]:
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def cancel(invoice_id: str) -> Step:
-    return Step("void", "post", f"{_PATH}/{invoice_id}/void", {}, "invoice", repeatable=True)
+    return Step(_VOID.name, "post", f"{_PATH}/{invoice_id}/void", {}, "invoice", repeatable=True)
 
 
 def look(invoice_id: str) -> Step:
-    return Step(_LOOK, "get", f"{_PATH}/{invoice_id}", {}, "invoice")
+    return Step(_LOOK, "get", f"{_PATH}/{invoice_id}", {"expand": _EXPAND}, "invoice")
 
 
 def search(operation: Operation) -> Search:
@@ -212,42 +320,23 @@ def wind_up(operation: Operation) -> Step | Outcome:
         return proceed(operation)
     found = output_of(operation, _FOUND)
     if found is None:
-        return Step(_FOUND, "get", f"{_PATH}/{created.body['id']}", {}, "invoice")
-    status = found.body.get("status") if found.ok else "deleted"
-    if status == "draft":
-        return _next_of(operation, _draft_removal(found.body), found)
-    if status == "open":
-        return _next_of(operation, [cancel(str(created.body["id"]))], found)
-    return outcome({**created.body, **(found.body if found.ok else {"deleted": True})})
+        return Step(_FOUND, "get", f"{_PATH}/{id_of(created.body)}", {}, "invoice")
+    invoice = {**created.body, **_read(found)}
+    return _taken_down(operation, invoice, _removal(invoice), None)
 
 
-def _draft_removal(invoice: Mapping[str, Any]) -> list[Step]:
-    """A draft's items would outlive it and be collected by the next invoice."""
-    lines = invoice.get("lines")
-    listed = lines.get("data", []) if isinstance(lines, Mapping) else []
-    items = [_item_of(line) for line in listed if _item_of(line)]
-    steps = [
-        Step(f"delete_item_{number}", "delete", f"/v1/invoiceitems/{item}", {}, "invoiceitem")
-        for number, item in enumerate(items)
+def _removal(invoice: Mapping[str, Any]) -> list[Step]:
+    """Return what takes an invoice down; a draft's items would outlive it and be collected."""
+    if invoice.get("deleted"):
+        return []
+    if invoice.get("status") in _PAYABLE:
+        return [cancel(id_of(invoice))]
+    if invoice.get("status") != "draft":
+        return []
+    items = [_at(line, "parent", "invoice_item_details") for line in _listed(invoice.get("lines"))]
+    deletions = [
+        Step(f"delete_item_{number}", "delete", f"/v1/invoiceitems/{id_}", {}, "invoiceitem")
+        for number, id_ in enumerate(item["invoice_item"] for item in items if item)
     ]
-    return [*steps, Step("delete_draft", "delete", f"{_PATH}/{invoice['id']}", {}, "invoice")]
-
-
-def _item_of(line: Mapping[str, Any]) -> str | None:
-    parent = line.get("parent")
-    details = parent.get("invoice_item_details") if isinstance(parent, Mapping) else None
-    item = details.get("invoice_item") if isinstance(details, Mapping) else None
-    return str(item) if item else None
-
-
-def _next_of(operation: Operation, steps: list[Step], found: StepOutput) -> Step | Outcome:
-    for step in steps:
-        done = output_of(operation, step.name)
-        if done is None:
-            return step
-    if done is not None and not done.ok and done.status != 404:
-        again = output_of(operation, "found_again")
-        if again is None:
-            return replace(look(str(found.body["id"])), name="found_again")
-        return outcome(again.body if again.ok else {**found.body, "deleted": True})
-    return outcome({**found.body, **(done.body if done and done.ok else {"deleted": True})})
+    draft = f"{_PATH}/{id_of(invoice)}"
+    return [*deletions, Step(_DELETE_DRAFT.name, "delete", draft, {}, "invoice")]

@@ -17,7 +17,20 @@ from ..models import (
     Subscription,
 )
 from . import arguments as check
-from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
+from .base import (
+    Call,
+    Lookups,
+    Plan,
+    Search,
+    UnreadableAnswer,
+    currency_of,
+    id_of,
+    minor_of,
+    output_of,
+    refused,
+    status_of,
+    waiting_id,
+)
 from .methods import chosen_method
 from .payment_intents import destination
 
@@ -28,14 +41,21 @@ _DECIDED = frozenset(
     default_source items metadata off_session
     """.split()
 )
+_AMOUNT_KNOWN = frozenset(
+    """
+    cancel_at cancel_at_period_end description invoice_settings payment_behavior payment_settings
+    """.split()
+)
+"""Parameters beside which the first invoice is the price, no more and no less."""
+
 _CREATE = "subscription"
+_VOID = "void"
+_END = "end"
+_LOOK = "look"
 _PATH = "/v1/subscriptions"
-_EXPAND = ["latest_invoice"]
-_STATE_OF_STATUS = {
-    "incomplete": OperationState.REQUIRES_ACTION,
-    "incomplete_expired": OperationState.CANCELED,
-}
-"""Every other status is a subscription that runs, or has run."""
+_EXPAND = ["latest_invoice.confirmation_secret"]
+_OVER = frozenset({"canceled", "incomplete_expired"})
+_RUNS = frozenset({"active", "past_due", "paused", "trialing", "unpaid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +97,9 @@ class SubscriptionVerb:
             **({} if method is None else {"default_payment_method": method}),
         }
         step = Step(_CREATE, "post", _PATH, params, "subscription")
-        return Plan((step,), price.total(price.currency, quantity), price.currency, customer)
+        known = _AMOUNT_KNOWN >= set(call.params)
+        total = price.total(price.currency, quantity) if known else None
+        return Plan((step,), total, price.currency, customer)
 
     def proceed(self, operation: Operation) -> Step | Outcome:
         created = output_of(operation, _CREATE)
@@ -86,20 +108,30 @@ class SubscriptionVerb:
         return _outcome(created.body) if created.ok else refused(created)
 
     def search(self, operation: Operation) -> Search:
-        return Search(_CREATE, _PATH, {"customer": operation.customer_id, "status": "all"})
+        expand = [f"data.{name}" for name in _EXPAND]
+        query = {"customer": operation.customer_id, "status": "all", "expand": expand}
+        return Search(_CREATE, _PATH, query)
 
     def wind_up(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
+        created = output_of(operation, _CREATE)
+        if created is None or not created.ok or created.body.get("status") != "incomplete":
+            return self.proceed(operation)
+        return _ended(operation, created.body)
 
     def refresh(self, operation: Operation) -> Step:
-        path = f"{_PATH}/{waiting_id(operation)}"
-        return Step("look", "get", path, {"expand": _EXPAND}, "subscription")
+        return _look(waiting_id(operation))
 
     def revisit(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
+        """What is seen is the subscription, or its invoice, just voided by `cancel`."""
+        seen = operation.outputs[0]
+        if seen.body.get("object") == "subscription" and not _is_half_ended(seen.body):
+            return _outcome(seen.body)
+        return _ended(replace(operation, outputs=(*operation.outputs, _voided(seen))), {})
 
     def cancel(self, operation: Operation) -> Step | None:
-        return Step("cancel", "delete", f"{_PATH}/{waiting_id(operation)}", {}, "subscription")
+        """Nobody may pay the first invoice any more; the subscription goes after that is sure."""
+        waits = operation.outcome.body if operation.outcome is not None else {}
+        return _void(waits) or _end(waiting_id(operation))
 
     def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
         return True
@@ -108,18 +140,38 @@ class SubscriptionVerb:
         return Subscription
 
 
-def _outcome(subscription: Mapping[str, Any]) -> Outcome:
-    status = str(subscription.get("status"))
+def _invoice_of(subscription: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the first invoice; nothing if there is none."""
     invoice = subscription.get("latest_invoice")
-    invoice = invoice if isinstance(invoice, Mapping) else {}
-    collected = int(invoice.get("amount_paid") or 0)
+    if isinstance(invoice, str):
+        raise UnreadableAnswer("the invoice of a subscription was not shown")
+    return invoice if isinstance(invoice, Mapping) else {}
+
+
+def _outcome(subscription: Mapping[str, Any]) -> Outcome:
+    invoice = _invoice_of(subscription)
+    settled = invoice.get("status") == "paid"
+    collected = minor_of(invoice, "amount_paid") if settled else 0
+    status = status_of(subscription)
     return Outcome(
-        state=_STATE_OF_STATUS.get(status, OperationState.SUCCEEDED),
-        stripe_id=str(subscription["id"]),
+        state=_state(status, str(invoice.get("status"))),
+        stripe_id=id_of(subscription),
         status=status,
         amount_minor=collected,
-        currency=subscription.get("currency"),
-        paid=invoice.get("status") == "paid" and collected > 0,
+        currency=currency_of(subscription),
+        paid=collected > 0,
         body=subscription,
         destination_account=destination(subscription),
     )
+
+
+def _state(status: str, invoice: str) -> OperationState:
+    """One that is over has run if its first invoice was paid."""
+    if status == "incomplete":
+        return OperationState.REQUIRES_ACTION
+    if status in _OVER and invoice != "paid":
+        return OperationState.CANCELED
+    if status not in _OVER | _RUNS:
+        raise UnreadableAnswer(f"a subscription has a status that is not known: {status}")
+    being_paid = status == "active" and invoice == "open"
+    return OperationState.PROCESSING if being_paid else OperationState.SUCCEEDED
