@@ -77,7 +77,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
-            raise ValueError(f"{self.kind!r} is not a kind of fault; there are {FaultKind}")
+            kinds = ", ".join(get_args(FaultKind))
+            raise ValueError(f"{self.kind!r} is not a kind of fault; there are {kinds}")
         if self.effect and self.kind in NEVER_EXECUTED:
             raise ValueError(f"a {self.kind} fault cannot have an effect")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
-from .failures import invalid, no_such
+from .failures import invalid
 from .family import Call
 from .wire import Json, envelope
 
@@ -76,8 +76,7 @@ def _position(call: Call, objects: list[Json], kind: str, param: str) -> int:
     for position, obj in enumerate(objects):
         if obj["id"] == wanted:
             return position
-    call.account.require(kind, wanted, param)
-    raise no_such(kind, wanted, param)
+    raise call.account.missing(kind, wanted, param)
 
 
 def _wanted(call: Call, filters: Mapping[str, str], keep: Keep | None, created: str) -> Keep:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .clock import VirtualClock
-from .failures import no_such
+from .failures import StripeFailure, no_such
 from .idempotency import IdempotencyKeys
 from .identifiers import Identifiers
 from .rules.outcomes import PaymentOutcome
@@ -76,8 +76,12 @@ class AccountState:
         """Return an object; StripeFailure if there is none: 404, or 400 if `param` named it."""
         obj = self.find(kind, object_id)
         if obj is None or (param and obj.get("deleted")):
-            raise no_such(self._nouns.get(kind, kind), object_id, param)
+            raise self.missing(kind, object_id, param)
         return obj
+
+    def missing(self, kind: str, object_id: str, param: str | None = None) -> StripeFailure:
+        """Return the refusal of an id: 404, or 400 if `param` named it."""
+        return no_such(self._nouns.get(kind, kind), object_id, param)
 
     def all(self, kind: str) -> Iterator[Json]:
         """Yield the objects of a kind, the newest first, without the deleted ones."""

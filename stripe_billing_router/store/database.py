@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import RLock
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url
@@ -15,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ..errors import ConfigurationError, LedgerUnavailableError
 from ..ports import Clock, CommitAmbiguous
 from .dialects import Dialect, dialect_of
+from .queue import WriterQueue
 
 _WRITES = {"writes": True}
 
@@ -34,14 +34,14 @@ class Database:
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
         self.dialect, self.engine = _opened(url)
-        self._writing = self._queue()
+        self._queue = WriterQueue(self.write)
         _after_fork(self)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
         off during COMMIT."""
-        with self._writing, self._connection(_WRITES) as connection:
+        with self._connection(_WRITES) as connection:
             with self._translated():
                 connection.begin()
             try:
@@ -56,6 +56,10 @@ class Database:
 
     def transact(self, work: Callable[[Connection], None]) -> None:
         """Run `work` in a transaction, again if it collides with another."""
+        if self.dialect.one_writer:
+            with self._translated():
+                self._queue.run(work)
+            return
         for tries_left in reversed(range(_TRIES)):
             try:
                 with self.write() as connection:
@@ -102,12 +106,8 @@ class Database:
                 "call again."
             ) from None
 
-    def _queue(self) -> AbstractContextManager[Any]:
-        """Writers of one process wait here where the database would only let one write."""
-        return RLock() if self.dialect.one_writer else nullcontext()
-
     def _forget_parents_connections(self) -> None:
-        self._writing = self._queue()
+        self._queue = WriterQueue(self.write)
         self.engine.dispose(close=False)
 
 

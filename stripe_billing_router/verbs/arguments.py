@@ -48,6 +48,8 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
             for name, item in value.items()
         }
     if isinstance(value, list | tuple):
+        if None in value:
+            raise invalid(where, "holds None; leave out what is not set")
         return [plain(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
     raise invalid(where, f"is {shown(value)}; pass text, numbers, booleans, lists and dicts only")
 
@@ -96,36 +98,37 @@ def flag(value: Any, where: str) -> bool:
     return value
 
 
-def metadata(given: Any) -> dict[str, str]:
+def metadata(given: Any, where: str = "metadata") -> dict[str, str]:
     """Return the caller's metadata: at most 48 names, Stripe's 50 less the two of the router."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise invalid("metadata", f"is {shown(given)}; pass a dict of text to text")
+        raise invalid(where, f"is {shown(given)}; pass a dict of text to text")
     if len(given) > 50 - len(STAMPED):
-        raise invalid("metadata", f"has {len(given)} names; at most {50 - len(STAMPED)} fit")
-    return {_metadata_name(name): _metadata_value(name, value) for name, value in given.items()}
+        raise invalid(where, f"has {len(given)} names; at most {50 - len(STAMPED)} fit")
+    return {
+        _metadata_name(name, where): _metadata_value(name, value, where)
+        for name, value in given.items()
+    }
 
 
-def _metadata_name(name: Any) -> str:
-    found = text(name, "a metadata name", 40)
+def _metadata_name(name: Any, where: str) -> str:
+    found = text(name, f"a name in {where}", 40)
     if not found or "[" in found or "]" in found:
-        raise invalid(
-            "metadata", f"has the name {shown(found)}; use 1 to 40 characters, no brackets"
-        )
+        raise invalid(where, f"has the name {shown(found)}; use 1 to 40 characters, no brackets")
     if found in STAMPED:
-        raise invalid("metadata", f"sets {found!r}, which the router sets itself; leave it out")
+        raise invalid(where, f"sets {found!r}, which the router sets itself; leave it out")
     return found
 
 
-def _metadata_value(name: str, value: Any) -> str:
-    where = f"metadata[{name!r}]"
+def _metadata_value(name: str, value: Any, where: str) -> str:
+    place = f"{where}[{name!r}]"
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        value = str(plain(value, where))
-    found = text(value, where, 500)
-    _refuse_account(found, where)
+        value = str(plain(value, place))
+    found = text(value, place, 500)
+    _refuse_account(found, place)
     if name in ACCOUNT_METADATA and found != STRIPE_MASTER_ACCOUNT_ID:
-        raise invalid(where, "names another account; leave it out")
+        raise invalid(place, "names another account; leave it out")
     return found
 
 
@@ -160,9 +163,12 @@ def _refuse_unknown(given: Mapping[str, Any], step_type: str, allowed: list[str]
 def _refuse_forbidden(value: Any, where: str) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
+            inner = f"{where}.{name}" if where else name
             if name in FORBIDDEN_ANYWHERE and where:
-                raise invalid(f"{where}.{name}", "is decided by the router; leave it out")
-            _refuse_forbidden(item, f"{where}.{name}" if where else name)
+                raise invalid(inner, "is decided by the router; leave it out")
+            if name == "metadata":
+                metadata(item, inner)
+            _refuse_forbidden(item, inner)
     elif isinstance(value, list):
         for item in value:
             _refuse_forbidden(item, where)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..errors import InvalidAmountError
 from ..models import (
     CheckoutSession,
     Operation,
@@ -15,14 +16,47 @@ from ..models import (
     Result,
     Step,
 )
+from ..money import currency
 from . import arguments as check
-from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
+from .base import (
+    Call,
+    Lookups,
+    Plan,
+    Search,
+    UnreadableAnswer,
+    currency_of,
+    id_of,
+    minor_of,
+    output_of,
+    refused,
+    status_of,
+    waiting_id,
+)
 
 _ARGUMENTS = ("line_items", "customer_id", "mode")
-_DECIDED = frozenset("customer customer_account currency line_items metadata mode".split())
+_DECIDED = frozenset(
+    """
+    after_expiration customer customer_account currency line_items metadata mode setup_intent_data
+    """.split()
+)
+"""`after_expiration` would let an expired session be paid after all."""
+
 _PARAMETERS = "checkout.SessionCreateParams"
-_MODES = ("payment", "subscription", "setup")
+_LATER = {"payment": "payment_intent_data", "subscription": "subscription_data"}
+"""What describes what a session creates, by its mode."""
+
+_AMOUNT_VARIES = frozenset(
+    """
+    adaptive_pricing allow_promotion_codes automatic_tax discounts managed_payments optional_items
+    shipping_options subscription_data
+    """.split()
+)
+_LINE_VARIES = frozenset({"adjustable_quantity", "dynamic_tax_rates", "tax_rates"})
+"""With these, what is collected is known only when it is."""
+
 _CREATE = "session"
+_EXPIRE = "expire"
+_LOOK = "look"
 _PATH = "/v1/checkout/sessions"
 
 
@@ -37,14 +71,18 @@ class CheckoutVerb:
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         mode = arguments["mode"]
-        if mode is not None and mode not in _MODES:
-            raise check.invalid("mode", f"is not one; pass one of {', '.join(_MODES)}")
+        if mode is not None and mode not in list(_LATER):
+            raise check.invalid("mode", f"is not one; pass one of {', '.join(_LATER)}")
         clean = {
             "line_items": _line_items(arguments["line_items"]),
             "customer_id": check.stripe_id(arguments["customer_id"], "customer_id", ("cus_",)),
             "mode": mode,
         }
-        return clean, check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED)
+        more = check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED)
+        for name in _LATER.values():
+            if not isinstance(more.get(name, {}), dict):
+                raise check.invalid(name, "is not a dict; pass one")
+        return clean, more
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
         asked = call.arguments
@@ -59,12 +97,12 @@ class CheckoutVerb:
             "mode": mode,
             "metadata": dict(call.metadata),
         }
-        later = {"payment": "payment_intent_data", "subscription": "subscription_data"}.get(mode)
-        if later is not None:
-            params[later] = {**call.params.get(later, {})}
-        currency, amount_minor = _total(lines)
+        params.setdefault(_LATER[mode], {})
+        code, amount_minor = _total(lines)
+        if _AMOUNT_VARIES & set(call.params):
+            amount_minor = None
         step = Step(_CREATE, "post", _PATH, params, "checkout.session")
-        return Plan((step,), amount_minor, currency, customer)
+        return Plan((step,), amount_minor, code, customer)
 
     def proceed(self, operation: Operation) -> Step | Outcome:
         created = output_of(operation, _CREATE)
@@ -76,17 +114,25 @@ class CheckoutVerb:
         return Search(_CREATE, _PATH, {"customer": operation.customer_id})
 
     def wind_up(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
+        """A session that nobody was told of is closed."""
+        created = output_of(operation, _CREATE)
+        if created is None or not created.ok or created.body.get("status") != "open":
+            return self.proceed(operation)
+        expired, looked = output_of(operation, _EXPIRE), output_of(operation, _LOOK)
+        if expired is None:
+            return _expire(id_of(created.body))
+        if expired.ok:
+            return _outcome(expired.body)
+        return _look(id_of(created.body)) if looked is None else _outcome(looked.body)
 
     def refresh(self, operation: Operation) -> Step:
-        return Step("look", "get", f"{_PATH}/{waiting_id(operation)}", {}, "checkout.session")
+        return _look(waiting_id(operation))
 
     def revisit(self, operation: Operation) -> Step | Outcome:
         return self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:
-        path = f"{_PATH}/{waiting_id(operation)}/expire"
-        return Step("cancel", "post", path, {}, "checkout.session", repeatable=True)
+        return _expire(waiting_id(operation))
 
     def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
         return True
@@ -95,34 +141,64 @@ class CheckoutVerb:
         return CheckoutSession
 
 
+def _expire(session_id: str) -> Step:
+    path = f"{_PATH}/{session_id}/expire"
+    return Step(_EXPIRE, "post", path, {}, "checkout.session", repeatable=True)
+
+
+def _look(session_id: str) -> Step:
+    return Step(_LOOK, "get", f"{_PATH}/{session_id}", {}, "checkout.session")
+
+
 def _line_items(given: Any) -> list[Any]:
     if not isinstance(given, list | tuple) or not given:
         raise check.invalid(
             "line_items", "is not a list of items; pass [{'price': 'price_…', 'quantity': 1}]"
         )
     checked = check.params({"line_items": list(given)}, _PARAMETERS, _ARGUMENTS, ())["line_items"]
-    for number, line in enumerate(checked):
-        if not isinstance(line, dict) or ("price" in line) == ("price_data" in line):
-            raise check.invalid(f"line_items[{number}]", "needs either price or price_data")
-        if "quantity" in line:
-            check.quantity(line["quantity"])
-    return list(checked)
+    return [_line(line, f"line_items[{number}]") for number, line in enumerate(checked)]
 
 
-def _priced(line: Mapping[str, Any], lookups: Lookups) -> tuple[bool, str | None, int | None]:
+def _line(line: Any, where: str) -> dict[str, Any]:
+    given = line if isinstance(line, dict) else {}
+    kept = {name: value for name, value in given.items() if value is not None}
+    if ("price" in kept) == ("price_data" in kept):
+        raise check.invalid(where, "needs either price or price_data")
+    check.quantity(kept.get("quantity"))
+    if "price" in kept:
+        check.stripe_id(kept["price"], f"{where}.price", ("price_", "plan_"))
+    else:
+        _check_price_data(kept["price_data"], f"{where}.price_data")
+    return kept
+
+
+def _check_price_data(data: Any, where: str) -> None:
+    if not isinstance(data, dict):
+        raise check.invalid(
+            where, "is not a dict; pass {'currency': 'usd', 'unit_amount': 1999, …}"
+        )
+    try:
+        currency(data.get("currency"))
+    except InvalidAmountError as error:
+        raise check.invalid(f"{where}.currency", f"is wrong: {str(error).rstrip('.')}") from None
+
+
+def _priced(line: Mapping[str, Any], lookups: Lookups) -> tuple[bool, str, int | None]:
     """Return whether a line recurs, its currency, and its amount in minor units if known."""
-    quantity = int(line.get("quantity", 1))
+    quantity = line.get("quantity", 1)
     if "price" in line:
         price = lookups.price(line["price"])
-        return price.recurring, price.currency, price.total(price.currency, quantity)
-    data = line["price_data"] if isinstance(line["price_data"], Mapping) else {}
-    amount = data.get("unit_amount")
-    known = amount * quantity if isinstance(amount, int) else None
-    return "recurring" in data, data.get("currency"), known
+        recurring, code, amount = price.recurring, price.currency, price.total(price.currency, 1)
+    else:
+        data = line["price_data"]
+        recurring, code = data.get("recurring") is not None, currency(data["currency"]).code
+        amount = data.get("unit_amount")
+    known = isinstance(amount, int) and not _LINE_VARIES & set(line)
+    return recurring, code, amount * quantity if known else None
 
 
-def _total(lines: list[tuple[bool, str | None, int | None]]) -> tuple[str | None, int | None]:
-    currencies = {currency for _, currency, _ in lines}
+def _total(lines: list[tuple[bool, str, int | None]]) -> tuple[str | None, int | None]:
+    currencies = {code for _, code, _ in lines}
     amounts = [amount for _, _, amount in lines if amount is not None]
     if len(currencies) != 1:
         return None, None
@@ -130,20 +206,25 @@ def _total(lines: list[tuple[bool, str | None, int | None]]) -> tuple[str | None
 
 
 def _outcome(session: Mapping[str, Any]) -> Outcome:
-    paid = session.get("payment_status") == "paid"
-    state = _state(str(session.get("status")), paid or session.get("payment_status") != "unpaid")
+    status, settled = status_of(session), session.get("payment_status")
+    paid = settled == "paid"
     return Outcome(
-        state=state,
-        stripe_id=str(session["id"]),
-        status=str(session.get("status")),
-        amount_minor=int(session.get("amount_total") or 0) if paid else 0,
-        currency=session.get("currency"),
+        state=_state(status, settled),
+        stripe_id=id_of(session),
+        status=status,
+        amount_minor=minor_of(session, "amount_total") if paid else 0,
+        currency=currency_of(session),
         paid=paid,
         body=session,
     )
 
 
-def _state(status: str, settled: bool) -> OperationState:
+def _state(status: str, payment_status: object) -> OperationState:
     if status == "complete":
-        return OperationState.SUCCEEDED if settled else OperationState.PROCESSING
-    return OperationState.CANCELED if status == "expired" else OperationState.REQUIRES_ACTION
+        unpaid = payment_status == "unpaid"
+        return OperationState.PROCESSING if unpaid else OperationState.SUCCEEDED
+    if status == "expired":
+        return OperationState.CANCELED
+    if status != "open":
+        raise UnreadableAnswer(f"a session has a status that is not known: {status}")
+    return OperationState.REQUIRES_ACTION

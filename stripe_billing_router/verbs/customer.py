@@ -17,11 +17,12 @@ from ..models import (
 )
 from ..redaction import shown
 from . import arguments as check
-from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
+from .base import Call, Lookups, Plan, Search, id_of, output_of, refused, waiting_id
 
 _ARGUMENTS = ("customer_info",)
 _DECIDED = frozenset("balance cash_balance metadata test_clock".split())
 _CREATE = "customer"
+_LONGEST_EMAIL = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class CustomerVerb:
         if twice:
             raise check.invalid(str(sorted(map(str, twice))[0]), "is given twice; leave one out")
         fields = check.params({**info, **params}, "CustomerCreateParams", _ARGUMENTS, _DECIDED)
+        check.optional_text(fields.get("email"), "email", _LONGEST_EMAIL)
         return {"customer_info": fields}, {}
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:  # noqa: ARG002
@@ -82,7 +84,7 @@ class CustomerVerb:
 def _outcome(customer: Mapping[str, Any]) -> Outcome:
     return Outcome(
         state=OperationState.SUCCEEDED,
-        stripe_id=str(customer["id"]),
+        stripe_id=id_of(customer),
         status=None,
         amount_minor=None,
         currency=None,

@@ -10,7 +10,19 @@ from typing import Any
 
 from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
 from ..money import to_minor
-from .base import Call, Lookups, Plan, Search, failure_of, output_of, refused
+from .base import (
+    Call,
+    Lookups,
+    Plan,
+    Search,
+    currency_of,
+    failure_of,
+    id_of,
+    minor_of,
+    output_of,
+    refused,
+    status_of,
+)
 from .methods import chosen_method
 
 PARAMETERS = "PaymentIntentCreateParams"
@@ -123,10 +135,10 @@ def _read(payment: Mapping[str, Any], state: OperationState, failure: Failure | 
     paid = state is OperationState.SUCCEEDED
     return Outcome(
         state=state,
-        stripe_id=str(payment["id"]),
-        status=str(payment.get("status")),
-        amount_minor=int(payment.get("amount_received") or 0) if paid else 0,
-        currency=str(payment["currency"]),
+        stripe_id=id_of(payment),
+        status=status_of(payment),
+        amount_minor=minor_of(payment, "amount_received") if paid else 0,
+        currency=currency_of(payment),
         paid=paid,
         body=payment,
         failure=failure,
@@ -139,14 +151,14 @@ def destination(body: Mapping[str, Any]) -> str | None:
     transfer = body.get("transfer_data")
     found = transfer.get("destination") if isinstance(transfer, Mapping) else None
     found = found or body.get("on_behalf_of")
-    return str(found["id"] if isinstance(found, Mapping) else found) if found else None
+    return str(found.get("id") if isinstance(found, Mapping) else found) if found else None
 
 
 def _after_decline(
     operation: Operation, payment: Mapping[str, Any], failure: Failure
 ) -> Step | Outcome:
     """Make sure that the declined payment intent can no longer be paid, then say so."""
-    payment_id = str(payment["id"])
+    payment_id = id_of(payment)
     canceled = output_of(operation, _CANCEL)
     if canceled is None:
         return cancel(payment_id)

@@ -20,7 +20,19 @@ from ..models import (
 from ..money import canonical_amount, to_minor
 from ..redaction import shown
 from . import arguments as check
-from .base import Call, Lookups, Plan, Search, output_of, refused, waiting_id
+from .base import (
+    Call,
+    Lookups,
+    Plan,
+    Search,
+    currency_of,
+    id_of,
+    minor_of,
+    output_of,
+    refused,
+    status_of,
+    waiting_id,
+)
 
 _ARGUMENTS = ("payment_id", "amount", "reason")
 _DECIDED = frozenset(
@@ -120,18 +132,20 @@ def _payment_id(value: Any) -> str:
 
 
 def _outcome(refund: Mapping[str, Any]) -> Outcome:
-    state = _STATE_OF_STATUS.get(str(refund.get("status")), OperationState.PROCESSING)
+    status = "pending" if refund.get("status") is None else status_of(refund)
+    state = _STATE_OF_STATUS.get(status, OperationState.PROCESSING)
     done = state is OperationState.SUCCEEDED
     failure = None
     if state in (OperationState.FAILED, OperationState.CANCELED):
         why = str(refund.get("failure_reason") or "Stripe gave no reason")
-        failure = Failure("refused", f"the refund {refund.get('status')} ({why})", code=why)
+        kind = "refused" if state is OperationState.FAILED else "canceled"
+        failure = Failure(kind, f"the refund {status} ({why})", code=why)
     return Outcome(
         state=state,
-        stripe_id=str(refund["id"]),
-        status=str(refund.get("status")),
-        amount_minor=int(refund["amount"]) if done else 0,
-        currency=str(refund["currency"]),
+        stripe_id=id_of(refund),
+        status=status,
+        amount_minor=minor_of(refund, "amount") if done else 0,
+        currency=currency_of(refund),
         paid=done,
         body=refund,
         failure=failure,

@@ -14,6 +14,7 @@ from ..models import (
     ResolvedRoute,
     Result,
     Step,
+    StepOutput,
     Subscription,
 )
 from . import arguments as check
@@ -97,7 +98,7 @@ class SubscriptionVerb:
             **({} if method is None else {"default_payment_method": method}),
         }
         step = Step(_CREATE, "post", _PATH, params, "subscription")
-        known = _AMOUNT_KNOWN >= set(call.params)
+        known = set(call.params) <= _AMOUNT_KNOWN
         total = price.total(price.currency, quantity) if known else None
         return Plan((step,), total, price.currency, customer)
 
@@ -113,31 +114,72 @@ class SubscriptionVerb:
         return Search(_CREATE, _PATH, query)
 
     def wind_up(self, operation: Operation) -> Step | Outcome:
+        """One that was never paid is ended: it would stay payable for hours."""
         created = output_of(operation, _CREATE)
         if created is None or not created.ok or created.body.get("status") != "incomplete":
             return self.proceed(operation)
-        return _ended(operation, created.body)
+        end = _ending(created.body)
+        done = None if end is None else output_of(operation, end.name)
+        if end is not None and done is None:
+            return end
+        if done is not None and done.ok:
+            return _ended(operation, id_of(created.body))
+        looked = output_of(operation, _LOOK)
+        return _look(id_of(created.body)) if looked is None else _stands(operation, looked)
 
     def refresh(self, operation: Operation) -> Step:
         return _look(waiting_id(operation))
 
     def revisit(self, operation: Operation) -> Step | Outcome:
-        """What is seen is the subscription, or its invoice, just voided by `cancel`."""
+        """The first output is the subscription or, if `cancel` has just voided it, its invoice."""
         seen = operation.outputs[0]
-        if seen.body.get("object") == "subscription" and not _is_half_ended(seen.body):
-            return _outcome(seen.body)
-        return _ended(replace(operation, outputs=(*operation.outputs, _voided(seen))), {})
+        if seen.body.get("object") == "invoice":
+            return _ended(operation, waiting_id(operation))
+        return _stands(operation, seen)
 
     def cancel(self, operation: Operation) -> Step | None:
-        """Nobody may pay the first invoice any more; the subscription goes after that is sure."""
-        waits = operation.outcome.body if operation.outcome is not None else {}
-        return _void(waits) or _end(waiting_id(operation))
+        return None if operation.outcome is None else _ending(operation.outcome.body)
 
     def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
         return True
 
     def result_type(self) -> type[Result]:
         return Subscription
+
+
+def _ending(subscription: Mapping[str, Any]) -> Step | None:
+    """Return how to end one that waits: first, nobody may pay its invoice any more."""
+    invoice = _invoice_of(subscription)
+    if invoice.get("status") in ("open", "uncollectible"):
+        path = f"/v1/invoices/{id_of(invoice)}/void"
+        return Step(_VOID, "post", path, {}, "invoice", repeatable=True)
+    return _end(id_of(subscription)) if invoice.get("status") in ("void", None) else None
+
+
+def _ended(operation: Operation, subscription_id: str) -> Step | Outcome:
+    """Cancel a subscription whose invoice is void; one that is over already is read."""
+    ended, looked = output_of(operation, _END), output_of(operation, _LOOK)
+    if ended is None:
+        return _end(subscription_id)
+    if ended.ok:
+        return _outcome(ended.body)
+    return _look(subscription_id) if looked is None else _outcome(looked.body)
+
+
+def _stands(operation: Operation, looked: StepOutput) -> Step | Outcome:
+    """Return what a subscription has come to; one whose ending broke off is ended."""
+    body = looked.body
+    if body.get("status") == "incomplete" and _invoice_of(body).get("status") == "void":
+        return _ended(operation, id_of(body))
+    return _outcome(body)
+
+
+def _end(subscription_id: str) -> Step:
+    return Step(_END, "delete", f"{_PATH}/{subscription_id}", {"expand": _EXPAND}, "subscription")
+
+
+def _look(subscription_id: str) -> Step:
+    return Step(_LOOK, "get", f"{_PATH}/{subscription_id}", {"expand": _EXPAND}, "subscription")
 
 
 def _invoice_of(subscription: Mapping[str, Any]) -> Mapping[str, Any]:

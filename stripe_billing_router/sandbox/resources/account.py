@@ -32,7 +32,7 @@ def by_id(call: Call) -> Json:
     """Return the account if it is the key's own."""
     account = current(call)
     if call.ids["account"] != account["id"]:
-        call.account.require("account", call.ids["account"])
+        raise call.account.missing("account", call.ids["account"])
     return account
 
 

@@ -37,7 +37,7 @@ def living(call: Call, kind: str) -> Json:
     """Return the object of the path if it is not deleted; StripeFailure (404) otherwise."""
     obj = call.account.require(kind, call.ids["id"])
     if obj.get("deleted"):
-        call.account.require(kind, "")
+        raise call.account.missing(kind, call.ids["id"])
     return obj
 
 

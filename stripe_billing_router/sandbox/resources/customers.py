@@ -132,7 +132,7 @@ def method(call: Call) -> Json:
     living(call, "customer")
     found = call.account.require("payment_method", call.ids["method"])
     if found["customer"] != call.ids["id"]:
-        call.account.require("payment_method", "")
+        raise call.account.missing("payment_method", call.ids["method"])
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 from ..clock import DAY
-from ..failures import invalid, no_such
+from ..failures import invalid
 from ..family import Call, Family, Route
 from ..paging import listing
 from ..wire import Json
@@ -33,7 +33,7 @@ def event(call: Call) -> Json:
     """Return one event."""
     found = call.account.require("event", call.ids["id"])
     if not _kept(call, found):
-        raise no_such("event", found["id"])
+        raise call.account.missing("event", found["id"])
     return found
 
 

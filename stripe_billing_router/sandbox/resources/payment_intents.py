@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..failures import StripeFailure, invalid, no_such, unexpected_state
+from ..failures import StripeFailure, invalid, unexpected_state
 from ..family import Call, Family, Route
 from ..rules.checks import charge_amount, known_currency, merged_metadata, positive
 from ..rules.payment_methods import usable_method
@@ -194,7 +194,7 @@ def retrieve(call: Call) -> Json:
     secret = call.params.get("client_secret")
     intent = call.account.require(_KIND, call.ids["id"])
     if secret and secret != intent["client_secret"]:
-        raise no_such(_KIND, call.ids["id"])
+        raise call.account.missing(_KIND, call.ids["id"])
     return intent
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..clock import DAY
-from ..failures import invalid, missing_param, no_such
+from ..failures import invalid, missing_param
 from ..family import Call, Family, Route
 from ..paging import listing, page
 from ..rules import subscriptions as rules
@@ -139,7 +139,7 @@ def cancel(call: Call) -> Json:
 def _running(call: Call) -> Json:
     subscription = call.account.require(_KIND, call.ids["id"])
     if subscription["status"] in rules.OVER:
-        raise no_such(_KIND, subscription["id"])
+        raise call.account.missing(_KIND, subscription["id"])
     return subscription
 
 

@@ -1,0 +1,107 @@
+"""A fair queue of writers, for a database that lets only one write at a time.
+
+Writers that wait while another commits share the next commit: one synchronisation of the disk for
+all of them. Each still returns only after its own rows are durable, and fails alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from threading import Event, Lock
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..ports import CommitAmbiguous
+
+Work = Callable[[Connection], None]
+
+_MOST_TOGETHER = 64
+
+
+class _Job:
+    """One writer's work, and what became of it."""
+
+    __slots__ = ("error", "leads", "woken", "work")
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.error: BaseException | None = CommitAmbiguous("interrupted")
+        self.leads = False
+        self.woken = Event()
+
+
+class WriterQueue:
+    """Runs works in the order of their arrival; `transaction` opens one that can write."""
+
+    def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._transaction = transaction
+        self._waiting: deque[_Job] = deque()
+        self._lock = Lock()
+        self._led = False
+
+    def run(self, work: Work) -> None:
+        """Run `work` in a transaction; raise what it, or the commit, raises."""
+        job = _Job(work)
+        with self._lock:
+            self._waiting.append(job)
+            job.leads, self._led = not self._led, True
+        if not job.leads:
+            job.woken.wait()
+        if job.leads:
+            self._lead()
+        if job.error is not None:
+            raise job.error
+
+    def _lead(self) -> None:
+        """Commit for all who wait, then hand over to the first of those who came meanwhile."""
+        with self._lock:
+            size = min(len(self._waiting), _MOST_TOGETHER)
+            batch = [self._waiting.popleft() for _ in range(size)]
+        try:
+            self._commit(batch)
+        finally:
+            self._hand_over()
+            for job in batch:
+                job.woken.set()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].woken.set()
+            else:
+                self._led = False
+
+    def _commit(self, batch: Sequence[_Job]) -> None:
+        try:
+            with self._transaction() as connection:
+                errors = [_attempt(job, connection, alone=len(batch) == 1) for job in batch]
+        except Exception as error:  # noqa: BLE001 - every writer of the batch has to hear of it
+            for job in batch:
+                job.error = error
+        else:
+            for job, failed in zip(batch, errors, strict=True):
+                job.error = failed
+
+
+def _attempt(job: _Job, connection: Connection, *, alone: bool) -> Exception | None:
+    """Run one work; if it fails, what it wrote is undone, and only that.
+
+    An error of the database itself ends the whole batch: it may have ended the transaction.
+    """
+    if alone:
+        job.work(connection)
+        return None
+    savepoint = connection.begin_nested()
+    try:
+        job.work(connection)
+    except DBAPIError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is raised where it belongs, in its own thread
+        savepoint.rollback()
+        return error
+    savepoint.commit()
+    return None
