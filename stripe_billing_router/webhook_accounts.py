@@ -17,19 +17,32 @@ def accounts_of(event: object) -> list[str]:
 
     An empty list means the platform's own. Raises WebhookError for a shape that Stripe never sends.
     """
-    plain = event.to_dict() if hasattr(event, "to_dict") else event
+    plain = _plain(event)
     if not isinstance(plain, Mapping):
         raise _malformed("body", plain)
     return [_account(value, where) for where, value in _named(plain) if value is not None]
 
 
+def _plain(event: object) -> object:
+    """Return a Stripe object's data; the SDK's thin notifications show theirs as attributes."""
+    if getattr(event, "object", None) == _THIN and not hasattr(event, "to_dict"):
+        context = getattr(event, "context", None)
+        return {"object": _THIN, "context": None if context is None else str(context)}
+    try:
+        return event.to_dict() if hasattr(event, "to_dict") else event
+    except Exception:  # noqa: BLE001 - whatever it is, it is no event
+        raise _malformed("body", event) from None
+
+
 def _named(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "account", event.get("account")
-    context = event.get("context")
-    yield "context", context.rpartition("/")[2] if isinstance(context, str) else context
-    if event.get("object") == _THIN and event.get("data") is None:
+    yield from _of_context(event.get("context"))
+    data = event.get("data")
+    if event.get("object") == _THIN and (
+        data is None or _mapping(data, "data").get("object") is None
+    ):
         return
-    obj = _mapping(_mapping(event.get("data"), "data").get("object"), "data.object")
+    obj = _mapping(_mapping(data, "data").get("object"), "data.object")
     yield "on_behalf_of", obj.get("on_behalf_of")
     if obj.get("transfer_data") is not None:
         destination = _mapping(obj["transfer_data"], "transfer_data").get("destination")
@@ -38,6 +51,13 @@ def _named(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if obj.get("metadata") is not None:
         metadata = _mapping(obj["metadata"], "metadata")
         yield from ((f"metadata.{name}", metadata.get(name)) for name in _METADATA)
+
+
+def _of_context(context: Any) -> Iterator[tuple[str, Any]]:
+    """A context is an account, or a path to it; no other account may be on the way."""
+    *way, target = context.split("/") if isinstance(context, str) else [context]
+    yield "context", target
+    yield from (("context", part) for part in way if not part or part.startswith("acct_"))
 
 
 def _of_transfer(transfer: Any) -> Iterator[tuple[str, Any]]:

@@ -24,6 +24,12 @@ def os_errors(doing: str) -> Iterator[None]:
         ) from None
 
 
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes; ConfigurationError that says why if it cannot be read."""
+    with os_errors(f"Reading {path}"):
+        return path.read_bytes()
+
+
 def write_new(path: Path, text: str) -> bool:
     """Write a file that does not exist yet, and its folder; False if it exists."""
     with os_errors(f"Writing {path}"):

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..models import BotId, LedgerEntry
+from ..store import LedgerHeads
+from .files import read_file
 from .ground import ConfigOption, JsonOption, the_store, when
-from .output import as_json, as_table
+from .output import as_json, as_table, counting
 
 app = typer.Typer(help="Look at the ledger and check it.", no_args_is_help=True)
 
 _Bot = Annotated[str | None, typer.Option(metavar="BOT", help="Only this bot.")]
 _After = Annotated[int, typer.Option(min=0, help="Only entries after this sequence number.")]
 _Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the most.")]
+
+
+_Heads = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Heads that `ledger heads` printed earlier.")
+]
+_PublicKey = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Ed25519 public key (PEM) that signed them.")
+]
+_PrivateKey = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Ed25519 private key (PEM) to sign with.")
+]
 
 
 @app.command("list")
@@ -38,10 +53,16 @@ def list_entries(
 
 
 @app.command("verify")
-def verify(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
-    """Check every hash chain; exit code 1 if one does not hold."""
-    with the_store(config) as store:
-        found = store.ledger.verify()
+def verify(
+    heads: _Heads = None,
+    public_key: _PublicKey = None,
+    config: ConfigOption = None,
+    as_json_: JsonOption = False,
+) -> None:
+    """Check every hash chain, also against kept heads; exit code 1 if one does not hold."""
+    kept = _kept_heads(heads, public_key)
+    with the_store(config) as store, counting("entries") as progress:
+        found = store.ledger.verify(kept, progress)
     if as_json_:
         as_json({"ok": found.ok, **asdict(found)})
     elif found.ok:
@@ -52,12 +73,41 @@ def verify(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command("heads")
+def show_heads(sign: _PrivateKey = None, config: ConfigOption = None) -> None:
+    """Print where every stream ends, as JSON to keep elsewhere; see `ledger verify --heads`."""
+    with the_store(config) as store:
+        found = store.ledger.heads()
+    if sign is not None:
+        found = found.signed(read_file(sign))
+    typer.echo(found.to_json())
+
+
+@app.command("export")
+def export(bot: _Bot = None, after: _After = 0, config: ConfigOption = None) -> None:
+    """Print every entry as a line of JSON, in the order in which they were written."""
+    bot_id = None if bot is None else str(BotId.parse(bot))
+    with the_store(config) as store, counting("entries") as progress:
+        for number, entry in enumerate(store.ledger.entries(bot_id=bot_id, after=after), 1):
+            typer.echo(json.dumps(_described(entry)))
+            progress(number)
+
+
 @app.command("upgrade")
 def upgrade(config: ConfigOption = None) -> None:
     """Bring the database to this version's tables, and put its triggers back."""
     with the_store(config, may_create=True) as store:
         store.upgrade()
     typer.echo("The ledger's database is up to date.")
+
+
+def _kept_heads(heads: Path | None, public_key: Path | None) -> LedgerHeads | None:
+    if heads is None:
+        return None
+    kept = LedgerHeads.from_json(read_file(heads))
+    if public_key is not None:
+        kept.check_signature(read_file(public_key))
+    return kept
 
 
 def _described(entry: LedgerEntry) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ..client import BillingRouter
 from ..errors import InvalidRequestError
 from ..models import BotId, Operation, OperationState, major
 from ..redaction import shown
 from .ground import ConfigOption, JsonOption, the_store, when
-from .output import as_json, as_table
+from .output import as_json, as_table, counting
 
 app = typer.Typer(help="Look at what bots have asked for.", no_args_is_help=True)
 
@@ -61,6 +62,31 @@ def show_operation(
         return
     rows = [(name, str(value)) for name, value in _everything(found).items() if value is not None]
     as_table(("field", "value"), rows)
+
+
+@app.command("recover")
+def recover(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
+    """Settle what crashes left behind; exit code 1 if people have to look at something."""
+    path = None if config is None else config.absolute()
+    with BillingRouter(path) as router, counting("operations") as progress:
+        found = asdict(router.recover_operations(progress))
+    if as_json_:
+        as_json(found)
+    else:
+        as_table(("outcome", "operations"), [(k, ", ".join(v)) for k, v in found.items() if v])
+    if found["escalated"]:
+        raise typer.Exit(1)
+
+
+@app.command("cancel")
+def cancel(
+    operation_id: Annotated[str, typer.Argument(metavar="OPERATION", help="op_…")],
+    config: ConfigOption = None,
+) -> None:
+    """End an operation that still waits for its customer."""
+    with BillingRouter(None if config is None else config.absolute()) as router:
+        done = router.cancel(operation_id)
+    typer.echo(f"{operation_id} is {done.state}.")
 
 
 def _summary(operation: Operation) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import InvalidRequestError
 from ..models import Operation, OperationState, Result
 from ..ports import Store
@@ -11,6 +13,8 @@ from .accounts import AccountCheck
 from .closing import Closing
 from .failures import doubted
 from .following import WAITING, Follower
+
+_AN_ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 
 
 class Canceller:
@@ -35,7 +39,8 @@ class Canceller:
         return self._closing.result(operation, verb)
 
     def _cancellable(self, operation_id: object) -> Operation:
-        known = self._store.operation(operation_id) if isinstance(operation_id, str) else None
+        sane = isinstance(operation_id, str) and _AN_ID.fullmatch(operation_id)
+        known = self._store.operation(str(operation_id)) if sane else None
         if known is None:
             raise InvalidRequestError(
                 f"There is no operation {shown(operation_id)}; pass the operation_id of a result "

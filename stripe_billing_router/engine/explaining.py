@@ -36,7 +36,7 @@ class Examiner:
     def explain(self, bot_id: object, verb: object, overrides: object) -> Explanation:
         """Return what applies to a call of `verb` by this bot; sends nothing."""
         bot = BotId.parse(bot_id)
-        if verb not in VERBS:
+        if not isinstance(verb, str) or verb not in VERBS:
             raise InvalidRequestError(
                 f"{shown(verb)} is not a money verb; pass one of {', '.join(VERBS)}.",
                 parameter="verb",
@@ -47,7 +47,7 @@ class Examiner:
         fingerprint = key_fingerprint(keys.secret_key)
         return Explanation(
             bot_id=str(bot),
-            verb=str(verb),
+            verb=verb,
             region=found.region,
             route=found.route,
             overrides=wanted,
@@ -91,7 +91,7 @@ class Examiner:
             for key, route in self._routes.routes.items()
             if route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID)
         ]
-        for bot_id in bot_ids:
+        for bot_id in [bot_ids] if isinstance(bot_ids, str) else bot_ids:
             faults += self._faults(shown(bot_id), partial(self._resolve, bot_id))
         return faults
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from ..errors import StripeRequestError
+from ..errors import StripeRequestError, StripeUnavailableError
+from ..money import CURRENCIES
 from ..ports import Clock, Keys, Reply, Store
 from ..verbs import Price
 from .reads import Reader
@@ -70,28 +71,28 @@ class KeyedLookups:
         """Return the customer's default payment method. That there is none is not remembered."""
         path = f"/v1/customers/{customer_id}"
         return self._lookups.methods.get(
-            customer_id, lambda: _default_method(self._read(path, "customer", customer_id))
+            customer_id, lambda: self._read(path, "customer", customer_id, _default_method)
         )
 
     def price(self, price_id: str) -> Price:
         path, params = f"/v1/prices/{price_id}", {"expand": ["currency_options"]}
         found = self._lookups.prices.get(
-            price_id, lambda: _price(self._read(path, "price", price_id, params))
+            price_id, lambda: self._read(path, "price", price_id, _price, params)
         )
         assert found is not None  # noqa: S101 - _read raises where there is no price
         return found
 
     def payment_of_invoice(self, invoice_id: str) -> str:
+        """Return the payment intent or charge that paid an invoice."""
         params = {"invoice": invoice_id, "status": "paid", "limit": 2}
-        payments = self._read("/v1/invoice_payments", "list", invoice_id, params)["data"]
+        payments = self._read("/v1/invoice_payments", "list", invoice_id, _payments, params)
         if len(payments) != 1:
             raise StripeRequestError(
                 f"{invoice_id} has {len(payments) or 'no'} payments, not one; refund the payment "
                 "itself by its own id.",
                 parameter="payment_id",
             )
-        payment = payments[0]["payment"]
-        return str(payment.get("payment_intent") or payment["charge"])
+        return payments[0]
 
     def currency_of_payment(self, payment_id: str) -> str:
         """Return the currency from the ledger, else from Stripe."""
@@ -99,15 +100,28 @@ class KeyedLookups:
         if known is not None:
             return known
         kind = "payment_intent" if payment_id.startswith("pi_") else "charge"
-        return str(self._read(f"/v1/{kind}s/{payment_id}", kind, payment_id)["currency"])
+        return self._read(f"/v1/{kind}s/{payment_id}", kind, payment_id, _currency)
 
     def _read(
-        self, path: str, expects: str, name: str, params: Mapping[str, Any] | None = None
-    ) -> Mapping[str, Any]:
+        self,
+        path: str,
+        expects: str,
+        name: str,
+        find: Callable[[Mapping[str, Any]], V],
+        params: Mapping[str, Any] | None = None,
+    ) -> V:
         reply = self._lookups.reader.get(path, self._key, expects, params)
-        if reply.status == 200 and not reply.body.get("deleted"):
-            return reply.body
-        raise _not_found(name, reply)
+        if reply.status != 200 or reply.body.get("deleted"):
+            raise _not_found(name, reply)
+        try:
+            return find(reply.body)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            raise StripeUnavailableError(
+                f"What Stripe shows of {name} cannot be read; nothing was sent. Repeat the call, "
+                "or see https://status.stripe.com.",
+                http_status=reply.status,
+                request_id=reply.request_id,
+            ) from None
 
 
 def _default_method(customer: Mapping[str, Any]) -> str | None:
@@ -117,12 +131,29 @@ def _default_method(customer: Mapping[str, Any]) -> str | None:
     return str(method) if method else None
 
 
+def _payments(body: Mapping[str, Any]) -> list[str]:
+    """Return the payments of a list of invoice payments; ValueError for one of another kind."""
+    return [_payment(item["payment"]) for item in body["data"]]
+
+
+def _payment(payment: Mapping[str, Any]) -> str:
+    found = payment.get("payment_intent") or payment["charge"]
+    if not found.startswith(("pi_", "ch_", "py_")):
+        raise ValueError(found)
+    return str(found)
+
+
+def _currency(body: Mapping[str, Any]) -> str:
+    """Return an object's currency; KeyError for one whose minor units are not known."""
+    return CURRENCIES[body["currency"]].code
+
+
 def _price(body: Mapping[str, Any]) -> Price:
     options = dict(body.get("currency_options") or {})
-    options[str(body["currency"])] = body
+    options[_currency(body)] = body
     return Price(
         id=str(body["id"]),
-        currency=str(body["currency"]),
+        currency=_currency(body),
         amounts={
             code: option["unit_amount"]
             for code, option in options.items()

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..errors import StripeRequestError
+from ..errors import BillingError, StripeRequestError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Guard, KeyProvider, Reply, Routes
+from ..redaction import shown
 from ..verbs import arguments
 from .accounts import AccountCheck
 from .parsing import overrides_of
@@ -17,6 +18,8 @@ from .reads import Reader
 
 _PAGE = 100
 _MOST_TYPES = 20
+_DECIDED = ("created", "ending_before", "limit", "type", "types")
+_BOUNDS = ["gt", "gte", "lt", "lte"]
 
 
 class Queries:
@@ -45,7 +48,11 @@ class Queries:
         route = self._routes.resolve(bot, overrides_of(overrides))
         keys = self._keys.keys()
         self._accounts.check(bot, keys, route.route)
-        return _balance(_good(self._reader.get("/v1/balance", keys.secret_key, "balance")))
+        body = _good(self._reader.get("/v1/balance", keys.secret_key, "balance"))
+        try:
+            return _balance(body)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise _unreadable() from None
 
     def events(
         self, event_types: object, created: object, params: Mapping[str, Any]
@@ -60,24 +67,44 @@ class Queries:
     def _pages(self, path: str, key: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
             page = _good(self._reader.get(path, key, "list", query))
-            yield from (dict(item) for item in page["data"])
-            if not page.get("has_more") or not page["data"]:
+            items = page.get("data")
+            if not isinstance(items, list) or not all(_is_listed(item) for item in items):
+                raise _unreadable()
+            yield from (dict(item) for item in items)
+            if not page.get("has_more") or not items:
                 return
-            query = {**query, "starting_after": page["data"][-1]["id"]}
+            query = {**query, "starting_after": items[-1]["id"]}
 
 
 def _event_query(event_types: object, created: object, params: Mapping[str, Any]) -> dict[str, Any]:
     own = ("event_types", "created")
     query: dict[str, Any] = {
         "limit": _PAGE,
-        **arguments.params(params, "EventListParams", own, ("created", "type", "types")),
+        **arguments.params(params, "EventListParams", own, _DECIDED),
     }
     if event_types is not None:
         listed = [event_types] if isinstance(event_types, str) else event_types
         query["types"] = _types(listed)
     if created is not None:
-        query["created"] = arguments.plain(created, "created")
+        query["created"] = _created(created)
     return query
+
+
+def _created(given: object) -> int | dict[str, int]:
+    if not isinstance(given, Mapping):
+        return _seconds(given, "created")
+    for bound in given:
+        if bound not in _BOUNDS:
+            raise arguments.invalid(
+                "created", f"has {shown(bound)}; pass some of {', '.join(_BOUNDS)}"
+            )
+    return {bound: _seconds(value, f"created.{bound}") for bound, value in given.items()}
+
+
+def _seconds(given: object, where: str) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given.bit_length() > 63:
+        raise arguments.invalid(where, f"is {shown(given)}; pass whole seconds since the epoch")
+    return int(given)
 
 
 def _types(listed: object) -> list[str]:
@@ -116,4 +143,18 @@ def _balance(body: Mapping[str, Any]) -> Balance:
 
 
 def _sums(funds: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
-    return {fund["currency"]: to_major(fund["amount"], fund["currency"]) for fund in funds}
+    sums: dict[str, int] = {}
+    for fund in funds:
+        sums[fund["currency"]] = sums.get(fund["currency"], 0) + fund["amount"]
+    return {code: to_major(minor, code) for code, minor in sums.items()}
+
+
+def _is_listed(item: object) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("id"), str)
+
+
+def _unreadable() -> BillingError:
+    return StripeUnavailableError(
+        "Stripe's answer cannot be read; nothing was changed. Repeat the call, or see "
+        "https://status.stripe.com."
+    )

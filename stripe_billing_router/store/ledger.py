@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from ..chain import GENESIS, commitment, entry_hash
-from ..errors import LedgerTamperedError
+from ..errors import ConfigurationError, LedgerTamperedError
 from ..fingerprint import canonical_json
 from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
 from .codec import entry_of
 from .database import Database
 from .dialects import Dialect
-from .schema import heads
+from .heads import LedgerHeads
+from .schema import binding, heads
 from .schema import ledger as table
 
 _BATCH = 1000
@@ -76,30 +77,83 @@ class StripeLedger:
             for row in connection.execution_options(yield_per=_BATCH).execute(query).mappings():
                 yield entry_of(row)
 
-    def verify(self) -> Verification:
-        """Check every chain of the ledger against its rows and its head."""
-        query = select(table).order_by(table.c.stream, table.c.stream_sequence)
-        broken: dict[str, Broken] = {}
-        last: dict[str, LedgerEntry] = {}
-        counted = 0
+    def heads(self) -> LedgerHeads:
+        """Return where every stream ends now; keep it elsewhere, and verify against it later."""
         with self._database.read() as connection:
+            bound = connection.execute(select(binding)).one()
+            ends = {
+                row.stream: (row.stream_sequence, row.entry_hash)
+                for row in connection.execute(select(heads))
+            }
+            return LedgerHeads(bound.account_id, self._database.now_ms(connection), ends)
+
+    def verify(
+        self, kept: LedgerHeads | None = None, progress: Callable[[int], None] | None = None
+    ) -> Verification:
+        """Check every chain against its rows, its head, and the heads `kept` elsewhere.
+
+        `progress` is called with the number of entries checked so far.
+        """
+        check = _Check(dict(kept.streams) if kept is not None else {})
+        query = select(table).order_by(table.c.stream, table.c.stream_sequence)
+        with self._database.read() as connection:
+            _refuse_others(connection, kept)
             rows = connection.execution_options(yield_per=_BATCH).execute(query).mappings()
-            for entry in map(entry_of, rows):
-                counted += 1
-                why = _wrong(entry, last.get(entry.stream))
-                if why is not None:
-                    broken.setdefault(entry.stream, _broken(entry, why))
-                last[entry.stream] = entry
-            streams = len(last)
+            for number, entry in enumerate(map(entry_of, rows), 1):
+                check.entry(entry)
+                if progress is not None and number % _BATCH == 0:
+                    progress(number)
             for end in connection.execute(select(heads)):
-                why = _wrong_end(end.stream_sequence, end.entry_hash, last.get(end.stream))
-                if why is not None:
-                    place = Broken(end.stream, end.stream_sequence, None, why)
-                    broken.setdefault(end.stream, place)
-                last.pop(end.stream, None)
-        for stream, entry in last.items():
-            broken.setdefault(stream, _broken(entry, "the stream has no head"))
-        return Verification(counted, streams, tuple(broken.values()))
+                check.head(end.stream, end.stream_sequence, end.entry_hash)
+        return check.finished()
+
+
+def _refuse_others(connection: Connection, kept: LedgerHeads | None) -> None:
+    bound = connection.execute(select(binding)).one()
+    if kept is not None and kept.account_id != bound.account_id:
+        raise ConfigurationError(
+            f"The kept heads are of a ledger of {kept.account_id}, this one belongs to "
+            f"{bound.account_id}. Pass the heads of this ledger."
+        )
+
+
+class _Check:
+    """One walk over all entries; remembers the first thing wrong in each stream."""
+
+    def __init__(self, kept: dict[str, tuple[int, str]]) -> None:
+        self._kept = kept
+        self._last: dict[str, LedgerEntry] = {}
+        self._headed: set[str] = set()
+        self._broken: dict[str, Broken] = {}
+        self._counted = 0
+
+    def entry(self, entry: LedgerEntry) -> None:
+        self._counted += 1
+        stream = entry.stream
+        why = _wrong(entry, self._last.get(stream))
+        place, expected = self._kept.get(stream, (0, ""))
+        if why is None and entry.stream_sequence == place and entry.entry_hash != expected:
+            why = "it is not the entry that the kept heads know"
+        if why is not None:
+            self._broken.setdefault(stream, _broken(entry, why))
+        self._last[stream] = entry
+
+    def head(self, stream: str, place: int, end_hash: str) -> None:
+        self._headed.add(stream)
+        why = _wrong_end(place, end_hash, self._last.get(stream))
+        if why is not None:
+            self._broken.setdefault(stream, Broken(stream, place, None, why))
+
+    def finished(self) -> Verification:
+        for stream, entry in self._last.items():
+            if stream not in self._headed:
+                self._broken.setdefault(stream, _broken(entry, "the stream has no head"))
+        for stream, (place, _) in self._kept.items():
+            last = self._last.get(stream)
+            if place and (last is None or last.stream_sequence < place):
+                why = f"entry {place}, which the kept heads know, is missing"
+                self._broken.setdefault(stream, Broken(stream, place, None, why))
+        return Verification(self._counted, len(self._last), tuple(self._broken.values()))
 
 
 def append_entry(dialect: Dialect, connection: Connection, write: AppendEntry) -> None:

@@ -27,7 +27,14 @@ _PLAIN = (
     "transfer_group",
 )
 _ONLY_WITH_CONFIRM = ("error_on_requires_action", "mandate", "mandate_data", "off_session")
-_OTHER_ACCOUNTS = ("application_fee_amount", "on_behalf_of", "transfer_data")
+_NOT_HERE = (
+    "application_fee_amount",
+    "confirmation_token",
+    "customer_account",
+    "hooks",
+    "on_behalf_of",
+    "transfer_data",
+)
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _OF_THE_INVOICE = frozenset({"amount", "capture_method", "currency", "customer"})
 _ALWAYS_CHANGEABLE = frozenset({"description", "metadata", "receipt_email", "shipping", "expand"})
@@ -52,7 +59,7 @@ def create(call: Call) -> Json:
 
 def _check_new(call: Call) -> None:
     params = call.params
-    refuse(params, _OTHER_ACCOUNTS)
+    refuse(params, _NOT_HERE)
     if not params.get("confirm"):
         for name in _ONLY_WITH_CONFIRM:
             if name in params:
@@ -122,6 +129,9 @@ def _in_state(intent: Json, verb: str, states: tuple[str, ...]) -> None:
 def confirm(call: Call) -> Json:
     """Confirm a payment intent with its payment method, or the one given."""
     intent = call.account.require(_KIND, call.ids["id"])
+    refuse(call.params, _NOT_HERE)
+    if call.params.get("amount_to_confirm", intent["amount"]) != intent["amount"]:
+        raise invalid("This is not the amount of the PaymentIntent.", "amount_to_confirm")
     _in_state(intent, "confirm", _CONFIRMABLE)
     method = _method(call, intent["customer"])
     _check_redirects(call, intent)
@@ -156,6 +166,7 @@ def cancel_intent(call: Call) -> Json:
 def update(call: Call) -> Json:
     """Change a payment intent; once it has succeeded, only its words."""
     intent = call.account.require(_KIND, call.ids["id"])
+    refuse(call.params, _NOT_HERE)
     if set(call.params) - _ALWAYS_CHANGEABLE:
         _in_state(intent, "update", _CONFIRMABLE)
     if intent["id"] in call.account.invoice_payment_of and _OF_THE_INVOICE & set(call.params):
