@@ -12,6 +12,7 @@ from pathlib import Path
 from .client import BillingRouter
 from .default import use_router
 from .master_account import STRIPE_MASTER_ACCOUNT_ID
+from .models import OverrideKey, Route, RouteKey
 from .sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY, SandboxHTTPClient, World
 from .store import StripeLedger
 
@@ -66,9 +67,22 @@ def sandbox_router(
         clock=world.clock,
         environ=_environment(),
     )
-    for route in _routes_and_variants(router):
-        furnish(world, route)
+    furnish_routes(world, router.routes, router.overrides)
     return router
+
+
+def furnish_routes(
+    world: World,
+    routes: Mapping[RouteKey, Route],
+    overrides: Mapping[OverrideKey, Mapping[str, str]],
+) -> None:
+    """Put what routes, and routes changed by an override, name into the world."""
+    for route in routes.values():
+        furnish(world, route)
+    for (domain, region, category, name, _, _), changes in overrides.items():
+        changed = routes.get((domain, region, category, name))
+        if changed is not None:
+            furnish(world, {**changed, **changes})
 
 
 def furnish(world: World, route: Mapping[str, str]) -> None:
@@ -81,15 +95,6 @@ def furnish(world: World, route: Mapping[str, str]) -> None:
     if not world.has(customer):
         method = route.get("payment_method_id", f"pm_of_{customer}")
         world.add_customer(customer, email=route.get("user_email"), default_payment_method=method)
-
-
-def _routes_and_variants(router: BillingRouter) -> Iterator[Mapping[str, str]]:
-    yield from router.routes.values()
-    for (*key, _, _), changes in router.overrides.items():
-        domain, region, category, name = key
-        route = router.routes.get((domain, region, category, name))
-        if route is not None:
-            yield {**route, **changes}
 
 
 def _temporary_ledger(folder: Path) -> str:
