@@ -13,6 +13,7 @@ from .config import Recovery as RecoveryTimes
 from .config import RoutingFile, Settings, load_routing_file, load_settings
 from .engine import (
     AccountCheck,
+    BackgroundRecovery,
     Canceller,
     Closing,
     Examiner,
@@ -163,3 +164,6 @@ def _parts(
         guards=tuple(given.guards),
         in_progress_wait=recovery.in_progress_wait,
     )
+
+
+__all__ = ["Assembly", "BackgroundRecovery", "Given", "assemble"]

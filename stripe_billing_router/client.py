@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from .bootstrap import Given, assemble
+from .bootstrap import BackgroundRecovery, Given, assemble
 from .models import (
     Balance,
     Charge,
@@ -39,7 +39,8 @@ class BillingRouter:
     given. `config` is the routing file, `ledger_url` an SQLAlchemy URL, `home` the folder where
     relative paths start. `guards` may veto calls, `observers` are told, `reactions` follow a
     failed check. Making a router reads the routing file; the database and Stripe come at first
-    use. Safe under threads and after `fork`. Raises ConfigurationError with every fault found.
+    use, and then, unless `recover_at_start` is off, what crashes left behind is settled in the
+    background. Safe under threads and after `fork`. Raises ConfigurationError with every fault.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class BillingRouter:
         observers: Sequence[Observer] = (),
         reactions: Sequence[Reaction] = (),
         environ: Mapping[str, str] | None = None,
+        recover_at_start: bool = True,
     ) -> None:
+        self._start = BackgroundRecovery(self.recover_operations) if recover_at_start else None
         self._parts = assemble(
             Given(
                 config,
@@ -289,6 +292,8 @@ class BillingRouter:
 
     def close(self) -> None:
         """Close connections. A router that is used again opens them again."""
+        if self._start is not None:
+            self._start.wait()
         self._parts.gateway.close()
         self._parts.store.close()
 
@@ -316,6 +321,8 @@ class BillingRouter:
         idempotency_key: str | None,
         metadata: Mapping[str, str] | None,
     ) -> Any:
+        if self._start is not None:
+            self._start.once()
         return self._parts.sequence.run(
             VERBS[verb],
             bot_id,

@@ -66,6 +66,7 @@ def sandbox_router(
         http_client=SandboxHTTPClient(world),
         clock=world.clock,
         environ=_environment(),
+        recover_at_start=False,
     )
     furnish_routes(world, router.routes, router.overrides)
     return router

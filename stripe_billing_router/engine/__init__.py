@@ -1,6 +1,7 @@
 """The operation protocol: write before you charge, send at most once, never guess."""
 
 from .accounts import AccountCheck
+from .background import BackgroundRecovery
 from .cancelling import Canceller
 from .clock import SystemClock
 from .closing import Closing
@@ -21,6 +22,7 @@ from .webhook_check import WebhookAccountCheck
 
 __all__ = [
     "AccountCheck",
+    "BackgroundRecovery",
     "Canceller",
     "Closing",
     "Examiner",

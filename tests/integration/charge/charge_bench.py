@@ -124,6 +124,7 @@ class Bench:
             "http_client": SandboxHTTPClient(self.world),
             "clock": self.world.clock,
             "environ": {},
+            "recover_at_start": False,
             **changes,
         }
         made = BillingRouter(self.config, **settings)

@@ -15,7 +15,8 @@ from stripe_billing_router.errors import (
     OutcomeUnknownError,
     PaymentDeclinedError,
 )
-from stripe_billing_router.models import OperationState
+from stripe_billing_router.models import CloseOperation, OperationState, Write
+from stripe_billing_router.store import SqlStore
 from tests.integration.charge.charge_bench import BOT, CARD, LEASE, Bench, Commits, Died, Wire
 
 Crash = Callable[[Bench, Commits, "str | None"], None]
@@ -132,6 +133,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     gone = subprocess.Popen(["true"])
     gone.wait()
     monkeypatch.setattr(process, "me", lambda: f"{here}:{gone.pid}:1")
+    monkeypatch.setattr(SqlStore, "commit", _dies_with_its_process(SqlStore.commit))
     return monkeypatch.undo
 
 
@@ -159,6 +161,35 @@ def test_the_keyless_charge_of_a_dead_process_is_not_charged_again_at_once(
     with pytest.raises(OutcomeUnknownError):
         bench.router().charge(BOT, 5)
     assert len(bench.moved()) == effects
+
+
+@pytest.mark.parametrize("where", ["before-the-request", "after-the-effect"])
+def test_the_keyless_charge_of_a_container_that_died_is_not_charged_again_at_once(
+    bench: Bench, commits: Commits, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A restarted container has a process namespace of its own: nothing can be proven about the
+    one before it, and its lease has not run out yet."""
+    crash, effects = IN_DOUBT[where]
+    with monkeypatch.context() as elsewhere:
+        boot = process.me().partition(":")[0]
+        elsewhere.setattr(process, "me", lambda: f"{boot}:4026532000:1:1")
+        elsewhere.setattr(SqlStore, "commit", _dies_with_its_process(SqlStore.commit))
+        crash(bench, commits, None)
+    with pytest.raises(BillingError) as told:
+        bench.router().charge(BOT, 5)
+    assert told.value.money == "unknown"
+    assert len(bench.moved()) == effects
+
+
+def _dies_with_its_process(real: Callable[..., None]) -> Callable[..., None]:
+    """A process that is gone writes nothing more, not even that it is in doubt."""
+
+    def commit(store: SqlStore, *writes: Write) -> None:
+        if any(isinstance(w, CloseOperation) and w.outcome is None for w in writes):
+            raise Died
+        real(store, *writes)
+
+    return commit
 
 
 DECLINED = {

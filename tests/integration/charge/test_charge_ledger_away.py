@@ -413,4 +413,5 @@ def _from_here(bench: Bench) -> BillingRouter:
         http_client=SandboxHTTPClient(bench.world),
         clock=bench.world.clock,
         environ={},
+        recover_at_start=False,
     )

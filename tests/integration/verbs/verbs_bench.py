@@ -56,20 +56,28 @@ Change = Callable[[str, dict[str, Any]], None]
 
 
 class Wire(SandboxHTTPClient):
-    """The sandbox's transport. It keeps the bodies of all answers, and may change them first."""
+    """The sandbox's transport. It keeps the bodies of all answers, and may change them first.
+
+    `forged` maps `"METHOD /path"` to a status and body that are answered instead.
+    """
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.bodies: list[dict[str, Any]] = []
         self.change: Change | None = None
+        self.forged: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
+        line = f"{method.upper()} {urlsplit(url).path}"
+        if line in self.forged:
+            status, forged = self.forged[line]
+            return json.dumps(forged).encode(), status, {"Request-Id": "req_forged"}
         content, status, answered = super().request(method, url, headers, post_data)
         body = json.loads(content)
         if self.change is not None:
-            self.change(f"{method.upper()} {urlsplit(url).path}", body)
+            self.change(line, body)
         self.bodies.append(body)
         return json.dumps(body).encode(), status, answered
 
@@ -172,6 +180,7 @@ def new_router(folder: Path, url: str, world: World, wire: Wire, **changes: Any)
         "http_client": wire,
         "clock": world.clock,
         "environ": {},
+        "recover_at_start": False,
         **changes,
     }
     return BillingRouter(folder / "routing.yaml", **settings)

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from stripe_billing_router.cli.app import app
 from stripe_billing_router.config.template import TEMPLATE_PATH, template

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import stripe
-from sandbox_helpers import CUSTOMER, client_of, error_of, new_world, payment
 
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, HttpRequest
+from tests.unit.sandbox.sandbox_helpers import CUSTOMER, client_of, error_of, new_world, payment
 
 FOREIGN = "sk_live_sandboxforeign0000001"
 

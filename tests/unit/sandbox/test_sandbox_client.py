@@ -8,13 +8,13 @@ import sys
 
 import pytest
 import stripe
-from sandbox_helpers import client_of, new_world, payment
 
 from stripe_billing_router.sandbox import (
     SANDBOX_SECRET_KEY,
     Fault,
     SandboxHTTPClient,
 )
+from tests.unit.sandbox.sandbox_helpers import client_of, new_world, payment
 
 
 def test_coroutines_work_too() -> None:

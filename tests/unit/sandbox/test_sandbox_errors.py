@@ -9,9 +9,9 @@ import pytest
 import stripe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sandbox_helpers import CUSTOMER, client_of, error_of, new_world, payment
 
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, HttpRequest, HttpResponse, World
+from tests.unit.sandbox.sandbox_helpers import CUSTOMER, client_of, error_of, new_world, payment
 
 FUZZED = new_world()
 AUTHORIZED = {"Authorization": f"Bearer {SANDBOX_SECRET_KEY}"}

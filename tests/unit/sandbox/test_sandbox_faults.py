@@ -9,9 +9,9 @@ import pytest
 import requests
 import stripe
 import urllib3
-from sandbox_helpers import client_of, error_of, keyed, new_world, payment
 
 from stripe_billing_router.sandbox import Fault
+from tests.unit.sandbox.sandbox_helpers import client_of, error_of, keyed, new_world, payment
 
 POST = "POST /v1/payment_intents"
 

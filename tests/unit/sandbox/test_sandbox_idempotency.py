@@ -6,9 +6,16 @@ import threading
 
 import pytest
 import stripe
-from sandbox_helpers import CUSTOMER, client_of, error_of, keyed, new_world, payment
 
 from stripe_billing_router.sandbox import Fault
+from tests.unit.sandbox.sandbox_helpers import (
+    CUSTOMER,
+    client_of,
+    error_of,
+    keyed,
+    new_world,
+    payment,
+)
 
 
 def test_the_same_request_is_answered_from_memory() -> None:

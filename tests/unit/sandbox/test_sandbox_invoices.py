@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import stripe
-from sandbox_helpers import CARD, CUSTOMER, client_of, error_of, new_world
 
 from stripe_billing_router.sandbox import World
+from tests.unit.sandbox.sandbox_helpers import CARD, CUSTOMER, client_of, error_of, new_world
 
 PRICE = "price_widget"
 DAY = 86_400

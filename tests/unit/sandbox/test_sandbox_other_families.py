@@ -6,9 +6,16 @@ from typing import Any
 
 import pytest
 import stripe
-from sandbox_helpers import CARD, CUSTOMER, client_of, error_of, new_world, payment
 
 from stripe_billing_router.sandbox import World
+from tests.unit.sandbox.sandbox_helpers import (
+    CARD,
+    CUSTOMER,
+    client_of,
+    error_of,
+    new_world,
+    payment,
+)
 
 DAY = 86_400
 PAGE = {"success_url": "https://x.example/"}

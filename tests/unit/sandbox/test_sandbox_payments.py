@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 import stripe
-from sandbox_helpers import CARD, CUSTOMER, client_of, error_of, new_world, payment
+
+from tests.unit.sandbox.sandbox_helpers import (
+    CARD,
+    CUSTOMER,
+    client_of,
+    error_of,
+    new_world,
+    payment,
+)
 
 
 def test_a_confirmed_payment_with_a_working_card_moves_money() -> None:

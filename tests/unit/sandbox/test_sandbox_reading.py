@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import stripe
-from sandbox_helpers import CARD, CUSTOMER, client_of, keyed, new_world, payment
 
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault, VirtualClock, World
+from tests.unit.sandbox.sandbox_helpers import CARD, CUSTOMER, client_of, keyed, new_world, payment
 
 DAY = 86_400
 

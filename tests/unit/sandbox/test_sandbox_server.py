@@ -75,7 +75,8 @@ def test_it_listens_on_the_loopback_interface_only(server: SandboxServer) -> Non
 def test_garbage_does_not_stop_it(
     server: SandboxServer, client: stripe.StripeClient, garbage: bytes
 ) -> None:
-    with socket.create_connection(server.server_address[:2], 5) as connection:
+    place = ("127.0.0.1", server.server_port)
+    with socket.create_connection(place, 5) as connection:
         connection.sendall(garbage)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1000)

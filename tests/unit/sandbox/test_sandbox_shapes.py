@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import stripe
-from sandbox_helpers import CARD, CUSTOMER, client_of, new_world, payment
 
 from stripe_billing_router.sandbox import World
+from tests.unit.sandbox.sandbox_helpers import CARD, CUSTOMER, client_of, new_world, payment
 
 CLASSES: dict[str, Any] = {
     "balance_transaction": stripe.BalanceTransaction,

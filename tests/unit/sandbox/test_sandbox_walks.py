@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import stripe
-from sandbox_helpers import CUSTOMER, client_of, keyed, new_world, payment
 
 from stripe_billing_router.sandbox import Fault, World
+from tests.unit.sandbox.sandbox_helpers import CUSTOMER, client_of, keyed, new_world, payment
 
 CARDS = ("pm_one", "pm_declined", "pm_authentication_required", "pm_processing", "pm_card_visa")
 KINDS: Any = ("cut", "timeout", "truncated", "server_error", "rate_limited", "latency", "refused")
