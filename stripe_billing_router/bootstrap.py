@@ -83,7 +83,7 @@ def assemble(given: Given) -> Assembly:
     environ = os.environ if given.environ is None else given.environ
     settings = load_settings(
         environ,
-        Path.cwd(),
+        _working_directory(),
         routing_config=given.config,
         home=given.home,
         ledger_url=given.ledger_url,
@@ -123,6 +123,14 @@ def assemble(given: Given) -> Assembly:
         examiner=Examiner(table, keys, accounts, store),
         webhook_check=WebhookAccountCheck(observers),
     )
+
+
+def _working_directory() -> Path:
+    """Return the working directory; one that is gone matters only to what is searched from it."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
 
 
 def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile, clock: Clock) -> KeyRing:

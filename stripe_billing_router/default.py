@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import RLock
 from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
+from .locks import ForkSafeLock
 from .models import Route, RouteKey
 
 if TYPE_CHECKING:
     from .client import BillingRouter
 
-_lock = RLock()
+_lock = ForkSafeLock()
 _router: BillingRouter | None = None
 _used: list[BillingRouter] = []
 
@@ -47,12 +47,14 @@ def use_router(router: BillingRouter) -> Iterator[BillingRouter]:
 
 
 def _leave(router: BillingRouter) -> None:
-    if _used[-1] is not router:
+    in_order = _used[-1] is router
+    place = next(i for i in reversed(range(len(_used))) if _used[i] is router)
+    del _used[place]
+    if not in_order:
         raise ConfigurationError(
             "use_router() contexts were left out of order. They are process-wide: nest them, and "
             "give each thread its router as an object instead."
         )
-    _used.pop()
 
 
 def _make() -> BillingRouter:

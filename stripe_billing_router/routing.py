@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import threading
 from abc import abstractmethod
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import replace
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from .errors import InvalidRequestError, RouteConfigurationError, RouteNotFoundError
+from .locks import ForkSafeLock
 from .models.bots import DEFAULT_DOMAIN, DEFAULT_REGION, NAME, BotId
 from .models.routes import (
     KEY_FIELDS,
@@ -63,7 +63,7 @@ class RoutingTable:
         overrides: Mapping[OverrideKey, Mapping[str, str]] = _NOTHING,
         default_currency: str = "usd",
     ) -> None:
-        lock = threading.Lock()
+        lock = ForkSafeLock()
         self._routes = _Layers(routes, lock)
         self._overrides = _Layers(overrides, lock)
         self._default_currency = currency(default_currency).code
@@ -211,7 +211,7 @@ def dotted(names: Iterable[object]) -> str:
 class _Layers(Mapping[K, V]):
     """The file's entries with the registered ones over them. Writers share one lock."""
 
-    def __init__(self, base: Mapping[K, V], lock: threading.Lock) -> None:
+    def __init__(self, base: Mapping[K, V], lock: ForkSafeLock) -> None:
         self._base = dict(base)
         self._upper: dict[K, V] = {}
         self._lock = lock

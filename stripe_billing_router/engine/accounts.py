@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
-
 from ..errors import ConfigurationError, KeyConfigurationError
 from ..fingerprint import key_fingerprint
+from ..locks import ForkSafeLock
 from ..master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Route
 from ..ports import Clock, Discrepancy, Keys, Reply
@@ -25,7 +24,7 @@ class AccountCheck:
         self._clock = clock
         self._api_base = api_base
         self._verified: dict[str, float] = {}
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def check_pin(self) -> None:
         """Refuse to talk to Stripe itself while the pinned account is the sandbox's."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Thread
+
+from ..locks import ForkSafeLock
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +19,7 @@ class BackgroundRecovery:
 
     def __init__(self, recover: Callable[[], object]) -> None:
         self._recover = recover
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._thread: Thread | None = None
 
     def once(self) -> None:

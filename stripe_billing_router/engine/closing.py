@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from ..errors import LedgerUnavailableError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
     AppendEntry,
@@ -17,7 +16,7 @@ from ..models import (
     Result,
     major,
 )
-from ..ports import Clock, CommitAmbiguous, Discrepancy, Event, StaleLease, Store
+from ..ports import Clock, Discrepancy, Event, StaleLease, Store
 from ..redaction import without_secrets
 from ..verbs import Verb
 from .failures import error_of
@@ -62,7 +61,7 @@ class Closing:
         )
         try:
             self._commit(close, entry, closed)
-        except (LedgerUnavailableError, CommitAmbiguous) as error:
+        except Exception as error:  # noqa: BLE001 - the payment is what it is, recorded or not
             self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {error}")
         return closed
 
@@ -97,7 +96,7 @@ class Closing:
                     operation.operation_id, lease_token, OperationState.UNKNOWN, None, None
                 )
             )
-        except (StaleLease, LedgerUnavailableError, CommitAmbiguous) as error:
+        except Exception as error:  # noqa: BLE001 - an expired lease says the same, only later
             self._tell(operation, "operation.unrecorded", f"the doubt is not recorded: {error}")
         else:
             self._tell(operation, "operation.unknown", "the outcome is unknown")

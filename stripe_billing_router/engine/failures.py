@@ -11,6 +11,7 @@ from ..errors import (
     OutcomeUnknownError,
     PaymentActionRequiredError,
     PaymentDeclinedError,
+    PolicyViolationError,
     RateLimitedError,
     StripeRequestError,
     StripeUnavailableError,
@@ -149,6 +150,13 @@ def _rate_limited(op: Operation, _o: Outcome, failure: Failure, _: str | None) -
     )
 
 
+def _vetoed(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
+    return PolicyViolationError(
+        f"A check stopped it before it was executed: {failure.message}",
+        operation_id=op.operation_id,
+    )
+
+
 def _unreachable(op: Operation, _o: Outcome, failure: Failure, _: str | None) -> BillingError:
     return StripeUnavailableError(
         f"Stripe could not be reached ({failure.message}); nothing was executed. Check the network "
@@ -168,4 +176,5 @@ _BY_KIND: dict[str, _Maker] = {
     "key_refused": _key_refused,
     "rate_limited": _rate_limited,
     "unreachable": _unreachable,
+    "vetoed": _vetoed,
 }

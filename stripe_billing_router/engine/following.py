@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..models import Operation, OperationState, Step, StepOutput
+from ..errors import StripeRequestError
+from ..models import Operation, OperationState, Outcome, Step, StepOutput
 from ..ports import KeyProvider, Keys, Request
-from ..verbs import Verb
+from ..verbs import UnreadableAnswer, Verb
 from .accounts import AccountCheck
 from .closing import Closing
 from .reads import Reader
@@ -42,7 +43,9 @@ class Follower:
         ended = None if step is None else self._sent(operation, step, keys)
         if ended is None or not ended.ok:
             ended = self._sent(operation, verb.refresh(operation), keys)
-        return self._moved_on(operation, verb, keys, ended) if ended.ok else operation
+        if not ended.ok:
+            raise _unsaid(operation, f"HTTP {ended.status}")
+        return self._moved_on(operation, verb, keys, ended)
 
     def _checked_keys(self, operation: Operation) -> Keys:
         keys = self._keys.keys()
@@ -54,7 +57,7 @@ class Follower:
     ) -> Operation:
         """Let the verb judge what was read; a late decline has to be made unpayable first."""
         seen = replace(operation, outputs=(replace(read, step=operation.steps[0].name),))
-        while isinstance(judged := verb.revisit(seen), Step):
+        while isinstance(judged := _judged(verb, seen), Step):
             seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
         if judged.state is operation.state:
             return replace(operation, outcome=judged)
@@ -72,3 +75,19 @@ class Follower:
         )
         reply = self._reader.ask(request)
         return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
+
+
+def _judged(verb: Verb, seen: Operation) -> Step | Outcome:
+    try:
+        return verb.revisit(seen)
+    except (UnreadableAnswer, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unsaid(seen, type(error).__name__) from None
+
+
+def _unsaid(operation: Operation, why: str) -> StripeRequestError:
+    return StripeRequestError(
+        f"Stripe does not say what has become of operation {operation.operation_id} ({why}). Check "
+        "the key's permissions and https://status.stripe.com, then repeat the call.",
+        operation_id=operation.operation_id,
+        money="unknown",
+    )

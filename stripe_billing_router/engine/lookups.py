@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from ..errors import StripeRequestError, StripeUnavailableError
+from ..locks import ForkSafeLock
 from ..money import CURRENCIES
 from ..ports import Clock, Keys, Reply, Store
 from ..verbs import Price
@@ -23,7 +23,7 @@ class _Cache(Generic[V]):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[str, tuple[float, V]] = {}
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def get(self, name: str, find: Callable[[], V | None]) -> V | None:
         with self._lock:

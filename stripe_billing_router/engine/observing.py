@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..ports import Event, Observer
 
@@ -21,4 +22,9 @@ class Observers:
             try:
                 observer.notify(event)
             except Exception:  # noqa: BLE001 - the payment is already what it is
-                _log.exception("an observer failed: %s", type(observer).__name__)
+                _log_if_possible("an observer failed: %s", type(observer).__name__)
+
+
+def _log_if_possible(message: str, *arguments: object) -> None:
+    with suppress(Exception):  # a log that cannot be written must not break a payment either
+        _log.exception(message, *arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import IdempotencyConflictError, OperationInProgressError
 from ..models import Operation, OperationState, Result
-from ..ports import StaleLease
+from ..ports import CommitAmbiguous, StaleLease
 from ..verbs import Verb
 from . import process
 from .executing import Executor
@@ -86,6 +86,12 @@ class Repeater:
                 )
             except StaleLease:
                 return None
+            except CommitAmbiguous:
+                raise unknown(
+                    known.operation_id,
+                    known.idempotency_key,
+                    "The database broke off while the operation was taken up again.",
+                ) from None
             return self._executor.execute(known, verb, keys, lease, in_doubt=True)
 
     def _read_anew(self, known: Operation, verb: Verb) -> Result:

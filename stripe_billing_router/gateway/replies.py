@@ -64,7 +64,8 @@ def _causes(error: BaseException) -> list[BaseException]:
         current = queue.pop(0)
         if isinstance(current, BaseException) and current not in found:
             found.append(current)
-            queue += [current.__cause__, current.__context__, *current.args]
+            # Not the context: a bot may charge while it handles an error of its own.
+            queue += [current.__cause__, *current.args]
             queue.append(getattr(current, "reason", None))
     return found
 

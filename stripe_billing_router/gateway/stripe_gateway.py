@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import stripe
 
+from ..locks import ForkSafeLock
 from ..ports import Reply, Request
 from .logs import keep_secrets_out
 from .replies import from_error, from_exception, from_response
@@ -16,6 +16,7 @@ from .replies import from_error, from_exception, from_response
 API_VERSION = "2026-10-28.endive"
 """The Stripe API version this library is written against; sent with every request."""
 
+_STRIPE = "https://api.stripe.com"
 _CONNECT_TIMEOUT = 10.0
 _KEPT_CLIENTS = 16
 
@@ -37,7 +38,7 @@ class StripeGateway:
         self.api_version = API_VERSION
         self._timeout = (min(_CONNECT_TIMEOUT, http_timeout), http_timeout)
         self._given = http_client
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._pid = -1
         self._http: stripe.HTTPClient | None = None
         self._clients: dict[str, stripe.StripeClient] = {}
@@ -64,6 +65,7 @@ class StripeGateway:
         with self._lock:
             http, self._http = self._http, None
             self._clients.clear()
+            self._pid = -1
         if http is not None and http is not self._given:
             http.close()  # type: ignore[no-untyped-call]
 
@@ -75,9 +77,8 @@ class StripeGateway:
 
     def _start_afresh(self) -> None:
         """A forked child must not share its parent's connections."""
-        self._lock = Lock()
         self._clients = {}
-        self._http = self._given or _requests_client(self._timeout)
+        self._http = self._given or _requests_client(self._timeout, self.api_base != _STRIPE)
         self._pid = os.getpid()
 
     def _new_client(self, secret_key: str) -> stripe.StripeClient:
@@ -102,17 +103,23 @@ def _options(request: Request) -> dict[str, Any]:
     return options
 
 
-def _requests_client(timeout: tuple[float, float]) -> stripe.HTTPClient:
-    return _Requests(timeout=timeout)
+def _requests_client(timeout: tuple[float, float], loopback: bool) -> stripe.HTTPClient:
+    return _Requests(timeout, loopback)
 
 
 class _Requests(stripe.RequestsClient):
-    """The SDK's client; each thread's session ignores `.netrc`, which would replace the key."""
+    """The SDK's client. Each thread's session ignores `.netrc`, which would replace the key, and,
+    where Stripe is on this machine, the environment's proxies, which would get to see it."""
+
+    def __init__(self, timeout: tuple[float, float], loopback: bool) -> None:
+        super().__init__(timeout=timeout)
+        self._loopback = loopback
 
     def _request_internal(self, *args: Any, **kwargs: Any) -> Any:
         if getattr(self._thread_local, "session", None) is None:
             session = self.requests.Session()
             session.auth = _unchanged
+            session.trust_env = not self._loopback
             session.max_redirects = 0
             self._thread_local.session = session
         return super()._request_internal(*args, **kwargs)

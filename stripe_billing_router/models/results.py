@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -43,7 +44,7 @@ class Result(Mapping[str, Any]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the Stripe JSON as a dict of its own."""
-        return dict(self.raw)
+        return copy.deepcopy(dict(self.raw))
 
     def __repr__(self) -> str:
         money = None if self.amount is None else f"{self.amount} {self.currency}"

@@ -98,7 +98,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             kind = Collision if self.dialect.is_collision(_driver_error(error)) else None
             raise (kind or LedgerUnavailableError)(
                 f"The ledger's database cannot be used ({_short(error)}), so nothing is sent. "
@@ -124,11 +124,12 @@ def _opened(url: str) -> tuple[Dialect, Engine]:
         ) from None
 
 
-def _driver_error(error: DBAPIError) -> BaseException:
-    return error.orig if error.orig is not None else error
+def _driver_error(error: SQLAlchemyError) -> BaseException:
+    original = error.orig if isinstance(error, DBAPIError) else None
+    return original if original is not None else error
 
 
-def _short(error: DBAPIError) -> str:
+def _short(error: SQLAlchemyError) -> str:
     """The driver's message names no parameters, unlike SQLAlchemy's."""
     cause = _driver_error(error)
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
 from ..errors import ConfigurationError
+from ..locks import ForkSafeLock
 from .database import Database
 
 HEAD = "0001"
 VERSION_TABLE = "stripe_alembic_version"
+_alembic = ForkSafeLock()
+"""Alembic keeps what it is working on in a global: one migration at a time in a process."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -59,7 +64,11 @@ def _run(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - only when there is something to migrate
     from alembic.config import Config  # noqa: PLC0415
 
-    config = Config()
+    with _alembic:
+        _upgrade(command, Config(), connection)
+
+
+def _upgrade(command: Any, config: Any, connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection

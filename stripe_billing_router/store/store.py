@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from threading import Lock
 
 from sqlalchemy import Connection, select
 
 from ..errors import ConfigurationError
+from ..locks import ForkSafeLock
 from ..models import (
     AppendEntry,
     CloseOperation,
@@ -47,7 +47,7 @@ class SqlStore:
         self._api_base = api_base
         self._is_dead = is_dead
         self._opened: Database | None = None
-        self._opening = Lock()
+        self._opening = ForkSafeLock()
 
     def commit(self, *writes: Write) -> None:
         database = self._database()

@@ -1,6 +1,6 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
-from .base import Call, Lookups, Plan, Price, Verb
+from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
 from .customer import CustomerVerb
@@ -17,4 +17,4 @@ _ALL: tuple[Verb, ...] = (
 
 VERBS = {verb.name: verb for verb in _ALL}
 
-__all__ = ["VERBS", "Call", "Lookups", "Plan", "Price", "Verb"]
+__all__ = ["VERBS", "Call", "Lookups", "Plan", "Price", "UnreadableAnswer", "Verb"]

@@ -7,12 +7,14 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from stripe_billing_router.errors import (
     BillingError,
     InvalidAmountError,
     InvalidRequestError,
+    OutcomeUnknownError,
     PaymentActionRequiredError,
 )
 from tests.integration.charge.charge_bench import BOT, CARD, CREATE, CUSTOMER, Bench, Wire
@@ -269,3 +271,40 @@ def test_a_charge_on_postgres_is_one_request_and_one_row(postgres_bench: Bench) 
     assert (again.id, len(postgres_bench.world.requests)) == (done.id, 1)
     assert postgres_bench.moved() == postgres_bench.booked(router) == [1999]
     assert router.ledger.verify().ok
+
+
+def test_no_postgres_transaction_is_open_while_stripe_is_asked(postgres_bench: Bench) -> None:
+    postgres_bench.url += "&application_name=charging"
+    asked: list[int] = []
+
+    def count(_method: str, _url: str) -> None:
+        with psycopg.connect(_plain(postgres_bench.url), autocommit=True) as other:
+            found = other.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'charging' "
+                "AND pid <> pg_backend_pid() AND state <> 'idle'"
+            ).fetchone()
+        assert found is not None
+        asked.append(int(found[0]))
+
+    http = Wire(postgres_bench.world, before=count, after=count)
+    router = postgres_bench.router(http_client=http)
+    assert router.charge(BOT, 5, idempotency_key="k").paid
+    assert asked == [0] * 6
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg", "postgresql")
+
+
+def test_a_doubt_on_postgres_blocks_and_is_resolved(postgres_bench: Bench) -> None:
+    router = postgres_bench.warm()
+    postgres_bench.fault("cut", effect=True, times=None)
+    for key in ("k", None):
+        with pytest.raises(OutcomeUnknownError):
+            router.charge(BOT, 5, idempotency_key=key)
+    postgres_bench.world.faults.clear()
+    with pytest.raises(OutcomeUnknownError):
+        router.charge(BOT, 5)
+    assert router.charge(BOT, 5, idempotency_key="k").paid
+    assert postgres_bench.moved() == [500, 500]
+    assert postgres_bench.booked(router) == [500]

@@ -25,16 +25,16 @@ class Database:
         self.free = threading.Event()
         self.free.set()
         self.begun = threading.Event()
-        self.error: Exception | None = None
         self.commits = 0
+        self.good_for = 1000
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         self.begun.set()
         assert self.free.wait(timeout=10)
         yield self
-        if self.error is not None:
-            raise self.error
+        if self.commits >= self.good_for:
+            raise LedgerUnavailableError("The disk is full. Make room.")
         self.commits += 1
 
     def begin_nested(self) -> Database:
@@ -117,6 +117,7 @@ def test_writers_that_fail_together_have_errors_of_their_own(database: Database)
     """An error carries the operation it is about: two callers must not share one."""
     queue = WriterQueue(database.transaction)
     database.free.clear()
+    database.good_for = 1
     told: list[BaseException] = []
 
     def write() -> None:
@@ -130,12 +131,9 @@ def test_writers_that_fail_together_have_errors_of_their_own(database: Database)
     others = [in_thread(write) for _ in range(2)]
     waiting(queue, 2)
     database.free.set()
-    first.join(timeout=10)
-    database.error = LedgerUnavailableError("The disk is full. Make room.")
-    for other in others:
-        other.join(timeout=10)
-    if database.commits < 2:
-        assert len({id(error) for error in told}) == len(told) == 2
+    for thread in (first, *others):
+        thread.join(timeout=10)
+    assert len(told) == len({id(error) for error in told}) == 2
 
 
 def test_one_writer_s_mistake_is_its_own(database: Database) -> None:

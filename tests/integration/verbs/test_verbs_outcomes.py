@@ -207,7 +207,8 @@ def test_a_decline_is_told_recorded_and_leaves_nothing_to_collect(bench: Bench, 
     error = told.value
     assert (error.code, error.decline_code) == ("card_declined", "insufficient_funds")
     assert error.money == "not_moved"
-    assert bench.collected() == bench.collectable() == []
+    assert not bench.collected()
+    assert not bench.collectable()
     assert_row(
         bench,
         case,
@@ -345,7 +346,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_happens_once(
         bench.fault(kind, case.sends, effect=kind != "truncated")
     done = case.run(bench, paid)
     assert done.state == case.state
-    kind = {"charge": "payment_intent", "by_price": "invoice", "checkout": "checkout.session"}
-    made = bench.world.objects(kind.get(case.name, case.name))
+    kinds = {"charge": "payment_intent", "by_price": "invoice", "checkout": "checkout.session"}
+    made = bench.world.objects(kinds.get(case.name, case.name))
     mine = [obj for obj in made if obj["metadata"].get("operation_id") == done.operation_id]
     assert len(mine) == 1

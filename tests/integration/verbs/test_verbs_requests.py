@@ -1,4 +1,4 @@
-"""How many requests each verb sends once account, card and prices are known, and what they carry."""
+"""How many requests each verb sends once account and prices are known, and what they carry."""
 
 from __future__ import annotations
 

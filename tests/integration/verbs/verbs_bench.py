@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -20,9 +21,11 @@ from stripe_billing_router.sandbox import (
     SANDBOX_API_BASE,
     SANDBOX_SECRET_KEY,
     Fault,
+    HttpRequest,
     SandboxHTTPClient,
     World,
 )
+from stripe_billing_router.sandbox.journal import RecordedRequest
 from stripe_billing_router.testing import SANDBOX_PUBLIC_KEY
 
 BOT = "finance:bot"
@@ -58,7 +61,8 @@ Change = Callable[[str, dict[str, Any]], None]
 class Wire(SandboxHTTPClient):
     """The sandbox's transport. It keeps the bodies of all answers, and may change them first.
 
-    `forged` maps `"METHOD /path"` to a status and body that are answered instead.
+    `forged` maps `"METHOD /path"` to a status and body that are answered instead; what `refuse`
+    is told is answered once.
     """
 
     def __init__(self, world: World) -> None:
@@ -66,20 +70,51 @@ class Wire(SandboxHTTPClient):
         self.bodies: list[dict[str, Any]] = []
         self.change: Change | None = None
         self.forged: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._refusals: list[tuple[str, int, dict[str, Any]]] = []
+
+    def refuse(self, match: str, status: int, body: dict[str, Any]) -> None:
+        """Answer the next request that matches (a glob) without asking the sandbox."""
+        self._refusals.append((match, status, body))
 
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         line = f"{method.upper()} {urlsplit(url).path}"
-        if line in self.forged:
-            status, forged = self.forged[line]
-            return json.dumps(forged).encode(), status, {"Request-Id": "req_forged"}
+        instead = self.forged.get(line) or self._refusal(line)
+        if instead is not None:
+            self.world.requests.append(_record(self.world, method, url, headers or {}, instead[0]))
+            return json.dumps(instead[1]).encode(), instead[0], {"Request-Id": "req_forged"}
         content, status, answered = super().request(method, url, headers, post_data)
         body = json.loads(content)
         if self.change is not None:
             self.change(line, body)
         self.bodies.append(body)
         return json.dumps(body).encode(), status, answered
+
+    def _refusal(self, line: str) -> tuple[int, dict[str, Any]] | None:
+        for number, (match, status, body) in enumerate(self._refusals):
+            if fnmatch.fnmatchcase(line, match):
+                del self._refusals[number]
+                return status, body
+        return None
+
+
+def _record(
+    world: World, method: str, url: str, headers: Mapping[str, str], status: int
+) -> RecordedRequest:
+    """A request that the sandbox was not asked, for the list of what was sent."""
+    sent = HttpRequest.to(method, url, headers, None)
+    return RecordedRequest(
+        method=sent.method,
+        path=sent.path,
+        params={},
+        headers=sent.headers,
+        api_key=sent.headers["authorization"].removeprefix("Bearer "),
+        idempotency_key=sent.headers.get("idempotency-key"),
+        request_id="req_forged",
+        at_ms=world.clock.now_ms(),
+        status=status,
+    )
 
 
 @dataclass
@@ -187,7 +222,7 @@ def new_router(folder: Path, url: str, world: World, wire: Wire, **changes: Any)
 
 
 def warm(router: BillingRouter) -> None:
-    """Let a router look up account and prices: by calls that are refused before anything is sent."""
+    """Let a router look up account and prices, by calls that are refused before they pay."""
     for refused in (
         lambda: router.charge(EURO),
         lambda: router.charge(MEMBER),

@@ -1,0 +1,123 @@
+"""What all schedules of a run share: one ledger file that is put back for each, one routing file."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import stripe
+from sqlalchemy import event
+
+from stripe_billing_router.engine import SystemClock
+from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
+from stripe_billing_router.ports import Clock
+from stripe_billing_router.sandbox import SANDBOX_API_BASE
+from stripe_billing_router.store import SqlStore
+from stripe_billing_router.store.database import Database
+
+BOT = "finance:bot"
+ROUTING = """
+stripe:
+  default:
+    finance:
+      bot: {product_id: prod_1, price_id: price_once, customer_id: cus_0}
+"""
+
+Snapshot = sqlite3.Connection
+"""A copy of a ledger, in memory."""
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+
+stripe.enable_telemetry = False
+
+
+class HostClock:
+    """The clock of the host that keeps the ledger; `source` is the world's, `wrong_ms` its error."""
+
+    def __init__(self) -> None:
+        self.source: Clock = SystemClock()
+        self.wrong_ms = 0
+
+    def now_ms(self) -> int:
+        return self.source.now_ms() + self.wrong_ms
+
+    def elapsed(self) -> float:
+        return self.source.elapsed()
+
+    def sleep(self, seconds: float) -> None:
+        self.source.sleep(seconds)
+
+
+class Bed:
+    """A ledger in a file, synchronised never: what a power loss takes is played by the schedules."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "routing.yaml"
+        self.config.write_text(ROUTING)
+        self._path = folder / "ledger.db"
+        self._path.touch()
+        self.url = f"sqlite:///{self._path}"
+        self.clock = HostClock()
+        self._make_tables()
+        self.database = Database(self.url, self.clock)
+        event.listen(self.database.engine, "connect", _unsynchronised)
+        self.rows = sqlite3.connect(self._path, isolation_level=None)
+        self.rows.row_factory = sqlite3.Row
+        self._empty = self.snapshot()
+
+    def reset(self) -> None:
+        """Put the empty ledger back."""
+        self.clock.wrong_ms = 0
+        self.restore(self._empty)
+
+    def snapshot(self) -> Snapshot:
+        copy = sqlite3.connect(":memory:")
+        self.rows.backup(copy)
+        return copy
+
+    def restore(self, snapshot: Snapshot) -> None:
+        snapshot.backup(self.rows)
+
+    def lose(self) -> None:
+        """Lose every row, as if the file had been lost."""
+        self.restore(self._empty)
+
+    def close(self) -> None:
+        self._empty.close()
+        self.rows.close()
+        self.database.engine.dispose()
+
+    def _make_tables(self) -> None:
+        store = SqlStore(
+            self.url,
+            SystemClock(),
+            account_id=STRIPE_MASTER_ACCOUNT_ID,
+            api_base=SANDBOX_API_BASE,
+        )
+        store.operation("none")
+        store.close()
+
+
+def _unsynchronised(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@contextmanager
+def new_bed() -> Iterator[Bed]:
+    """Make a bed, in memory where the system has a file system for that."""
+    folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # the library tells of every fault that is played
+    try:
+        with closing(Bed(folder)) as bed:
+            yield bed
+    finally:
+        logging.disable(before)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,257 @@
+"""From a seed to a schedule: small scenarios, so that one or two mishaps reach everything."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.simulation.schedule import (
+    DAY,
+    HOUR,
+    Ask,
+    BankSettles,
+    Cancel,
+    CardChanges,
+    CommitBreaksOff,
+    Crash,
+    CustomerActs,
+    CutOff,
+    DatabaseAway,
+    Doing,
+    Freeze,
+    Happening,
+    Injection,
+    Intent,
+    Jump,
+    LedgerIsLost,
+    Mishap,
+    NetworkFault,
+    PointKind,
+    Recover,
+    RevokeKey,
+    Schedule,
+    Suspend,
+    Wait,
+)
+
+PROCESSES = 2
+_VERBS = {
+    "charge by amount": 6,
+    "charge by price": 6,
+    "charge on session": 1,
+    "refund": 3,
+    "create_subscription": 3,
+    "create_checkout_session": 2,
+    "create_customer": 1,
+}
+_OUTCOMES = {
+    "succeeds": 10,
+    "declined:insufficient_funds": 3,
+    "authentication_required": 3,
+    "processing": 2,
+}
+_BEHAVIORS = ("", "", "", "allow_incomplete", "default_incomplete")
+_PAUSES = (1.0, 40.0, 130.0, 700.0, 1800.0, 2 * HOUR, 25 * HOUR)
+_NETWORK = (
+    ("cut", True),
+    ("cut", False),
+    ("timeout", True),
+    ("timeout", False),
+    ("truncated", True),
+    ("broken_body", True),
+    ("server_error", True),
+    ("server_error", False),
+    ("unavailable", False),
+    ("unavailable", True),
+    ("lock_timeout", False),
+    ("key_in_use", False),
+    ("rate_limited", False),
+    ("refused", False),
+    ("connect_timeout", False),
+    ("proxy_page", True),
+    ("proxy_page", False),
+)
+
+
+def schedule(seed: int) -> Schedule:
+    """Return the schedule of a seed, always the same one."""
+    random = Random(seed)
+    intents = tuple(_intent(random, number) for number in range(random.choice((1, 1, 1, 2, 3))))
+    return Schedule(
+        seed=seed,
+        intents=intents,
+        happenings=_happenings(random, intents),
+        injections=tuple(
+            _injection(random, intents) for _ in range(random.choice((1, 1, 1, 2, 2, 3)))
+        ),
+        deaths_show=random.random() < 0.5,
+    )
+
+
+def _weighted(random: Random, weights: dict[str, int]) -> str:
+    return random.choices(list(weights), list(weights.values()))[0]
+
+
+def _intent(random: Random, number: int) -> Intent:
+    verb = _weighted(random, _VERBS)
+    key = f"key-{number}" if random.random() < 0.55 else None
+    outcome = _weighted(random, _OUTCOMES)
+    variant = random.choice(_BEHAVIORS) if verb == "create_subscription" else ""
+    return Intent(number, verb, key, outcome, variant)
+
+
+# -- what happens from outside ------------------------------------------------------------------
+
+
+def _happenings(random: Random, intents: tuple[Intent, ...]) -> tuple[Happening, ...]:
+    lives = [_life(random, intent) for intent in intents]
+    merged: list[Happening] = []
+    while any(lives):
+        merged.append(random.choice([life for life in lives if life]).pop(0))
+    if all(intent.key for intent in intents) and random.random() < 0.1:
+        merged += [LedgerIsLost(), *(_asks(random, intent) for intent in intents)]
+    return tuple(merged)
+
+
+def _life(random: Random, intent: Intent) -> list[Happening]:
+    """One intent: asked for, perhaps again at once or later, and what people and banks do."""
+    life: list[Happening] = [_asks(random, intent)]
+    for _ in range(random.choice((0, 1, 1, 2))):
+        life += [*_between(random, intent), _asks(random, intent)]
+    return life + _between(random, intent)
+
+
+def _between(random: Random, intent: Intent) -> list[Happening]:
+    found: list[Happening] = []
+    if random.random() < 0.5:
+        found.append(Wait(random.choice(_PAUSES)))
+    if random.random() < 0.3:
+        found.append(Recover(random.randrange(PROCESSES)))
+    if random.random() < 0.3:
+        found.append(_others(random, intent))
+    return found
+
+
+def _others(random: Random, intent: Intent) -> Happening:
+    """What the customer, the bank or the bot's second thoughts bring."""
+    succeed = random.random() < 0.6
+    return random.choice(
+        (
+            Cancel(intent.number, random.randrange(PROCESSES)),
+            CustomerActs(intent.number, succeed),
+            BankSettles(intent.number, succeed),
+            CardChanges(intent.number, _weighted(random, _OUTCOMES)),
+        )
+    )
+
+
+def _asks(random: Random, intent: Intent) -> Ask:
+    return Ask(intent.number, random.choice((0, 0, 1)))
+
+
+# -- what goes wrong ----------------------------------------------------------------------------
+
+
+def _injection(random: Random, intents: tuple[Intent, ...]) -> Injection:
+    kind, mishap = _mishap(random, intents)
+    doing: Doing | None = random.choice(("ask", "ask", "recover", None))
+    sends = kind.startswith("send")
+    posts_only = sends and random.random() < 0.8
+    most = 14 if sends and not posts_only else 7
+    return Injection(kind, int(random.triangular(0, most, 0)), mishap, doing, posts_only)
+
+
+def _mishap(random: Random, intents: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    what = _weighted(
+        random,
+        {
+            "crash": 34,
+            "network": 30,
+            "suspend": 16,
+            "jump": 5,
+            "lost commit": 5,
+            "cut off": 4,
+            "key": 4,
+            "away": 3,
+            "breaks off": 3,
+            "freeze": 2,
+        },
+    )
+    return _MAKERS[what](random, intents)
+
+
+_ANYWHERE: tuple[PointKind, ...] = (
+    "commit.before",
+    "commit.after",
+    "send.before",
+    "send.after",
+    "send.before",
+    "send.after",
+    "sleep.before",
+    "journal.before",
+    "journal.after",
+)
+
+
+def _crash(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return random.choice(_ANYWHERE), Crash()
+
+
+def _lost_commit(_r: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return "commit.after", Crash(loses_commit=True)
+
+
+def _network(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    kind, effect = random.choice(_NETWORK)
+    return "send.before", NetworkFault(kind, effect, random.choice((1, 1, 1, 2, 3, 12)))
+
+
+def _suspend(random: Random, intents: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    meanwhile: list[Happening] = [Wait(1.0)]
+    if random.random() < 0.4:
+        meanwhile.append(_asks(random, random.choice(intents)))
+    meanwhile.append(Recover(random.randrange(PROCESSES)))
+    if random.random() < 0.4:
+        meanwhile.append(_asks(random, random.choice(intents)))
+    seconds = random.choice((70.0, 130.0, HOUR, HOUR, HOUR))
+    return random.choice(_ANYWHERE), Suspend(seconds, tuple(meanwhile))
+
+
+def _jump(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    wall_only = random.random() < 0.5
+    kinds: tuple[PointKind, ...] = ("commit.after", "send.after", "sleep.before")
+    seconds = 25 * HOUR if not wall_only or random.random() < 0.7 else -DAY
+    return random.choice(kinds), Jump(seconds, wall_only)
+
+
+def _cut_off(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return random.choice(("send.before", "send.after")), CutOff(random.random() < 0.5)
+
+
+def _key(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return random.choice(("send.before", "send.after")), RevokeKey(random.random() < 0.5)
+
+
+def _away(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return random.choice(("commit.before", "send.after")), DatabaseAway(random.choice((1, 2, 6)))
+
+
+def _breaks_off(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return "commit.before", CommitBreaksOff(random.random() < 0.5)
+
+
+def _freeze(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return random.choice(("send.before", "send.after", "commit.after")), Freeze()
+
+
+_MAKERS = {
+    "crash": _crash,
+    "network": _network,
+    "suspend": _suspend,
+    "jump": _jump,
+    "lost commit": _lost_commit,
+    "cut off": _cut_off,
+    "key": _key,
+    "away": _away,
+    "breaks off": _breaks_off,
+    "freeze": _freeze,
+}
