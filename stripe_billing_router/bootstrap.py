@@ -30,7 +30,7 @@ from .engine import (
     Runner,
     SystemClock,
     WebhookAccountCheck,
-    provably_dead,
+    provably_alive,
 )
 from .gateway import StripeGateway
 from .keys import KeyRing
@@ -96,7 +96,7 @@ def assemble(given: Given) -> Assembly:
         clock,
         account_id=STRIPE_MASTER_ACCOUNT_ID,
         api_base=settings.api_base,
-        is_dead=provably_dead,
+        is_alive=provably_alive,
     )
     gateway = StripeGateway(
         api_base=settings.api_base,

@@ -96,7 +96,10 @@ class DuplicateOperation(Exception):
 
 
 class TwinInDoubt(Exception):
-    """An equal keyless operation is in doubt or waits; `args[0]` is its operation id."""
+    """An equal keyless operation is in doubt, waits, or was settled without its caller.
+
+    `args` are its operation id and its state.
+    """
 
 
 class StaleLease(Exception):

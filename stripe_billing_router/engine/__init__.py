@@ -11,7 +11,7 @@ from .leases import Leases
 from .lookups import Lookups
 from .observing import Observers
 from .parts import Parts
-from .process import provably_dead
+from .process import provably_alive
 from .queries import Queries
 from .reactions import Reactions
 from .reads import Reader
@@ -39,5 +39,5 @@ __all__ = [
     "Runner",
     "SystemClock",
     "WebhookAccountCheck",
-    "provably_dead",
+    "provably_alive",
 ]

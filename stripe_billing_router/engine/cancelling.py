@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, Money
 from ..models import Operation, OperationState, Result
 from ..ports import Store
 from ..redaction import shown
@@ -52,6 +52,15 @@ class Canceller:
                 f"Operation {known.operation_id} is {known.state}; only one that waits for its "
                 "customer can be cancelled. Use refund() for what was paid.",
                 operation_id=known.operation_id,
+                money=_money(known),
                 parameter="operation_id",
             )
         return known
+
+
+def _money(operation: Operation) -> Money:
+    """Return what is known of the money of an operation that is not cancelled."""
+    outcome = operation.outcome
+    if outcome is None or (outcome.failure is not None and outcome.failure.kind == "conflict"):
+        return "unknown"
+    return "moved" if outcome.paid else "not_moved"

@@ -43,6 +43,7 @@ class Closing:
         lease_token: str | None,
         *,
         used_up: bool = False,
+        blocks_twins_for_ms: int = 0,
     ) -> Operation:
         """Commit outcome and ledger entry together; return the operation as it now is.
 
@@ -58,6 +59,7 @@ class Closing:
             outcome,
             operation.outputs,
             used_up,
+            blocks_twins_for_ms,
         )
         try:
             self._commit(close, entry, closed)

@@ -61,13 +61,14 @@ class Examiner:
     def verify(self, bot_ids: Iterable[object]) -> None:
         """Raise one ConfigurationError with everything that would stop a call."""
         pin = self._faults("master_account", self._accounts.check_pin)
-        faults = [
-            *pin,
+        keys: list[Keys] = []
+        faults = pin + self._faults("keys", lambda: keys.append(self._keys.keys()))
+        if not pin:
             # A ledger is bound to its account for good: none is made for the wrong one.
-            *([] if pin else self._faults("ledger", lambda: self._store.operation(""))),
-            *self._key_faults(),
-            *self._route_faults(bot_ids),
-        ]
+            faults += self._faults("ledger", lambda: self._store.operation(""))
+        if keys and not pin:
+            faults += self._faults("account", lambda: self._check_account(keys[0]))
+        faults += self._route_faults(bot_ids)
         if faults:
             listed = "\n".join(f"  {fault}" for fault in faults)
             raise ConfigurationError(
@@ -75,15 +76,11 @@ class Examiner:
                 faults=tuple(tuple(fault) for fault in faults),
             )
 
-    def _key_faults(self) -> list[Fault]:
-        keys: list[Keys] = []
-        faults = self._faults("keys", lambda: keys.append(self._keys.keys()))
-        return faults or self._faults("account", lambda: self._check_account(keys[0]))
-
     def _check_account(self, keys: Keys) -> None:
         found = self._accounts.discrepancy(None, keys)
         if found is not None:
-            raise ConfigurationError(f"{WHAT[found.kind]} ({found.account_id})")
+            named = f" ({found.account_id})" if found.account_id else ""
+            raise ConfigurationError(f"{WHAT[found.kind]}{named}")
 
     def _route_faults(self, bot_ids: Iterable[object]) -> list[Fault]:
         faults = [

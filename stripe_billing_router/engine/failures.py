@@ -16,7 +16,7 @@ from ..errors import (
     StripeRequestError,
     StripeUnavailableError,
 )
-from ..models import Failure, Operation, Outcome
+from ..models import Failure, Operation, OperationState, Outcome
 from ..ports import Reply
 
 
@@ -40,6 +40,19 @@ def unknown(operation_id: str, idempotency_key: str | None, why: str) -> Outcome
         operation_id=operation_id,
         money="unknown",
         idempotency_key=idempotency_key,
+    )
+
+
+def twin_in_doubt(operation_id: str, state: str) -> OutcomeUnknownError:
+    """Return the error of a keyless call whose equal may be the same payment."""
+    if state not in (OperationState.SUCCEEDED, OperationState.PROCESSING):
+        return unknown(operation_id, None, "An equal call without a key has not been settled.")
+    return OutcomeUnknownError(
+        f"An equal call without a key was interrupted, and has been found to be {state}: operation "
+        f"{operation_id}. If this is that payment, it is made; if it is another one, give it an "
+        "idempotency_key.",
+        operation_id=operation_id,
+        money="moved",
     )
 
 

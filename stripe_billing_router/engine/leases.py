@@ -69,7 +69,7 @@ class Leases:
                 states,
                 lease.token,
                 self.milliseconds,
-                process.me(),
+                process.me() if to_send else process.RECOVERS + process.me(),
                 SENDABLE_FOR_MS if to_send else None,
                 by_force,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,17 +13,41 @@ _ENDED = frozenset("ZXx")
 
 
 def me() -> str:
-    """Return `boot:namespace:pid:start`, which no other process ever has; "" where unknown."""
+    """Return `boot:namespace:pid:start`, which no other process ever has.
+
+    Where the system does not tell, it is a random name: then only this process knows itself.
+    """
     return _identity(os.getpid())
+
+
+RECOVERS = "recovery:"
+"""What stands before the name of a process that holds a lease to settle, not to send."""
 
 
 def provably_dead(owner: str | None) -> bool:
     """Say whether `owner` lived on this boot of this host and lives no longer."""
+    known = _on_this_host(owner)
+    return known is not None and _is_gone(*known)
+
+
+def provably_alive(owner: str | None) -> bool:
+    """Say whether `owner` is a process of this host that still makes the payment itself."""
+    known = None if owner and owner.startswith(RECOVERS) else _on_this_host(owner)
+    if known is None:
+        return owner == me()
+    pid, start = known
+    found = _stat(pid)
+    return found is not None and found[_START] == start and found[_STATE] not in _ENDED
+
+
+def _on_this_host(owner: str | None) -> tuple[int, str] | None:
+    """Return pid and start of an owner of this boot and process namespace, else None."""
     here = _here()
-    if not owner or here is None or not owner.startswith(here + ":"):
-        return False
+    owner = (owner or "").removeprefix(RECOVERS)
+    if here is None or not owner.startswith(here + ":"):
+        return None
     pid, _, start = owner.removeprefix(here + ":").partition(":")
-    return pid.isdigit() and bool(start) and _is_gone(int(pid), start)
+    return (int(pid), start) if pid.isdigit() and start else None
 
 
 def _is_gone(pid: int, start: str) -> bool:
@@ -40,7 +65,7 @@ def _is_gone(pid: int, start: str) -> bool:
 @lru_cache(maxsize=8)
 def _identity(pid: int) -> str:
     here, found = _here(), _stat(pid)
-    return f"{here}:{pid}:{found[_START]}" if here and found else ""
+    return f"{here}:{pid}:{found[_START]}" if here and found else f"{uuid.uuid4()}:{pid}"
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import BillingError, LedgerUnavailableError
+from ..errors import BillingError
 from ..idempotency import request_key
 from ..models import (
     Operation,
@@ -27,7 +27,7 @@ from ..redaction import redact
 from ..verbs import VERBS, Verb
 from . import process
 from .cancelling import Canceller
-from .leases import Lease
+from .leases import SENDABLE_FOR_MS, Lease
 from .observing import Observers
 from .parts import Parts
 from .runner import NotExecuted, OutcomeInDoubt
@@ -39,6 +39,11 @@ _BEFORE_MS = 3600 * 1000
 
 _FORGOTTEN_AFTER_MS = 25 * 3600 * 1000
 """When Stripe has forgotten the key for certain, and no sender can still be under way."""
+
+_BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
+"""How long the bot that died, and was not told, may come back and ask for the same again."""
+
+_HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 
 _PAGE = 100
 _EXCLUSION = "exclude"
@@ -88,8 +93,10 @@ class Recovery:
             return "escalated"
         except (OutcomeInDoubt, NotExecuted, StaleLease, CommitAmbiguous):
             return "left"
-        except (BillingError, LedgerUnavailableError) as error:
-            self._tell(operation, "operation.unrecovered", redact(str(error)))
+        except Exception as error:  # noqa: BLE001 - one that cannot be settled stops no other
+            self._tell(
+                operation, "operation.unrecovered", redact(f"{type(error).__name__}: {error}")
+            )
             return "left"
 
     def _expire(self, operation: Operation) -> str:
@@ -165,13 +172,22 @@ class Recovery:
         gone = outcome.state is OperationState.CANCELED
         if gone:
             outcome = replace(outcome, state=OperationState.ABANDONED)
-        self._parts.closing.close(operation, outcome, verb, lease.token, used_up=gone)
+        self._parts.closing.close(
+            operation,
+            outcome,
+            verb,
+            lease.token,
+            used_up=gone,
+            blocks_twins_for_ms=_BOT_MAY_ASK_FOR_MS if outcome.state in _HAPPENED else 0,
+        )
         return "abandoned" if gone else "recorded"
 
     def _found(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
         """Read every page of the list in which the operation's object would be."""
         search = verb.search(operation)
-        since = (operation.started_ms - _BEFORE_MS) // 1000
+        theirs = self._parts.reader.now_ms(keys.secret_key)
+        ahead = 0 if theirs is None else max(self._parts.store.now_ms() - theirs, 0)
+        since = (operation.started_ms - ahead - _BEFORE_MS) // 1000
         query = {**search.params, "created": {"gte": since}, "limit": _PAGE}
         while True:
             reply = self._parts.reader.get(search.path, keys.secret_key, "list", query)
@@ -200,16 +216,37 @@ class Recovery:
             return None
         if not isinstance(error, Mapping) or error.get("type") != "idempotency_error":
             raise OutcomeInDoubt
-        found = self._found(operation, verb, keys)
-        if found is None:
-            raise _Escalated("Stripe has executed it, yet does not show what came of it")
-        return found
+        return self._found(operation, verb, keys) or self._replayed(operation, keys, age_ms)
+
+    def _replayed(self, operation: Operation, keys: Keys, age_ms: int) -> StepOutput:
+        """Return the stored answer to the original, such as a decline that left nothing behind.
+
+        Its key is used up, so that sending it again cannot execute it again.
+        """
+        step = operation.steps[0]
+        if age_ms <= SENDABLE_FOR_MS:
+            reply = self._parts.provider.send(self._first_request(operation, step, keys))
+            if reply.kind == "answered" and reply.replayed and (reply.status or 500) < 500:
+                return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, True)
+        raise _Escalated("Stripe has executed it, yet does not show what came of it")
+
+    def _first_request(self, operation: Operation, step: Step, keys: Keys) -> Request:
+        return Request(
+            step.method,
+            step.path,
+            step.params,
+            keys.secret_key,
+            operation.api_version,
+            step.expects,
+            request_key(operation.operation_id, step.name, operation.generation),
+        )
 
     def _harmless(self, operation: Operation, keys: Keys) -> Request:
         """An unconfirmed payment intent collects nothing; its metadata says what it is for."""
+        known = operation.verb == "charge" and operation.amount_minor is not None
         params: dict[str, Any] = {
-            "amount": 1000,
-            "currency": operation.currency or "usd",
+            "amount": operation.amount_minor if known else 1000,
+            "currency": operation.currency if known else "usd",
             "metadata": {"excludes_operation_id": operation.operation_id},
         }
         return Request(

@@ -27,7 +27,7 @@ from ..ports import CommitAmbiguous, DuplicateOperation, Intent, Keys, StaleLeas
 from ..verbs import Plan, Verb
 from . import process
 from .executing import Executor
-from .failures import unknown
+from .failures import twin_in_doubt, unknown
 from .following import Follower
 from .leases import Lease
 from .parsing import Asked, parse
@@ -138,9 +138,7 @@ class OperationSequence:
         try:
             self._parts.store.commit(*writes, opening)
         except TwinInDoubt as twin:
-            raise unknown(
-                str(twin.args[0]), None, "An equal call without a key has not been settled."
-            ) from None
+            raise twin_in_doubt(*twin.args) from None
         except CommitAmbiguous:
             raise unknown(
                 operation.operation_id,

@@ -65,7 +65,9 @@ class CloseOperation:
 
     Fails unless the row holds `lease_token` (None: no lease) and its state may become `state`.
     `outputs` of None leaves what is stored. `used_up` says that the request keys of this attempt
-    can serve no other: should the operation be opened again, it gets new ones.
+    can serve no other: should the operation be opened again, it gets new ones. For
+    `blocks_twins_for_ms` milliseconds an equal keyless call is refused: its caller has not heard
+    of this outcome, and may be asking again.
     """
 
     operation_id: str
@@ -74,6 +76,7 @@ class CloseOperation:
     outcome: Outcome | None
     outputs: tuple[StepOutput, ...] | None = None
     used_up: bool = False
+    blocks_twins_for_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

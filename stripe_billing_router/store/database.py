@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url
@@ -19,6 +20,7 @@ from .queue import WriterQueue
 _WRITES = {"writes": True}
 
 _TRIES = 5
+_LONGEST_HOLD = 10.0
 
 
 class Collision(LedgerUnavailableError):
@@ -35,13 +37,15 @@ class Database:
         self._clock = clock
         self.dialect, self.engine = _opened(url)
         self._queue = WriterQueue(self.write)
-        _after_fork(self)
+        self._writing = Lock() if self.dialect.one_writer else None
+        self._held = False
+        _at_fork(self)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
         off during COMMIT."""
-        with self._connection(_WRITES) as connection:
+        with self._writing or nullcontext(), self._connection(_WRITES) as connection:
             with self._translated():
                 connection.begin()
             try:
@@ -106,8 +110,20 @@ class Database:
                 "call again."
             ) from None
 
+    def _hold_writers(self) -> None:
+        """A child would inherit SQLite's notes of a transaction that only its parent can end."""
+        if self._writing is not None:
+            self._held = self._writing.acquire(timeout=_LONGEST_HOLD)
+
+    def _let_writers_go(self) -> None:
+        if self._writing is not None and self._held:
+            self._writing.release()
+        self._held = False
+
     def _forget_parents_connections(self) -> None:
         self._queue = WriterQueue(self.write)
+        self._writing = Lock() if self.dialect.one_writer else None
+        self._held = False
         self.engine.dispose(close=False)
 
 
@@ -135,13 +151,20 @@ def _short(error: SQLAlchemyError) -> str:
     return f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
 
 
-def _after_fork(database: Database) -> None:
+def _at_fork(database: Database) -> None:
     held = weakref.ref(database)
 
-    def forget() -> None:
-        known = held()
-        if known is not None:
-            known._forget_parents_connections()
+    def tell(method: Callable[[Database], None]) -> Callable[[], None]:
+        def told() -> None:
+            known = held()
+            if known is not None:
+                method(known)
+
+        return told
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forget)
+        os.register_at_fork(
+            before=tell(Database._hold_writers),
+            after_in_parent=tell(Database._let_writers_go),
+            after_in_child=tell(Database._forget_parents_connections),
+        )

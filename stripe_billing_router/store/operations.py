@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from ..models import (
@@ -32,17 +32,17 @@ _PLANNED = (
 _IN_DOUBT = (OperationState.UNKNOWN, OperationState.REQUIRES_ACTION)
 
 
-IsDead = Callable[[str | None], bool]
-"""Says whether the process that holds a lease is provably gone."""
+IsAlive = Callable[[str | None], bool]
+"""Says whether the process that holds a lease provably still runs."""
 
 
 def open_operation(
-    connection: Connection, write: OpenOperation, now_ms: int, is_dead: IsDead
+    connection: Connection, write: OpenOperation, now_ms: int, is_alive: IsAlive
 ) -> None:
     """Insert an intent; DuplicateOperation or TwinInDoubt if it must not be."""
     operation = write.operation
     if operation.idempotency_key is None:
-        _refuse_twin(connection, operation.input_hash, now_ms, is_dead)
+        _refuse_twin(connection, operation.input_hash, now_ms, is_alive)
     opened = replace(
         operation,
         created_ms=now_ms,
@@ -58,17 +58,23 @@ def open_operation(
         raise DuplicateOperation(operation.operation_id) from None
 
 
-def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_dead: IsDead) -> None:
-    """Two equal calls are two payments, unless nobody knows what became of the first."""
+def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive) -> None:
+    """Two equal calls are two payments, unless nobody has told what became of the first.
+
+    A twin under way is no obstacle while its process provably runs: one in a container that is
+    gone may have paid, and its bot may be asking again.
+    """
+    open_states = (*_IN_DOUBT, OperationState.PENDING)
+    undelivered = table.c.blocks_until_ms > now_ms
     twins = connection.execute(
         select(table.c.operation_id, table.c.state, table.c.lease_until_ms, table.c.lease_owner)
         .where(table.c.input_hash == input_hash, table.c.idempotency_key.is_(None))
-        .where(table.c.state.in_((*_IN_DOUBT, OperationState.PENDING)))
+        .where(or_(table.c.state.in_(open_states), undelivered))
     )
     for twin in twins:
         running = twin.state == OperationState.PENDING and twin.lease_until_ms > now_ms
-        if not running or is_dead(twin.lease_owner):
-            raise TwinInDoubt(twin.operation_id)
+        if not running or not is_alive(twin.lease_owner):
+            raise TwinInDoubt(twin.operation_id, twin.state)
 
 
 def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int) -> None:
@@ -124,6 +130,8 @@ def close_operation(connection: Connection, write: CloseOperation, now_ms: int) 
         "lease_until_ms": 0,
         "outcome": outcome_json(write.outcome),
     }
+    if write.blocks_twins_for_ms:
+        changes["blocks_until_ms"] = now_ms + write.blocks_twins_for_ms
     if write.used_up:
         changes["generation"] = table.c.generation + 1
     if write.outputs is not None:

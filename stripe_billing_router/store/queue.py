@@ -6,6 +6,7 @@ all of them. Each still returns only after its own rows are durable, and fails a
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -49,11 +50,26 @@ class WriterQueue:
             self._waiting.append(job)
             job.leads, self._led = not self._led, True
         if not job.leads:
-            job.woken.wait()
+            self._await_turn(job)
         if job.leads:
             self._lead()
         if job.error is not None:
             raise job.error
+
+    def _await_turn(self, job: _Job) -> None:
+        try:
+            job.woken.wait()
+        except BaseException:
+            self._leave(job)
+            raise
+
+    def _leave(self, job: _Job) -> None:
+        """Whoever is interrupted while waiting must not be waited for."""
+        with self._lock:
+            if job in self._waiting:
+                self._waiting.remove(job)
+        if job.leads:
+            self._hand_over()
 
     def _lead(self) -> None:
         """Commit for all who wait, then hand over to the first of those who came meanwhile."""
@@ -81,7 +97,7 @@ class WriterQueue:
                 errors = [_attempt(job, connection, alone=len(batch) == 1) for job in batch]
         except Exception as error:  # noqa: BLE001 - every writer of the batch has to hear of it
             for job in batch:
-                job.error = error
+                job.error = copy.copy(error)  # an error is given the operation it is about
         else:
             for job, failed in zip(batch, errors, strict=True):
                 job.error = failed

@@ -99,7 +99,9 @@ operations = Table(
     Column("lease_owner", _id(200)),
     Column("outputs", _json(), nullable=False),
     Column("outcome", _json()),
+    Column("blocks_until_ms", BigInteger),
     Index("stripe_operations_by_input", "input_hash", "state"),
+    Index("stripe_operations_by_block", "input_hash", "blocks_until_ms"),
     Index("stripe_operations_by_state", "state", "created_ms"),
     Index("stripe_operations_by_bot", "bot_id", "created_ms"),
 )

@@ -39,13 +39,13 @@ class SqlStore:
         *,
         account_id: str,
         api_base: str,
-        is_dead: operations.IsDead = lambda owner: False,  # noqa: ARG005 - nobody is known to be
+        is_alive: operations.IsAlive = lambda owner: True,  # noqa: ARG005 - nobody can tell
     ) -> None:
         self._url = url
         self._clock = clock
         self._account_id = account_id
         self._api_base = api_base
-        self._is_dead = is_dead
+        self._is_alive = is_alive
         self._opened: Database | None = None
         self._opening = ForkSafeLock()
 
@@ -113,7 +113,7 @@ class SqlStore:
     def _apply(self, database: Database, connection: Connection, write: Write, now_ms: int) -> None:
         match write:
             case OpenOperation():
-                operations.open_operation(connection, write, now_ms, self._is_dead)
+                operations.open_operation(connection, write, now_ms, self._is_alive)
             case ReopenOperation():
                 operations.reopen_operation(connection, write, now_ms)
             case TakeLease():

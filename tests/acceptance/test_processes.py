@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -90,15 +92,10 @@ def test_after_a_fork_parent_and_child_can_charge(project: Project) -> None:
 
 
 FORK_WHILE_OPENING = """
-import os, signal, sqlite3, sys, threading
-from stripe_billing_router import charge, get_router
+import os, signal, sys, threading
+from stripe_billing_router import BillingRouter, charge, set_router
 
-path = os.path.join(os.environ["STRIPE_ROUTER_HOME"], "finance_logs", "stripe_ledger.db")
-os.mkdir(os.path.dirname(path))
-blocker = sqlite3.connect(path, isolation_level=None)
-blocker.execute("PRAGMA journal_mode=WAL")
-blocker.execute("BEGIN IMMEDIATE")
-get_router()
+set_router(BillingRouter(recover_at_start=False))
 opening = threading.Thread(target=charge, args=("finance:bot", 1))
 opening.start()
 
@@ -116,10 +113,10 @@ while not waits_for_the_database():
     pass
 pid = os.fork()
 if pid == 0:
-    signal.alarm(2)
+    signal.alarm(4)
     charge("finance:bot", 2)
     os._exit(0)
-blocker.execute("ROLLBACK")
+print("forked", flush=True)
 opening.join()
 print(os.waitpid(pid, 0)[1])
 """
@@ -128,7 +125,17 @@ print(os.waitpid(pid, 0)[1])
 def test_a_fork_while_another_thread_opens_the_ledger_does_not_hang_the_child(
     project: Project,
 ) -> None:
-    assert project.run(FORK_WHILE_OPENING) == "0"
+    (project.folder / "finance_logs").mkdir()
+    path = project.folder / "finance_logs" / "stripe_ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
+        blocker.execute("PRAGMA journal_mode=WAL")
+        blocker.execute("BEGIN IMMEDIATE")
+        process = project.start(FORK_WHILE_OPENING)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "forked\n"
+        blocker.execute("ROLLBACK")
+    out, err = process.communicate(timeout=30)
+    assert out == "0\n", err
     assert sorted(project.moved()) == [100, 200]
 
 

@@ -81,11 +81,14 @@ def operation_of_payment(state: Any, intent: dict[str, Any]) -> str | None:
     found: str | None = intent["metadata"].get("operation_id")
     payment = state.find("invoice_payment", state.invoice_payment_of.get(intent["id"], ""))
     invoice = state.find("invoice", payment["invoice"]) if payment else None
-    if found or invoice is None:
-        return found
+    return found or (None if invoice is None else operation_of_invoice(invoice))
+
+
+def operation_of_invoice(invoice: dict[str, Any]) -> str | None:
+    """Return the operation of an invoice: its own, or its subscription's."""
     details = (invoice["parent"] or {}).get("subscription_details") or {"metadata": {}}
-    found = invoice["metadata"].get("operation_id") or details["metadata"].get("operation_id")
-    return found
+    found: str | None = invoice["metadata"].get("operation_id")
+    return found or details["metadata"].get("operation_id")
 
 
 def payable(world: World) -> Iterator[tuple[str, str | None]]:
@@ -94,13 +97,19 @@ def payable(world: World) -> Iterator[tuple[str, str | None]]:
     for kind, statuses in _PAYABLE.items():
         for body in state.all(kind):
             if body["status"] in statuses:
-                own = body["metadata"].get("operation_id")
-                paying = kind == "payment_intent"
-                operation = operation_of_payment(state, body) if paying else own
-                yield f"{body['id']} ({body['status']})", operation
+                yield f"{body['id']} ({body['status']})", _owner(state, kind, body)
     for item in state.all("invoiceitem"):
         if item["invoice"] is None:
             yield f"{item['id']} (pending)", item["metadata"].get("operation_id")
+
+
+def _owner(state: Any, kind: str, body: dict[str, Any]) -> str | None:
+    if kind == "payment_intent":
+        return operation_of_payment(state, body)
+    if kind == "invoice":
+        return operation_of_invoice(body)
+    found: str | None = body["metadata"].get("operation_id")
+    return found
 
 
 def waiting_payment(world: World, operation_id: str) -> Iterator[tuple[str, str]]:

@@ -70,7 +70,7 @@ def test_a_fault_that_passes_is_retried_with_the_same_key(
     bench: Bench, strike: tuple[str, bool], key: str | None
 ) -> None:
     kind, effect = strike
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, **settings(effect, kind))
     if kind == "server_error" and effect:
         with pytest.raises(OutcomeUnknownError):
@@ -85,7 +85,7 @@ def test_a_fault_that_passes_is_retried_with_the_same_key(
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_what_is_no_fault_changes_nothing(bench: Bench, kind: str, key: str | None) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, seconds=200.0, call=lambda: None)
     is_settled_once(bench, router, router.charge(BOT, 5, idempotency_key=key))
     assert len(bench.sent()) == 1
@@ -97,7 +97,7 @@ def test_a_fault_that_stays_is_never_called_a_failure_it_may_not_be(
     bench: Bench, strike: tuple[str, bool], key: str | None
 ) -> None:
     kind, effect = strike
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, times=None, **settings(effect, kind))
     with pytest.raises(BillingError) as told:
         router.charge(BOT, 5, idempotency_key=key)
@@ -119,7 +119,7 @@ def test_a_repeat_after_a_fault_that_stayed_ends_with_one_payment(
     bench: Bench, strike: tuple[str, bool], key: str | None
 ) -> None:
     kind, effect = strike
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, times=None, **settings(effect, kind))
     with pytest.raises(BillingError):
         router.charge(BOT, 5, idempotency_key=key)
@@ -142,7 +142,7 @@ def test_once_in_doubt_no_fault_ends_the_doubt(
     bench: Bench, strike: tuple[str, bool], first_effect: bool, key: str | None
 ) -> None:
     kind, effect = strike
-    router = bench.warm()
+    router = bench.router()
     bench.fault("cut", effect=first_effect)
     bench.fault(kind, times=None, **settings(effect, kind))
     with pytest.raises(OutcomeUnknownError) as told:
@@ -162,7 +162,7 @@ def test_a_second_fault_that_passes_is_retried_too(
     bench: Bench, strike: tuple[str, bool], first_effect: bool
 ) -> None:
     kind, effect = strike
-    router = bench.warm()
+    router = bench.router()
     bench.fault("timeout", effect=first_effect)
     bench.fault(kind, **settings(effect, kind))
     if kind == "server_error" and effect and not first_effect:
@@ -177,7 +177,7 @@ def test_a_second_fault_that_passes_is_retried_too(
 def test_a_hidden_effect_before_a_refused_connection_is_not_called_not_executed(
     bench: Bench, kind: str
 ) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("lock_timeout", effect=True)
     bench.fault(kind, times=None)
     with pytest.raises(OutcomeUnknownError):
@@ -234,7 +234,6 @@ NO_ANSWER_ABOUT_THIS_PAYMENT = {
 def test_in_doubt_only_an_answer_about_this_payment_counts(
     bench: Bench, case: str, effect: bool
 ) -> None:
-    bench.warm()
     status, body = NO_ANSWER_ABOUT_THIS_PAYMENT[case]
     http = Answering(bench.world, status, body)
     router = bench.router(http_client=http)
@@ -248,7 +247,6 @@ def test_in_doubt_only_an_answer_about_this_payment_counts(
 
 @pytest.mark.parametrize("case", ["another-object", "no-object", "json-of-a-proxy", "oauth-like"])
 def test_an_answer_that_is_not_stripe_s_settles_nothing(bench: Bench, case: str) -> None:
-    bench.warm()
     status, body = NO_ANSWER_ABOUT_THIS_PAYMENT[case]
     router = bench.router(http_client=Answering(bench.world, status, body, first=1))
     with pytest.raises(OutcomeUnknownError):
@@ -257,7 +255,6 @@ def test_an_answer_that_is_not_stripe_s_settles_nothing(bench: Bench, case: str)
 
 
 def test_an_error_without_stripe_s_request_id_settles_nothing(bench: Bench) -> None:
-    bench.warm()
     http = Answering(bench.world, 402, error("card_error"), first=1)
     http.headers = {"Via": "a proxy"}
     with pytest.raises(OutcomeUnknownError):
@@ -265,7 +262,6 @@ def test_an_error_without_stripe_s_request_id_settles_nothing(bench: Bench) -> N
 
 
 def test_a_key_revoked_while_in_doubt_leaves_the_doubt(bench: Bench) -> None:
-    bench.warm()
 
     def revoke(method: str, _url: str) -> None:
         if method == "POST" and len(bench.sent()) == 1:
@@ -282,7 +278,7 @@ def test_a_key_revoked_while_in_doubt_leaves_the_doubt(bench: Bench) -> None:
 def test_a_doubtful_payment_asked_for_with_a_dead_key_is_not_called_not_moved(
     bench: Bench,
 ) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("cut", effect=True, times=None)
     with pytest.raises(OutcomeUnknownError):
         router.charge(BOT, 5, idempotency_key="k")
@@ -297,7 +293,7 @@ def test_a_doubtful_payment_asked_for_with_a_dead_key_is_not_called_not_moved(
 def test_a_doubtful_payment_asked_for_while_stripe_is_away_is_not_called_not_moved(
     bench: Bench,
 ) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("cut", effect=True, times=None)
     with pytest.raises(OutcomeUnknownError):
         router.charge(BOT, 5, idempotency_key="k")
@@ -309,7 +305,7 @@ def test_a_doubtful_payment_asked_for_while_stripe_is_away_is_not_called_not_mov
 
 
 def test_a_refusal_in_the_first_place_is_final_and_stored(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     for _ in range(2):
         with pytest.raises(StripeRequestError) as told:
             router.charge(BOT, 5, payment_method_id="pm_unknown", idempotency_key="k")
@@ -322,7 +318,7 @@ def test_a_refusal_in_the_first_place_is_final_and_stored(bench: Bench) -> None:
 
 
 def test_a_decline_while_in_doubt_is_a_decline(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.world.set_outcome(CARD, "declined:insufficient_funds")
     bench.fault("cut", effect=True)
     with pytest.raises(PaymentDeclinedError):
@@ -343,7 +339,7 @@ def test_a_key_that_stripe_refuses_may_be_used_again_once_it_is_mended(bench: Be
 
 
 def test_retry_after_is_honoured(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("rate_limited", retry_after=17)
     router.charge(BOT, 5)
     first, second = bench.sent()
@@ -351,7 +347,7 @@ def test_retry_after_is_honoured(bench: Bench) -> None:
 
 
 def test_a_longer_wait_than_the_call_may_take_is_told_not_waited_for(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("rate_limited", retry_after=600)
     before = bench.world.clock.elapsed()
     with pytest.raises(RateLimitedError) as told:
@@ -370,7 +366,7 @@ def test_a_read_does_not_wait_for_an_hour_either(bench: Bench) -> None:
 
 @pytest.mark.parametrize("kind", ["server_error", "unavailable", "cut", "lock_timeout"])
 def test_the_waits_grow_and_end(bench: Bench, kind: str) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, times=None)
     with pytest.raises(BillingError):
         router.charge(BOT, 5)
@@ -382,7 +378,7 @@ def test_the_waits_grow_and_end(bench: Bench, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["server_error", "unavailable"])
 def test_stripe_s_word_that_a_retry_is_useless_is_heard(bench: Bench, kind: str) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, should_retry=False, times=None)
     with pytest.raises(OutcomeUnknownError):
         router.charge(BOT, 5)
@@ -396,7 +392,7 @@ def test_stripe_s_word_that_a_retry_is_useless_is_heard(bench: Bench, kind: str)
 def test_stripe_s_word_that_a_retry_is_useless_is_heard_for_refusals_too(
     bench: Bench, kind: str, expected: type[BillingError]
 ) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault(kind, should_retry=False, times=None)
     with pytest.raises(expected):
         router.charge(BOT, 5)
@@ -404,7 +400,6 @@ def test_stripe_s_word_that_a_retry_is_useless_is_heard_for_refusals_too(
 
 
 def test_stripe_s_word_that_a_retry_helps_is_heard(bench: Bench) -> None:
-    bench.warm()
     http = Answering(bench.world, 400, error(), first=1)
     http.headers = {"Request-Id": "req_1", "Stripe-Should-Retry": "true"}
 
@@ -418,7 +413,7 @@ def test_stripe_s_word_that_a_retry_helps_is_heard(bench: Bench) -> None:
 
 
 def test_the_sdk_retries_nothing_by_itself(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("server_error", times=3)
     router.charge(BOT, 5)
     times = [request.at_ms for request in bench.sent()]
@@ -426,7 +421,7 @@ def test_the_sdk_retries_nothing_by_itself(bench: Bench) -> None:
 
 
 def test_a_send_that_times_out_is_tried_again_under_the_default_settings(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("timeout", effect=True, seconds=30.0)
     is_settled_once(bench, router, router.charge(BOT, 5))
 
@@ -434,7 +429,6 @@ def test_a_send_that_times_out_is_tried_again_under_the_default_settings(bench: 
 def test_stripe_knowing_the_key_from_a_lost_ledger_is_a_conflict_not_a_refusal(
     bench: Bench,
 ) -> None:
-    bench.warm()
     status, body = NO_ANSWER_ABOUT_THIS_PAYMENT["idempotency_error"]
     router = bench.router(http_client=Answering(bench.world, status, body, first=1))
     for _ in range(2):
@@ -453,7 +447,7 @@ def test_a_lost_ledger_does_not_charge_a_keyed_call_again(bench: Bench) -> None:
 
 
 def test_nothing_is_sent_again_when_stripe_may_have_forgotten_the_key(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("cut", effect=True, times=None)
     with pytest.raises(OutcomeUnknownError):
         router.charge(BOT, 5, idempotency_key="k")
@@ -486,7 +480,7 @@ def test_a_clock_set_back_does_not_make_an_old_payment_young_enough_to_send(
 
 
 def test_every_payment_bears_the_operation_that_made_it(bench: Bench) -> None:
-    router = bench.warm()
+    router = bench.router()
     bench.fault("cut", effect=True)
     done = router.charge(BOT, 5)
     assert bench.world.get(done.id)["metadata"]["operation_id"] == done.operation_id

@@ -59,7 +59,7 @@ garbage = st.recursive(
     max_leaves=8,
 )
 once = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,

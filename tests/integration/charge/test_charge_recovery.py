@@ -68,6 +68,57 @@ def test_a_keyless_payment_that_did_not_happen_is_excluded_and_asked_for_again(
     assert bench.moved() == bench.booked(router) == [500]
 
 
+def test_a_bot_that_died_and_asks_again_after_recovery_is_not_charged_twice(bench: Bench) -> None:
+    """It never heard what became of its first call; whether it asks before or after recovery has
+    looked must not decide whether its customer pays once or twice."""
+
+    def die(method: str, _url: str) -> None:
+        if method == "POST":
+            raise Died
+
+    with pytest.raises(Died):
+        bench.router(http_client=Wire(bench.world, after=die)).charge(BOT, 5)
+    bench.world.advance(LEASE)
+    router = bench.router()
+    router.recover_operations()
+    with suppress(BillingError):
+        router.charge(BOT, 5)
+    assert bench.moved() == bench.booked(router) == [500]
+
+
+def test_a_bot_that_asks_again_while_recovery_looks_is_not_charged_twice(bench: Bench) -> None:
+    """Recovery holds the lease of the first call: that does not make it one that is under way."""
+    left_unknown(bench, None, effect=True)
+    told: list[object] = []
+
+    def ask_meanwhile(method: str, url: str) -> None:
+        if method == "GET" and "/v1/payment_intents?" in url and not told:
+            told.append("asking")
+            with suppress(BillingError):
+                told.append(bench.router().charge(BOT, 5))
+
+    bench.router(http_client=Wire(bench.world, before=ask_meanwhile)).recover_operations()
+    assert told == ["asking"]
+    assert bench.moved() == [500]
+
+
+def test_a_bot_that_asks_again_while_its_keyed_call_is_resumed_is_one_payment(
+    bench: Bench,
+) -> None:
+    left_unknown(bench, "k", effect=True)
+    told: list[object] = []
+
+    def ask_meanwhile(method: str, _url: str) -> None:
+        if method == "POST" and not told:
+            told.append("asking")
+            with suppress(BillingError):
+                told.append(bench.router().charge(BOT, 5, idempotency_key="k"))
+
+    router = bench.router(http_client=Wire(bench.world, before=ask_meanwhile))
+    assert router.charge(BOT, 5, idempotency_key="k").paid
+    assert bench.moved() == bench.booked(router) == [500]
+
+
 def test_an_excluded_payment_cannot_happen_any_more(bench: Bench) -> None:
     """A sender that was only slow sends its request after recovery has given it up."""
     routers: list[BillingRouter] = []
@@ -120,7 +171,8 @@ def test_a_half_declined_payment_is_made_unpayable(bench: Bench) -> None:
         router.charge(BOT, 5, idempotency_key="k")
 
 
-def test_a_host_whose_clock_is_ahead_does_not_lose_a_payment(bench: Bench) -> None:
+@pytest.mark.parametrize("mended", [False, True], ids=["still-ahead", "set-right-since"])
+def test_a_host_whose_clock_is_ahead_does_not_lose_a_payment(bench: Bench, mended: bool) -> None:
     """Its intents seem later than what Stripe made of them."""
     ahead = VirtualClock(bench.world.clock.now_ms() + 3 * 3_600_000)
     bench.fault("timeout", effect=True, times=None)
@@ -128,7 +180,9 @@ def test_a_host_whose_clock_is_ahead_does_not_lose_a_payment(bench: Bench) -> No
         bench.router(clock=ahead).charge(BOT, 5)
     bench.world.faults.clear()
     for clock in (ahead, bench.world.clock):
-        clock.advance(26 * HOUR)
+        clock.advance(30 * HOUR)
+    if mended:
+        ahead.set(bench.world.clock.now_ms())
     router = bench.router(clock=ahead)
     router.recover_operations()
     assert bench.states() != ["abandoned"]
@@ -287,7 +341,7 @@ def test_recovery_that_dies_is_finished_by_the_next(
     router.recover_operations()
     assert bench.states() == ["succeeded" if effect else "abandoned"]
     assert bench.moved() == bench.booked(router) == ([500] if effect else [])
-    assert router.charge(BOT, 5).paid
+    assert router.charge(BOT, 6).paid
     assert len(bench.moved()) == len(bench.booked(router)) == int(effect) + 1
 
 

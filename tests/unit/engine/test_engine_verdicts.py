@@ -35,7 +35,7 @@ replies = st.builds(
     should_retry=st.none() | st.booleans(),
     retry_after=st.none() | st.floats(0, 3600),
 )
-often = settings(max_examples=400, deadline=None, derandomize=True, database=None)
+often = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
 def kind_of_error(reply: Reply) -> object:

@@ -83,9 +83,11 @@ def _operations() -> None:
         sa.Column("lease_owner", _id(200)),
         sa.Column("outputs", _json(), nullable=False),
         sa.Column("outcome", _json()),
+        sa.Column("blocks_until_ms", sa.BigInteger),
     )
     table = "stripe_operations"
     op.create_index("stripe_operations_by_input", table, ["input_hash", "state"])
+    op.create_index("stripe_operations_by_block", table, ["input_hash", "blocks_until_ms"])
     op.create_index("stripe_operations_by_state", table, ["state", "created_ms"])
     op.create_index("stripe_operations_by_bot", table, ["bot_id", "created_ms"])
 
