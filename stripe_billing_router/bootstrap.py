@@ -164,7 +164,7 @@ def _parts(
         keys=keys,
         clock=clock,
         reader=reader,
-        accounts=AccountCheck(reader, reactions, clock, gateway.api_base),
+        accounts=AccountCheck(reader, reactions, clock, gateway.api_base, store.now_ms),
         lookups=Lookups(reader, store, clock),
         leases=leases,
         runner=Runner(store, gateway, keys, clock, leases, recovery.retry_for),

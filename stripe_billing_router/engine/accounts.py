@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import ConfigurationError, KeyConfigurationError
 from ..fingerprint import key_fingerprint
 from ..locks import ForkSafeLock
@@ -18,12 +20,22 @@ _STRIPE_ITSELF = "https://api.stripe.com"
 class AccountCheck:
     """Checks key, route and account against the master account."""
 
-    def __init__(self, reader: Reader, reactions: Reactions, clock: Clock, api_base: str) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        reactions: Reactions,
+        clock: Clock,
+        api_base: str,
+        database_ms: Callable[[], int],
+    ) -> None:
         self._reader = reader
         self._reactions = reactions
         self._clock = clock
+        self._database_ms = database_ms
         self._api_base = api_base
         self._verified: dict[str, float] = {}
+        self.skew_ms = 0
+        """What to add to the database's time to have Stripe's, when it was last seen."""
         self._lock = ForkSafeLock()
 
     def check_pin(self) -> None:
@@ -70,6 +82,8 @@ class AccountCheck:
 
     def _account_of(self, keys: Keys, fingerprint: str) -> str:
         reply = self._reader.get("/v1/account", keys.secret_key, "account")
+        if reply.date_ms is not None:
+            self.skew_ms = reply.date_ms - self._database_ms()
         if reply.status == 200:
             return str(reply.body["id"])
         if reply.status == 403 and fingerprint in keys.accounts:

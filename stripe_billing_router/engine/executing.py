@@ -60,6 +60,7 @@ class Executor:
         except StaleLease:
             raise _unknown(operation, "Another process has taken this operation over.") from None
         except (LedgerUnavailableError, CommitAmbiguous):
+            self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "The database broke off between two steps.") from None
         self._learn(operation, outcome)
         closed = self._parts.closing.close(operation, outcome, verb, lease.token)

@@ -39,5 +39,13 @@ class Parts:
         By the later of the database's clock and Stripe's own: one that was set back must not make
         an old request key look young.
         """
-        theirs = self.reader.now_ms(keys.secret_key) or 0
-        return max(self.store.now_ms(), theirs) - operation.started_ms
+        ours = self.store.now_ms() - operation.started_ms
+        theirs = self.reader.now_ms(keys.secret_key)
+        if theirs is None:
+            return ours
+        return max(ours, theirs - started_by_stripe_ms(operation))
+
+
+def started_by_stripe_ms(operation: Operation) -> int:
+    """Return when an operation's intent was written, by Stripe's clock."""
+    return operation.started_ms + operation.skew_ms

@@ -29,7 +29,7 @@ from . import process
 from .cancelling import Canceller
 from .leases import SENDABLE_FOR_MS, Lease
 from .observing import Observers
-from .parts import Parts
+from .parts import Parts, started_by_stripe_ms
 from .runner import NotExecuted, OutcomeInDoubt
 
 _UNSETTLED = (OperationState.PENDING, OperationState.UNKNOWN)
@@ -185,9 +185,7 @@ class Recovery:
     def _found(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
         """Read every page of the list in which the operation's object would be."""
         search = verb.search(operation)
-        theirs = self._parts.reader.now_ms(keys.secret_key)
-        ahead = 0 if theirs is None else max(self._parts.store.now_ms() - theirs, 0)
-        since = (operation.started_ms - ahead - _BEFORE_MS) // 1000
+        since = (started_by_stripe_ms(operation) - _BEFORE_MS) // 1000
         query = {**search.params, "created": {"gte": since}, "limit": _PAGE}
         while True:
             reply = self._parts.reader.get(search.path, keys.secret_key, "list", query)

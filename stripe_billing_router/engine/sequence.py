@@ -120,6 +120,7 @@ class OperationSequence:
             customer_id=plan.customer_id,
             user_email=plan.user_email or route.route.user_email,
             arguments=asked.call.arguments,
+            skew_ms=self._parts.accounts.skew_ms,
         )
 
     def _open(

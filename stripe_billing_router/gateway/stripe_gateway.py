@@ -10,7 +10,7 @@ import stripe
 
 from ..locks import ForkSafeLock
 from ..ports import Reply, Request
-from .logs import keep_secrets_out
+from .discretion import DiscreetClient, keep_secrets_out
 from .replies import from_error, from_exception, from_response
 
 API_VERSION = "2026-10-28.endive"
@@ -40,7 +40,7 @@ class StripeGateway:
         self._given = http_client
         self._lock = ForkSafeLock()
         self._pid = -1
-        self._http: stripe.HTTPClient | None = None
+        self._http: DiscreetClient | None = None
         self._clients: dict[str, stripe.StripeClient] = {}
         keep_secrets_out()
 
@@ -66,8 +66,8 @@ class StripeGateway:
             http, self._http = self._http, None
             self._clients.clear()
             self._pid = -1
-        if http is not None and http is not self._given:
-            http.close()  # type: ignore[no-untyped-call]
+        if http is not None and self._given is None:
+            http.close()
 
     def _client(self, secret_key: str) -> stripe.StripeClient:
         if self._pid != os.getpid():
@@ -78,7 +78,9 @@ class StripeGateway:
     def _start_afresh(self) -> None:
         """A forked child must not share its parent's connections."""
         self._clients = {}
-        self._http = self._given or _requests_client(self._timeout, self.api_base != _STRIPE)
+        self._http = DiscreetClient(
+            self._given or _Requests(self._timeout, loopback=self.api_base != _STRIPE)
+        )
         self._pid = os.getpid()
 
     def _new_client(self, secret_key: str) -> stripe.StripeClient:
@@ -101,10 +103,6 @@ def _options(request: Request) -> dict[str, Any]:
     if request.idempotency_key is not None:
         options["idempotency_key"] = request.idempotency_key
     return options
-
-
-def _requests_client(timeout: tuple[float, float], loopback: bool) -> stripe.HTTPClient:
-    return _Requests(timeout, loopback)
 
 
 class _Requests(stripe.RequestsClient):

@@ -116,7 +116,8 @@ class Outcome:
 class Operation:
     """A row of `stripe_operations`.
 
-    Times are milliseconds since the epoch by the database's clock. `generation` counts how often
+    Times are milliseconds since the epoch by the database's clock; `skew_ms` is what had to be
+    added to it, when the intent was written, to have Stripe's. `generation` counts how often
     the operation was started afresh after it had been abandoned for good.
     """
 
@@ -138,6 +139,7 @@ class Operation:
     user_email: str | None
     arguments: Mapping[str, Any]
     generation: int = 0
+    skew_ms: int = 0
     created_ms: int = 0
     started_ms: int = 0
     updated_ms: int = 0

@@ -23,7 +23,7 @@ from ..redaction import without_secrets
 
 _AS_THEY_ARE = (
     "operation_id region verb idempotency_key input_hash effect_hash api_version account_id "
-    "key_fingerprint amount_minor currency customer_id user_email generation created_ms "
+    "key_fingerprint amount_minor currency customer_id user_email generation skew_ms created_ms "
     "started_ms updated_ms lease_token lease_until_ms lease_owner"
 ).split()
 

@@ -25,7 +25,7 @@ from .schema import operations as table
 
 _PLANNED = (
     "region effect_hash steps api_version account_id key_fingerprint amount_minor currency "
-    "customer_id user_email arguments"
+    "customer_id user_email arguments skew_ms"
 ).split()
 """What a new plan may change."""
 

@@ -91,6 +91,7 @@ operations = Table(
     Column("customer_id", _id()),
     Column("user_email", _name()),
     Column("generation", Integer, nullable=False),
+    Column("skew_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),

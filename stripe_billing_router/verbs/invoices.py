@@ -138,7 +138,8 @@ def proceed(operation: Operation) -> Step | Outcome:
         if not output.ok:
             return _after_failure(operation, step.name, output)
         last = output.body
-        if step.name == _FINALIZE and last.get("status") == "paid":
+        id_of(last)  # an item that names no invoice would be collected with any other
+        if step.name == _FINALIZE and status_of(last) == "paid":
             break  # Stripe carries what is under its minimum to the next invoice
     return outcome(last)
 

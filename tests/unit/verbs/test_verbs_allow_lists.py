@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stripe_billing_router.errors import InvalidRequestError
@@ -217,7 +217,11 @@ json_values = st.recursive(
 )
 
 
+often = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
 @every_verb
+@often
 @given(data=st.data())
 def test_any_value_of_any_declared_parameter_is_checked_or_refused(
     verb: str, data: st.DataObject
@@ -232,6 +236,7 @@ def test_any_value_of_any_declared_parameter_is_checked_or_refused(
 
 
 @every_verb
+@often
 @given(name=st.text() | st.sampled_from(sorted(FORBIDDEN_ANYWHERE)))
 def test_any_name_is_declared_or_refused(verb: str, name: str) -> None:
     try:

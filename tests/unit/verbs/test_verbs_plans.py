@@ -121,8 +121,9 @@ def test_an_invoice_is_four_requests_that_refer_to_each_other() -> None:
 
 def test_everything_that_is_created_is_stamped_and_only_that() -> None:
     stamp = {"operation_id": "op_1", "bot_id": "finance:bot"}
-    for verb, arguments in (("charge", {}), ("charge", {"amount": None}), ("refund", {})):
-        for step in planned(verb, **arguments).stamped("op_1", BOT):
+    plans = (planned("charge"), planned("charge", amount=None), planned("refund"))
+    for plan in plans:
+        for step in plan.stamped("op_1", BOT):
             if "metadata" in step.params:
                 assert step.params["metadata"] == {"order": "7", **stamp}
             else:

@@ -75,6 +75,7 @@ def _operations() -> None:
         sa.Column("customer_id", _id()),
         sa.Column("user_email", _name()),
         sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column("skew_ms", sa.BigInteger, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("started_ms", sa.BigInteger, nullable=False),
         sa.Column("updated_ms", sa.BigInteger, nullable=False),
