@@ -27,7 +27,7 @@ demo: $(VENV)/.installed ## Run the demonstration
 	$(BIN)/python -m stripe_billing_router.demo
 
 test: lint ## Run every check and every test (PYTEST_ARGS="-k refund" for some)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
 
 # Without a cache: one that was filled before a module was added still takes it for missing.
 lint: $(VENV)/.installed-dev ## Check style, format, types and the floors of the house

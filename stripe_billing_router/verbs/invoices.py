@@ -228,6 +228,7 @@ def _read_and_recorded(
 
 def _read(looked: StepOutput) -> Mapping[str, Any]:
     if looked.ok:
+        outcome(looked.body)  # unreadable is told now, before anything is built on it
         return looked.body
     if looked.status == 404:
         return {"deleted": True}
