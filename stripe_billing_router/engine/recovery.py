@@ -46,7 +46,7 @@ _BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
 _HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 
 _PAGE = 100
-_EXCLUSION = "exclude"
+_EXCLUDES = "excludes_operation_id"
 
 
 class _Escalated(Exception):
@@ -130,7 +130,7 @@ class Recovery:
         verb = VERBS[operation.verb]
         age_ms = self._parts.age_ms(operation, keys)
         if self._may_complete(operation, age_ms):
-            self._finish(operation, verb, keys, lease, verb.proceed)
+            self._finish(operation, verb, keys, lease, verb.proceed, self._may_resend)
             return "completed"
         if not operation.outputs:
             found = self._found(operation, verb, keys)
@@ -140,18 +140,28 @@ class Recovery:
                 self._abandon(operation, verb, lease)
                 return "abandoned"
             operation = replace(operation, outputs=(found,))
-        return self._finish(operation, verb, keys, lease, verb.wind_up)
+        return self._finish(operation, verb, keys, lease, verb.wind_up, self._check_account)
 
     def _may_complete(self, operation: Operation, age_ms: int) -> bool:
         """Its bot may still ask for it, and nobody has stopped that bot since."""
         if operation.idempotency_key is None or age_ms > self._complete_within_ms:
             return False
         try:
-            for guard in self._parts.guards:
-                guard.check_bot(operation.bot)
+            self._check_bot(operation)
         except BillingError:
             return False
         return True
+
+    def _check_bot(self, operation: Operation) -> None:
+        for guard in self._parts.guards:
+            guard.check_bot(operation.bot)
+
+    def _check_account(self, operation: Operation, keys: Keys) -> None:
+        self._parts.accounts.check(operation.bot, keys)
+
+    def _may_resend(self, operation: Operation, keys: Keys) -> None:
+        self._check_bot(operation)
+        self._check_account(operation, keys)
 
     def _finish(
         self,
@@ -160,6 +170,7 @@ class Recovery:
         keys: Keys,
         lease: Lease,
         plan: Callable[[Operation], Step | Outcome],
+        recheck: Callable[[Operation, Keys], None],
     ) -> str:
         operation, outcome = self._parts.runner.run(
             operation,
@@ -167,7 +178,7 @@ class Recovery:
             keys,
             lease,
             in_doubt=True,
-            recheck=lambda fresh: self._parts.accounts.check(operation.bot, fresh),
+            recheck=lambda fresh: recheck(operation, fresh),
         )
         gone = outcome.state is OperationState.CANCELED
         if gone:
@@ -185,17 +196,23 @@ class Recovery:
     def _found(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
         """Read every page of the list in which the operation's object would be."""
         search = verb.search(operation)
+        for body in self._listed(search.path, search.params, operation, keys):
+            if _names(body, "operation_id", operation):
+                return StepOutput(search.name, 200, body)
+        return None
+
+    def _listed(
+        self, path: str, params: Mapping[str, Any], operation: Operation, keys: Keys
+    ) -> Iterator[Mapping[str, Any]]:
         since = (started_by_stripe_ms(operation) - _BEFORE_MS) // 1000
-        query = {**search.params, "created": {"gte": since}, "limit": _PAGE}
+        query = {**params, "created": {"gte": since}, "limit": _PAGE}
         while True:
-            reply = self._parts.reader.get(search.path, keys.secret_key, "list", query)
+            reply = self._parts.reader.get(path, keys.secret_key, "list", query)
             if reply.status != 200:
                 raise _Escalated(f"Stripe refuses the look-up: {reply.note}")
-            for body in reply.body["data"]:
-                if _is_of(body, operation):
-                    return StepOutput(search.name, 200, body, reply.request_id)
+            yield from reply.body["data"]
             if not reply.body.get("has_more"):
-                return None
+                return
             query = {**query, "starting_after": reply.body["data"][-1]["id"]}
 
     def _excluded(
@@ -206,15 +223,27 @@ class Recovery:
         Where Stripe answers that the key has been used, the original ran after all.
         """
         if age_ms > _FORGOTTEN_AFTER_MS:
+            self._clear_exclusion(operation, keys)
             return None
         reply = self._parts.provider.send(self._harmless(operation, keys))
         error = reply.body.get("error")
         if reply.kind == "answered" and reply.status == 200:
             self._take_back(str(reply.body["id"]), operation, keys)
             return None
-        if not isinstance(error, Mapping) or error.get("type") != "idempotency_error":
+        if isinstance(error, Mapping) and error.get("type") == "idempotency_error":
+            return self._found(operation, verb, keys) or self._replayed(operation, keys, age_ms)
+        if not self._clear_exclusion(operation, keys):
             raise OutcomeInDoubt
-        return self._found(operation, verb, keys) or self._replayed(operation, keys, age_ms)
+        return None
+
+    def _clear_exclusion(self, operation: Operation, keys: Keys) -> bool:
+        """Take back the harmless payment of an exclusion that was broken off; False if there is
+        none. If there is one, it has used the original's key up."""
+        for body in self._listed("/v1/payment_intents", _whose(operation), operation, keys):
+            if _names(body, _EXCLUDES, operation):
+                self._take_back(str(body["id"]), operation, keys)
+                return True
+        return False
 
     def _replayed(self, operation: Operation, keys: Keys, age_ms: int) -> StepOutput:
         """Return the stored answer to the original, such as a decline that left nothing behind.
@@ -245,7 +274,8 @@ class Recovery:
         params: dict[str, Any] = {
             "amount": operation.amount_minor if known else 1000,
             "currency": operation.currency if known else "usd",
-            "metadata": {"excludes_operation_id": operation.operation_id},
+            "metadata": {_EXCLUDES: operation.operation_id},
+            **_whose(operation),
         }
         return Request(
             "post",
@@ -266,7 +296,6 @@ class Recovery:
                 keys.secret_key,
                 operation.api_version,
                 "payment_intent",
-                request_key(operation.operation_id, _EXCLUSION, operation.generation),
             )
         )
         if reply.kind != "answered" or reply.status not in (200, 400):
@@ -284,6 +313,11 @@ class Recovery:
         )
 
 
-def _is_of(body: Mapping[str, Any], operation: Operation) -> bool:
+def _names(body: Mapping[str, Any], name: str, operation: Operation) -> bool:
     metadata = body.get("metadata")
-    return isinstance(metadata, Mapping) and metadata.get("operation_id") == operation.operation_id
+    return isinstance(metadata, Mapping) and metadata.get(name) == operation.operation_id
+
+
+def _whose(operation: Operation) -> dict[str, Any]:
+    """Return what narrows lists of payments down to the operation's customer."""
+    return {} if operation.customer_id is None else {"customer": operation.customer_id}

@@ -58,13 +58,14 @@ def text(value: Any, where: str, most: int = 5000) -> str:
     """Return `value` if it is text that can be stored and sent, and holds no credential."""
     if not isinstance(value, str):
         raise invalid(where, f"is {shown(value)}; pass text")
-    if len(value) > most:
+    plainly = str.__str__(value)  # a subclass may show itself otherwise each time
+    if len(plainly) > most:
         raise invalid(where, f"is longer than {most} characters; shorten it")
-    if "\0" in value or (not value.isascii() and not _encodable(value)):
+    if "\0" in plainly or (not plainly.isascii() and not _encodable(plainly)):
         raise invalid(where, "holds characters that cannot be sent; remove them")
-    if redact(value) != value:
+    if redact(plainly) != plainly:
         raise invalid(where, "holds what looks like a secret; keys never travel in a call")
-    return str(value)
+    return plainly
 
 
 def optional_text(value: Any, where: str, most: int) -> str | None:
@@ -88,7 +89,7 @@ def quantity(value: Any) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 1_000_000:
         raise invalid("quantity", f"is {shown(value)}; pass a whole number from 1 to 1,000,000")
-    return int(value)
+    return int.__int__(value)
 
 
 def flag(value: Any, where: str) -> bool:
@@ -183,9 +184,10 @@ def _refuse_account(value: str, where: str) -> None:
 
 def _number(value: int | float | Decimal, where: str) -> Any:
     if isinstance(value, int):
-        if value.bit_length() > 63:
+        whole = int.__int__(value)
+        if whole.bit_length() > 63:
             raise invalid(where, "is too large a number; pass a smaller one")
-        return int(value)
+        return whole
     exact = Decimal(value)
     if not exact.is_finite() or (exact and abs(exact.adjusted()) > 40):
         raise invalid(where, "is not a finite number of sensible size; pass one that is")

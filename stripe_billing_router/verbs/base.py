@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -57,7 +58,10 @@ class Plan:
     user_email: str | None = None
 
     def stamped(self, operation_id: str, bot: BotId) -> tuple[Step, ...]:
-        """Return the steps with operation id and bot id in the metadata of all they create."""
+        """Return the steps with operation id and bot id in the metadata of all they create.
+
+        They are copies in JSON types: what is stored and hashed is what is sent.
+        """
         stamp = {"operation_id": operation_id, "bot_id": str(bot)}
         return tuple(_stamped(step, stamp) for step in self.steps)
 
@@ -67,12 +71,12 @@ _CREATED_LATER = ("payment_intent_data", "subscription_data")
 
 
 def _stamped(step: Step, stamp: Mapping[str, str]) -> Step:
-    if "metadata" not in step.params:
-        return step
-    params = _with_metadata(step.params, stamp)
-    for name in _CREATED_LATER:
-        if name in params:
-            params[name] = _with_metadata(params[name], params["metadata"])
+    params = json.loads(json.dumps(step.params))
+    if "metadata" in params:
+        params = _with_metadata(params, stamp)
+        for name in _CREATED_LATER:
+            if name in params:
+                params[name] = _with_metadata(params[name], params["metadata"])
     return replace(step, params=params)
 
 

@@ -84,6 +84,8 @@ def _left_payable(
 ) -> Iterator[str]:
     for what, operation_id in payable(simulation.world):
         row = rows.get(operation_id or "", {"state": "unknown"})
+        if simulation.ledger_lost and operation_id not in rows:
+            continue
         if row["state"] != "processing" and operation_id not in simulation.escalated:
             yield f"{what} of {operation_id} is left payable"
 

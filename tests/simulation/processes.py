@@ -17,7 +17,7 @@ from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import FrozenError, LedgerUnavailableError
 from stripe_billing_router.gateway import StripeGateway
 from stripe_billing_router.models import BotId, Operation, OperationState, Write
-from stripe_billing_router.ports import Clock, CommitAmbiguous, Intent, Reply, Request
+from stripe_billing_router.ports import Clock, CommitAmbiguous, Event, Intent, Reply, Request
 from stripe_billing_router.sandbox import SANDBOX_API_BASE, SandboxHTTPClient, World
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.database import Database
@@ -33,6 +33,7 @@ class Gates(Protocol):
     """What a process tells whoever plays the schedule."""
 
     def reached(self, process: Process, kind: PointKind, what: object) -> None: ...
+    def notify(self, event: Event) -> None: ...
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Process:
                 http_client=SandboxHTTPClient(world),
                 clock=SimulatedClock(self, clock),
                 guards=(Stop(self),),
+                observers=(self.gates,),
                 environ=environ,
                 recover_at_start=False,
             )

@@ -14,8 +14,14 @@ from unittest.mock import patch
 from stripe_billing_router import bootstrap
 from stripe_billing_router.engine import process as process_identity
 from stripe_billing_router.errors import BillingError, OutcomeUnknownError
-from stripe_billing_router.models import OpenOperation, RecoveryReport, ReopenOperation, Result
-from stripe_billing_router.ports import Reply, Request
+from stripe_billing_router.models import (
+    CloseOperation,
+    OpenOperation,
+    RecoveryReport,
+    ReopenOperation,
+    Result,
+)
+from stripe_billing_router.ports import Event, Reply, Request
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault, HttpRequest, World
 from tests.simulation import schedule as plan
 from tests.simulation.bed import BOT, Bed
@@ -90,6 +96,8 @@ class Simulation:
         self._snapshots_wanted = any(
             isinstance(i.mishap, plan.Crash) and i.mishap.loses_commit for i in schedule.injections
         )
+        self._alarmed: set[str] = set()
+        self._closed_by_asking: set[str] = set()
         self.frozen = False
         self.bills: dict[int, str] = {}
 
@@ -188,9 +196,10 @@ class Simulation:
         self._bring_key()
 
     def _lose_ledger(self) -> None:
-        """Keys that Stripe still knows stand in for the rows; later nothing could."""
+        """Keys that Stripe still knows stand in for the rows: those of first attempts only."""
         age_ms = self.world.clock.now_ms() - min(a.began_ms for a in self.asks)
-        if age_ms < 20 * plan.HOUR * 1000:
+        again = "SELECT count(*) FROM stripe_operations WHERE generation > 0"
+        if age_ms < 20 * plan.HOUR * 1000 and not self.bed.rows.execute(again).fetchone()[0]:
             self.bed.lose()
             self.ledger_lost = True
 
@@ -347,7 +356,7 @@ class Simulation:
             self._snapshot = self.bed.snapshot()
         entered_ms = self.world.clock.now_ms()
         if kind == "commit.after":
-            self._note_opened(activity, what)
+            self._note_commit(activity, what)
         if kind == "send.after":
             self._note_effects(activity)
         for waiting in list(self._pending):
@@ -445,9 +454,16 @@ class Simulation:
     def effects_of(self, operation_id: str) -> list[Effect]:
         return [effect for effect in effects(self.world) if effect.operation_id == operation_id]
 
-    def _note_opened(self, activity: Activity, writes: object) -> None:
+    def notify(self, event: Event) -> None:
+        """An observer's: what could not be written down at all, people have been told of."""
+        if event.name == "operation.unrecorded" and event.operation_id is not None:
+            self._alarmed.add(event.operation_id)
+
+    def _note_commit(self, activity: Activity, writes: object) -> None:
         assert isinstance(writes, tuple)
         for write in writes:
+            if isinstance(write, CloseOperation) and write.outcome and activity.doing == "ask":
+                self._closed_by_asking.add(write.operation_id)
             if not isinstance(write, OpenOperation | ReopenOperation):
                 continue
             operation = write.operation
@@ -482,7 +498,8 @@ class Simulation:
                 row = self.row(earlier)
                 age_ms = now_ms - ask.began_ms
                 open_ = row is not None and row["state"] in _OPEN
-                if open_ or (self.effects_of(earlier) and age_ms < plan.DAY * 1000):
+                recent = age_ms < plan.DAY * 1000 and earlier not in self._closed_by_asking
+                if (open_ and earlier not in self._alarmed) or (recent and self.effects_of(earlier)):
                     self.violate(f"{operation_id} went ahead although nobody was told of {earlier}")
 
     def _check_send(self, activity: Activity, request: Request, entered_ms: int) -> None:
