@@ -25,7 +25,7 @@ from .models import (
 )
 from .ports import Clock, Guard, Observer, Reaction
 from .routing import RouteStrategy
-from .store import StripeLedger
+from .store import SqlStore, StripeLedger
 from .verbs import VERBS
 
 if TYPE_CHECKING:
@@ -284,6 +284,11 @@ class BillingRouter:
     def overrides(self) -> Mapping[OverrideKey, Mapping[str, str]]:
         """A live, read-only view of the override rules in force."""
         return self._parts.table.overrides
+
+    @property
+    def store(self) -> SqlStore:
+        """The database of this router."""
+        return self._parts.store
 
     @property
     def ledger(self) -> StripeLedger:

@@ -208,6 +208,9 @@ class Recovery:
         query = {**params, "created": {"gte": since}, "limit": _PAGE}
         while True:
             reply = self._parts.reader.get(path, keys.secret_key, "list", query)
+            if reply.status == 401:
+                self._parts.keys.refresh()
+                raise OutcomeInDoubt
             if reply.status != 200:
                 raise _Escalated(f"Stripe refuses the look-up: {reply.note}")
             yield from reply.body["data"]
@@ -251,11 +254,14 @@ class Recovery:
         Its key is used up, so that sending it again cannot execute it again.
         """
         step = operation.steps[0]
-        if age_ms <= SENDABLE_FOR_MS:
-            reply = self._parts.provider.send(self._first_request(operation, step, keys))
-            if reply.kind == "answered" and reply.replayed and (reply.status or 500) < 500:
-                return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, True)
-        raise _Escalated("Stripe has executed it, yet does not show what came of it")
+        if age_ms > SENDABLE_FOR_MS:
+            raise _Escalated("Stripe has executed it, yet does not show what came of it")
+        reply = self._parts.provider.send(self._first_request(operation, step, keys))
+        if reply.kind != "answered" or not reply.replayed:
+            raise OutcomeInDoubt
+        if (reply.status or 500) >= 500:
+            raise _Escalated("Stripe has executed it, and does not know what came of it")
+        return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, True)
 
     def _first_request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         return Request(

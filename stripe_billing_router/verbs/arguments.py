@@ -92,6 +92,16 @@ def quantity(value: Any) -> int | None:
     return int.__int__(value)
 
 
+def one_of(value: Any, choices: Iterable[str], where: str) -> str | None:
+    """Return the choice that the caller named, or None."""
+    if value is None:
+        return None
+    named = str.__str__(value) if isinstance(value, str) else None
+    if named is None or named not in choices:
+        raise invalid(where, f"is {shown(value)}; pass one of {', '.join(choices)}")
+    return named
+
+
 def flag(value: Any, where: str) -> bool:
     """Return a boolean given by the caller."""
     if not isinstance(value, bool):
@@ -147,7 +157,6 @@ def params(
             raise invalid(str(name), "is decided by the router; leave it out")
     _refuse_unknown(given, step_type, [*own, *(set(declared(step_type)) - mine)])
     clean = {name: plain(value, name) for name, value in given.items() if value is not None}
-    _refuse_forbidden(clean, "")
     return clean
 
 

@@ -70,13 +70,10 @@ class CheckoutVerb:
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        mode = arguments["mode"]
-        if mode is not None and mode not in list(_LATER):
-            raise check.invalid("mode", f"is not one; pass one of {', '.join(_LATER)}")
         clean = {
             "line_items": _line_items(arguments["line_items"]),
             "customer_id": check.stripe_id(arguments["customer_id"], "customer_id", ("cus_",)),
-            "mode": mode,
+            "mode": check.one_of(arguments["mode"], _LATER, "mode"),
         }
         more = check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED)
         for name in _LATER.values():

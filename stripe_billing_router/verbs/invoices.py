@@ -44,6 +44,8 @@ _FINALIZE = "finalize"
 _PAY = "pay"
 _LOOK = "look"
 _FOUND = "found"
+_PENDING = "pending_items"
+_KIND = "invoiceitem"
 _PATH = "/v1/invoices"
 _ACTION_NEEDED = frozenset({"authentication_required", "invoice_payment_intent_requires_action"})
 _AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"})
@@ -324,7 +326,25 @@ def wind_up(operation: Operation) -> Step | Outcome:
     if found is None:
         return Step(_FOUND, "get", f"{_PATH}/{id_of(created.body)}", {}, "invoice")
     invoice = {**created.body, **_read(found)}
-    return _taken_down(operation, invoice, _removal(invoice), None)
+    taken_down = _taken_down(operation, invoice, _removal(invoice), None)
+    if isinstance(taken_down, Step) or taken_down.status != "deleted":
+        return taken_down
+    return _stray_item(operation) or taken_down
+
+
+def _stray_item(operation: Operation) -> Step | None:
+    """Return the request that finds, or deletes, an item that a late sender put onto the draft
+    after it was read: left behind by the draft, it would be on the customer's next invoice."""
+    listed = output_of(operation, _PENDING)
+    if listed is None:
+        query = {"customer": operation.customer_id, "pending": True, "limit": 100}
+        return Step(_PENDING, "get", "/v1/invoiceitems", query, "list")
+    for item in _listed(listed.body):
+        step = Step(f"delete_{item['id']}", "delete", f"/v1/invoiceitems/{item['id']}", {}, _KIND)
+        ours = _at(item, "metadata").get("operation_id") == operation.operation_id
+        if ours and output_of(operation, step.name) is None:
+            return step
+    return None
 
 
 def _removal(invoice: Mapping[str, Any]) -> list[Step]:

@@ -18,7 +18,6 @@ from ..models import (
     Step,
 )
 from ..money import canonical_amount, to_minor
-from ..redaction import shown
 from . import arguments as check
 from .base import (
     Call,
@@ -63,13 +62,11 @@ class RefundVerb:
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        amount, reason = arguments["amount"], arguments["reason"]
-        if reason is not None and reason not in _REASONS:
-            raise check.invalid("reason", f"is {shown(reason)}; pass one of {', '.join(_REASONS)}")
+        amount = arguments["amount"]
         clean = {
             "payment_id": _payment_id(arguments["payment_id"]),
             "amount": None if amount is None else canonical_amount(amount),
-            "reason": reason,
+            "reason": check.one_of(arguments["reason"], _REASONS, "reason"),
         }
         return clean, check.params(params, "RefundCreateParams", _ARGUMENTS, _DECIDED)
 

@@ -468,13 +468,14 @@ class Simulation:
                 continue
             operation = write.operation
             activity.opened.append(operation.operation_id)
+            self.given_up.pop(operation.operation_id, None)
             if isinstance(write, ReopenOperation):
-                self._starts_afresh(operation.operation_id)
+                self._forget_sends(operation.operation_id)
             if operation.idempotency_key is None:
                 self._check_twins(activity, operation.operation_id)
 
-    def _starts_afresh(self, operation_id: str) -> None:
-        self.given_up.pop(operation_id, None)
+    def _forget_sends(self, operation_id: str) -> None:
+        """Nothing was executed, or new keys are used: its time starts anew."""
         for key in [key for key in self._first_sent_ms if key.startswith(f"{operation_id}-")]:
             del self._first_sent_ms[key]
 
@@ -504,7 +505,7 @@ class Simulation:
 
     def _check_send(self, activity: Activity, request: Request, entered_ms: int) -> None:
         key = request.idempotency_key
-        if key is None:
+        if key is None or "excludes_operation_id" in request.params.get("metadata", {}):
             return
         operation_id = key.partition("-")[0]
         if self.row(operation_id) is None:

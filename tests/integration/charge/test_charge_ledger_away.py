@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -29,6 +30,7 @@ from tests.integration.charge.charge_bench import (
     ROUTING,
     Bench,
     Commits,
+    Died,
     Wire,
 )
 
@@ -315,6 +317,36 @@ def test_without_a_free_connection_afterwards_the_payment_is_still_the_caller_s(
     bench.world.advance(LEASE)
     assert router.charge(BOT, 5, idempotency_key="k").id == done.id
     assert bench.moved() == bench.booked(router) == [500]
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """End what takes longer, so that it fails instead of hanging."""
+
+    def end(*_: object) -> None:
+        raise Died
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_ledger_that_refuses_the_intent_does_not_hang_the_call(
+    bench: Bench, key: str | None
+) -> None:
+    """Such as one that a newer version has given a column that must not be empty."""
+    router = bench.warm()
+    with closing(sqlite3.connect(bench.database)) as direct:
+        refuse = "BEGIN SELECT RAISE(ABORT, 'NOT NULL constraint failed'); END"
+        direct.execute(f"CREATE TRIGGER newer BEFORE INSERT ON stripe_operations {refuse}")
+    with within(2), pytest.raises(LedgerUnavailableError):
+        router.charge(BOT, 5, idempotency_key=key)
+    assert bench.sent() == []
 
 
 class Failing:
