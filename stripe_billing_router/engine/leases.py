@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from ..models import OperationState, TakeLease
-from ..ports import Clock, Store
+from ..ports import Clock, StaleLease, Store
 from . import process
 
 _MARGIN = 10.0
@@ -18,12 +18,15 @@ SENDABLE_FOR_MS = 23 * 3600 * 1000
 @dataclass(slots=True)
 class Lease:
     """A lease that this call holds. It is measured here by a clock that counts suspension, from
-    before the commit that took it, so that it ends here no later than in the database."""
+    before the commit that took it, so that it ends here no later than in the database.
+
+    After `sends_until`, by the same clock, its holder sends nothing any more."""
 
     operation_id: str
     token: str
     seconds: float
     taken: float
+    sends_until: float | None = None
 
     def left(self, clock: Clock) -> float:
         """Return the seconds for which it surely still holds."""
@@ -77,10 +80,14 @@ class Leases:
         return lease
 
     def ensure(self, lease: Lease) -> None:
-        """Make sure that the lease outlives the next send; StaleLease if it was taken over."""
-        if lease.left(self._clock) >= self._needed:
-            return
-        renewed = self.take(
-            lease.operation_id, lease.token, frozenset({OperationState.PENDING}), by_force=True
-        )
-        lease.token, lease.taken = renewed.token, renewed.taken
+        """Make sure that the lease outlives the next send.
+
+        StaleLease if it was taken over, or if its holder's time to send is over.
+        """
+        if lease.left(self._clock) < self._needed:
+            renewed = self.take(
+                lease.operation_id, lease.token, frozenset({OperationState.PENDING}), by_force=True
+            )
+            lease.token, lease.taken = renewed.token, renewed.taken
+        if lease.sends_until is not None and self._clock.elapsed() > lease.sends_until:
+            raise StaleLease(lease.operation_id)

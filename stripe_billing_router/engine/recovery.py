@@ -130,6 +130,8 @@ class Recovery:
         verb = VERBS[operation.verb]
         age_ms = self._parts.age_ms(operation, keys)
         if self._may_complete(operation, age_ms):
+            in_time = (self._complete_within_ms - age_ms) / 1000
+            lease.sends_until = self._parts.clock.elapsed() + in_time
             self._finish(operation, verb, keys, lease, verb.proceed, self._may_resend)
             return "completed"
         if not operation.outputs:

@@ -157,6 +157,7 @@ def params(
             raise invalid(str(name), "is decided by the router; leave it out")
     _refuse_unknown(given, step_type, [*own, *(set(declared(step_type)) - mine)])
     clean = {name: plain(value, name) for name, value in given.items() if value is not None}
+    _refuse_forbidden(clean, "")
     return clean
 
 

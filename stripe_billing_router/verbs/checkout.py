@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ..errors import InvalidAmountError
 from ..models import (
     CheckoutSession,
+    Failure,
     Operation,
     OperationState,
     Outcome,
@@ -57,6 +58,7 @@ _LINE_VARIES = frozenset({"adjustable_quantity", "dynamic_tax_rates", "tax_rates
 _CREATE = "session"
 _EXPIRE = "expire"
 _LOOK = "look"
+_CANCELED = Failure("canceled", "the session expired before it was completed")
 _PATH = "/v1/checkout/sessions"
 
 
@@ -190,7 +192,7 @@ def _priced(line: Mapping[str, Any], lookups: Lookups) -> tuple[bool, str, int |
         data = line["price_data"]
         recurring, code = data.get("recurring") is not None, currency(data["currency"]).code
         amount = data.get("unit_amount")
-    known = isinstance(amount, int) and not _LINE_VARIES & set(line)
+    known = isinstance(amount, int) and amount >= 0 and not _LINE_VARIES & set(line)
     return recurring, code, amount * quantity if known else None
 
 
@@ -204,15 +206,16 @@ def _total(lines: list[tuple[bool, str, int | None]]) -> tuple[str | None, int |
 
 def _outcome(session: Mapping[str, Any]) -> Outcome:
     status, settled = status_of(session), session.get("payment_status")
-    paid = settled == "paid"
+    paid, state = settled == "paid", _state(status, settled)
     return Outcome(
-        state=_state(status, settled),
+        state=state,
         stripe_id=id_of(session),
         status=status,
         amount_minor=minor_of(session, "amount_total") if paid else 0,
         currency=currency_of(session),
         paid=paid,
         body=session,
+        failure=_CANCELED if state is OperationState.CANCELED else None,
     )
 
 

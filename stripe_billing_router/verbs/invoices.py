@@ -27,7 +27,7 @@ from .base import (
     refused,
     status_of,
 )
-from .methods import chosen_method
+from .methods import billed_currency, chosen_method
 from .payment_intents import destination
 
 PARAMETERS = "InvoiceCreateParams"
@@ -76,7 +76,7 @@ def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
             f"{price.id} is a recurring price; use create_subscription(), or a one-time price.",
             parameter="price_id",
         )
-    currency = _currency(price, route)
+    currency = billed_currency(price, route)
     quantity = asked["quantity"] or 1
     steps = _steps(
         call, customer, price, currency, quantity, chosen_method(asked, customer, route.route)
@@ -84,18 +84,6 @@ def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
     known = not _AMOUNT_GROWS & set(call.params)
     total = price.total(currency, quantity) if known else None
     return Plan(steps, total, currency, customer)
-
-
-def _currency(price: Price, route: ResolvedRoute) -> str:
-    """The route's own currency has to be one the price has; a mere default gives way."""
-    wanted = route.route.currency
-    if wanted is None or wanted == price.currency or wanted in price.amounts:
-        return wanted or price.currency
-    raise InvalidRequestError(
-        f"{price.id} is in {price.currency}, the route in {wanted}; correct the route's currency "
-        "or price_id.",
-        parameter="price_id",
-    )
 
 
 def _steps(
@@ -356,9 +344,12 @@ def _removal(invoice: Mapping[str, Any]) -> list[Step]:
     if invoice.get("status") != "draft":
         return []
     items = [_at(line, "parent", "invoice_item_details") for line in _listed(invoice.get("lines"))]
-    deletions = [
-        Step(f"delete_item_{number}", "delete", f"/v1/invoiceitems/{id_}", {}, "invoiceitem")
-        for number, id_ in enumerate(item["invoice_item"] for item in items if item)
-    ]
+    named = [item["invoice_item"] for item in items if item.get("invoice_item")]
+    deletions = [_delete_item(number, item_id) for number, item_id in enumerate(named)]
     draft = f"{_PATH}/{id_of(invoice)}"
     return [*deletions, Step(_DELETE_DRAFT.name, "delete", draft, {}, "invoice")]
+
+
+def _delete_item(number: int, item_id: str) -> Step:
+    path = f"/v1/invoiceitems/{item_id}"
+    return Step(f"delete_item_{number}", "delete", path, {}, "invoiceitem")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ..errors import InvalidRequestError
 from ..models import (
+    Failure,
     Operation,
     OperationState,
     Outcome,
@@ -32,7 +33,7 @@ from .base import (
     status_of,
     waiting_id,
 )
-from .methods import chosen_method
+from .methods import billed_currency, chosen_method
 from .payment_intents import destination
 
 _ARGUMENTS = ("price_id", "customer_id", "quantity")
@@ -56,6 +57,7 @@ _LOOK = "look"
 _PATH = "/v1/subscriptions"
 _EXPAND = ["latest_invoice.confirmation_secret"]
 _OVER = frozenset({"canceled", "incomplete_expired"})
+_CANCELED = Failure("canceled", "the subscription ended before its first payment")
 _RUNS = frozenset({"active", "past_due", "paused", "trialing", "unpaid"})
 
 
@@ -85,12 +87,13 @@ class SubscriptionVerb:
                 f"{price.id} is a one-time price; use charge(), or a recurring price.",
                 parameter="price_id",
             )
-        quantity = asked["quantity"] or 1
+        quantity, currency = asked["quantity"] or 1, billed_currency(price, route)
         method = chosen_method(asked, customer, route.route)
         params = {
             "payment_behavior": "error_if_incomplete",
             **call.params,
             "customer": customer,
+            "currency": currency,
             "items": [{"price": price.id, "quantity": quantity}],
             "off_session": True,
             "expand": _EXPAND,
@@ -99,8 +102,8 @@ class SubscriptionVerb:
         }
         step = Step(_CREATE, "post", _PATH, params, "subscription")
         known = set(call.params) <= _AMOUNT_KNOWN
-        total = price.total(price.currency, quantity) if known else None
-        return Plan((step,), total, price.currency, customer)
+        total = price.total(currency, quantity) if known else None
+        return Plan((step,), total, currency, customer)
 
     def proceed(self, operation: Operation) -> Step | Outcome:
         created = output_of(operation, _CREATE)
@@ -195,14 +198,16 @@ def _outcome(subscription: Mapping[str, Any]) -> Outcome:
     settled = invoice.get("status") == "paid"
     collected = minor_of(invoice, "amount_paid") if settled else 0
     status = status_of(subscription)
+    state = _state(status, str(invoice.get("status")))
     return Outcome(
-        state=_state(status, str(invoice.get("status"))),
+        state=state,
         stripe_id=id_of(subscription),
         status=status,
         amount_minor=collected,
         currency=currency_of(subscription),
         paid=collected > 0,
         body=subscription,
+        failure=_CANCELED if state is OperationState.CANCELED else None,
         destination_account=destination(subscription),
     )
 

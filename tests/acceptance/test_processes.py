@@ -111,12 +111,12 @@ def waits_for_the_database():
 
 while not waits_for_the_database():
     pass
+print("forking", flush=True)
 pid = os.fork()
 if pid == 0:
     signal.alarm(4)
     charge("finance:bot", 2)
     os._exit(0)
-print("forked", flush=True)
 opening.join()
 print(os.waitpid(pid, 0)[1])
 """
@@ -132,7 +132,7 @@ def test_a_fork_while_another_thread_opens_the_ledger_does_not_hang_the_child(
         blocker.execute("BEGIN IMMEDIATE")
         process = project.start(FORK_WHILE_OPENING)
         assert process.stdout is not None
-        assert process.stdout.readline() == "forked\n"
+        assert process.stdout.readline() == "forking\n"
         blocker.execute("ROLLBACK")
     out, err = process.communicate(timeout=30)
     assert out == "0\n", err

@@ -51,7 +51,7 @@ def _unsettled(simulation: Simulation, rows: dict[str, dict[str, Any]]) -> Itera
     for operation_id, row in rows.items():
         if row["state"] not in _SETTLED and operation_id not in simulation.escalated:
             yield f"{operation_id} ({row['verb']}) is {row['state']} for ever"
-    for operation_id in simulation.escalated:
+    for operation_id in simulation.escalated - simulation.stuck:
         yield f"{operation_id} was escalated"
 
 

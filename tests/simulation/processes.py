@@ -48,6 +48,7 @@ class Process:
     cut_off: Reply | None = None
     calls_to_fail: int = 0
     breaks_off: bool | None = None
+    reply: Reply | None = None
     frozen: bool = False
     router: BillingRouter = field(init=False)
 
@@ -144,6 +145,7 @@ class SimulatedGateway(StripeGateway):
     def send(self, request: Request) -> Reply:
         self._process.pass_gate("send.before", request)
         reply = self._process.cut_off or super().send(request)
+        self._process.reply = reply
         self._process.pass_gate("send.after", request)
         return reply
 

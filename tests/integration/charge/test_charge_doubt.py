@@ -93,7 +93,7 @@ def test_what_is_no_fault_changes_nothing(bench: Bench, kind: str, key: str | No
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("strike", STRIKES, ids=named)
-def test_a_fault_that_stays_is_never_called_a_failure_it_may_not_be(
+def test_a_fault_that_stays_is_called_what_it_is_and_a_repeat_ends_with_one_payment(
     bench: Bench, strike: tuple[str, bool], key: str | None
 ) -> None:
     kind, effect = strike
@@ -111,18 +111,6 @@ def test_a_fault_that_stays_is_never_called_a_failure_it_may_not_be(
     else:
         assert type(told.value) is OutcomeUnknownError
         assert (told.value.money, row["state"]) == ("unknown", "unknown")
-
-
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("strike", STRIKES, ids=named)
-def test_a_repeat_after_a_fault_that_stayed_ends_with_one_payment(
-    bench: Bench, strike: tuple[str, bool], key: str | None
-) -> None:
-    kind, effect = strike
-    router = bench.router()
-    bench.fault(kind, times=None, **settings(effect, kind))
-    with pytest.raises(BillingError):
-        router.charge(BOT, 5, idempotency_key=key)
     bench.world.faults.clear()
     if kind in NOT_EXECUTED:
         assert router.charge(BOT, 5, idempotency_key=key).paid

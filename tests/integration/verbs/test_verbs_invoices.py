@@ -372,3 +372,34 @@ def test_taking_down_that_breaks_off_is_finished_by_recovery(bench: Bench) -> No
     bench.router.recover_operations()
     assert nothing_is_collected_later(bench)
     assert not bench.collected()
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_the_item_of_a_draft_that_somebody_deleted_is_not_collected_later(
+    bench: Bench, keyed: bool
+) -> None:
+    def deleted_by_hand() -> None:
+        (invoice,) = bench.world.objects("invoice")
+        bench.dashboard.v1.invoices.delete(invoice["id"])
+
+    if keyed:
+        bench.world.faults.add(Fault("call", match=FINALIZE, call=deleted_by_hand))
+        with pytest.raises(StripeRequestError):
+            bench.router.charge(BOT, idempotency_key="k")
+    else:
+        bench.fault("cut", FINALIZE, times=None)
+        with pytest.raises(OutcomeUnknownError):
+            bench.router.charge(BOT)
+        bench.world.faults.clear()
+        deleted_by_hand()
+        bench.world.advance(3600)
+        bench.router.recover_operations()
+    assert nothing_is_collected_later(bench)
+
+
+def test_a_debt_that_stripe_carried_over_is_recorded_where_it_is_collected(bench: Bench) -> None:
+    bench.world.add_price("price_tiny", unit_amount=20)
+    bench.router.charge(BOT, price_id="price_tiny")
+    assert bench.router.charge(BOT).amount_minor == 2019
+    assert bench.collected() == [2019]
+    assert [entry.amount_minor for entry in bench.entries()] == [0, 2019]

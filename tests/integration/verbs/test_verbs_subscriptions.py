@@ -19,6 +19,7 @@ from tests.integration.verbs.verbs_bench import (
     CARD,
     CUSTOMER,
     DAY,
+    EURO,
     MEMBER,
     MONTHLY,
     ONCE,
@@ -68,6 +69,17 @@ def test_a_one_time_price_is_refused_before_anything_is_written(bench: Bench) ->
             bench.router.create_subscription(BOT, **given)
     assert not bench.entries()
     assert not bench.sent()
+
+
+def test_a_price_in_another_currency_than_the_route_s_is_refused(bench: Bench) -> None:
+    with pytest.raises(InvalidRequestError, match="price_monthly is in usd, the route in eur"):
+        bench.router.create_subscription(EURO, price_id=MONTHLY)
+    assert not bench.entries()
+
+
+def test_the_currency_is_the_price_s_whatever_the_customer_s_may_be(bench: Bench) -> None:
+    bench.router.create_subscription(MEMBER)
+    assert bench.world.requests[-1].params["currency"] == "usd"
 
 
 @pytest.mark.parametrize("outcome", ["declined:insufficient_funds", "authentication_required"])
@@ -122,7 +134,10 @@ def test_cancelling_one_that_waits_leaves_nothing_payable(bench: Bench) -> None:
     ended = bench.router.cancel(done.operation_id)
     assert (ended.id, ended.state, ended.paid) == (done.id, "canceled", False)
     assert bench.collectable() == []
-    assert [entry.status for entry in bench.entries()] == ["requires_action", "canceled"]
+    assert [(e.status, e.error) for e in bench.entries()] == [
+        ("requires_action", 0),
+        ("canceled", 1),
+    ]
     bench.world.advance(40 * DAY)
     bench.dashboard.v1.balance.retrieve()
     assert bench.collected() == []

@@ -1,0 +1,82 @@
+"""Raw keys: what is one, and what only looks like one.
+
+Publishable keys (`pk_`) are meant to be seen and are none. Obvious fakes are none either: those
+of the sandbox (`sk_live_sandbox…`), and tails that say that they stand for a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_PATTERN: Final = (
+    r"(?:(?P<prefix>[sr]k_(?:live|test|org)_)(?:(?:live|test)_)?(?P<tail>[A-Za-z0-9]{8,})"
+    r"|(?P<hook>whsec_)(?P<hook_tail>[A-Za-z0-9+/]{8,}))"
+)
+_IN_TEXT: Final = re.compile(_PATTERN)
+_IN_BYTES: Final = re.compile(_PATTERN.encode())
+
+_KINDS: Final = {
+    "sk_live_": "a live secret key",
+    "rk_live_": "a live restricted key",
+    "sk_test_": "a test-mode secret key",
+    "rk_test_": "a test-mode restricted key",
+    "sk_org_": "an organisation's key",
+    "rk_org_": "an organisation's restricted key",
+    "whsec_": "a webhook signing secret",
+}
+_STANDS_FOR_A_KEY: Final = re.compile(
+    "(?:sandbox|your|example|placeholder|redacted|changeme|replace)|.*x{6}|x+$", re.IGNORECASE
+)
+# Shorter tails without a digit and in one case are words: sk_test_environment is a name.
+_LONGEST_WORD: Final = 15
+# A tail of this length is a key wherever it stands, even inside another word.
+_UNMISTAKABLE: Final = 20
+_ESCAPES: Final = ("\\n", "\\r", "\\t")
+
+
+class Key(NamedTuple):
+    """Where a key is, and of what kind it is. What it says is kept nowhere."""
+
+    start: int
+    end: int
+    kind: str
+
+
+def keys_in(text: str) -> Iterator[Key]:
+    """Yield the keys of a text."""
+    for match in _IN_TEXT.finditer(text):
+        start = match.start()
+        found = match["prefix"] or match["hook"], match["tail"] or match["hook_tail"]
+        if _is_key(found[1], text[max(0, start - 2) : start]):
+            yield Key(start, match.end(), _KINDS[found[0]])
+
+
+def keys_in_bytes(data: bytes) -> Iterator[Key]:
+    """Yield the keys of a file's bytes (or of what is mapped and works as bytes do)."""
+    for match in _IN_BYTES.finditer(data):
+        start = match.start()
+        before = data[max(0, start - 2) : start].decode("latin-1")
+        found = match["prefix"] or match["hook"], match["tail"] or match["hook_tail"]
+        if _is_key(found[1].decode(), before):
+            yield Key(start, match.end(), _KINDS[found[0].decode()])
+
+
+def without_keys(text: str) -> str:
+    """Return a text, such as a file's name, with its keys taken out."""
+    for key in reversed(list(keys_in(text))):
+        text = f"{text[: key.start]}[redacted]{text[key.end :]}"
+    return text
+
+
+def _is_key(tail: str, before: str) -> bool:
+    if _STANDS_FOR_A_KEY.match(tail) or _is_word(tail):
+        return False
+    alone = not before[-1:].isalnum() or before in _ESCAPES
+    return alone or len(tail) >= _UNMISTAKABLE
+
+
+def _is_word(tail: str) -> bool:
+    one_case = tail.isalpha() and (tail.islower() or tail.isupper())
+    return one_case and len(tail) <= _LONGEST_WORD
