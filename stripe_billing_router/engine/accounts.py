@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..errors import ConfigurationError, KeyConfigurationError
 from ..fingerprint import key_fingerprint
@@ -15,6 +16,20 @@ from .reads import Reader
 
 _GOOD_FOR = 6 * 3600.0
 _STRIPE_ITSELF = "https://api.stripe.com"
+
+
+_SET_MS = 60_000
+"""A difference between wall time and elapsed time that no drift explains: a clock was set."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clocks:
+    """What Stripe's clock, this host's and the elapsed time showed at one moment."""
+
+    stripe_ms: int
+    host_ms: int
+    elapsed: float
+    skew_ms: int
 
 
 class AccountCheck:
@@ -34,9 +49,27 @@ class AccountCheck:
         self._database_ms = database_ms
         self._api_base = api_base
         self._verified: dict[str, float] = {}
-        self.skew_ms = 0
-        """What to add to the database's time to have Stripe's, when it was last seen."""
+        self._seen: _Clocks | None = None
         self._lock = ForkSafeLock()
+
+    def skew_ms(self) -> int:
+        """Return what to add to the database's time to have Stripe's, as far as is known.
+
+        If this host's clock has been set since Stripe's was seen, the database's may have been
+        too: then they are compared anew, by the time that has gone by.
+        """
+        seen = self._seen
+        if seen is None:
+            return 0
+        gone_ms = int((self._clock.elapsed() - seen.elapsed) * 1000)
+        if abs(self._clock.now_ms() - seen.host_ms - gone_ms) > _SET_MS:
+            self._seen = seen = self._compared(seen.stripe_ms + gone_ms)
+        return seen.skew_ms
+
+    def _compared(self, stripe_ms: int) -> _Clocks:
+        clock = self._clock
+        skew_ms = stripe_ms - self._database_ms()
+        return _Clocks(stripe_ms, clock.now_ms(), clock.elapsed(), skew_ms)
 
     def check_pin(self) -> None:
         """Refuse to talk to Stripe itself while the pinned account is the sandbox's."""
@@ -83,7 +116,7 @@ class AccountCheck:
     def _account_of(self, keys: Keys, fingerprint: str) -> str:
         reply = self._reader.get("/v1/account", keys.secret_key, "account")
         if reply.date_ms is not None:
-            self.skew_ms = reply.date_ms - self._database_ms()
+            self._seen = self._compared(reply.date_ms)
         if reply.status == 200:
             return str(reply.body["id"])
         if reply.status == 403 and fingerprint in keys.accounts:

@@ -52,7 +52,7 @@ def twin_in_doubt(operation_id: str, state: str) -> OutcomeUnknownError:
         f"{operation_id}. If this is that payment, it is made; if it is another one, give it an "
         "idempotency_key.",
         operation_id=operation_id,
-        money="moved",
+        money="moved" if state == OperationState.SUCCEEDED else "unknown",
     )
 
 

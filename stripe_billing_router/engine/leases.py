@@ -27,6 +27,7 @@ class Lease:
     seconds: float
     taken: float
     sends_until: float | None = None
+    to_send: bool = True
 
     def left(self, clock: Clock) -> float:
         """Return the seconds for which it surely still holds."""
@@ -65,6 +66,7 @@ class Leases:
         first send is too long ago.
         """
         lease = self.new(operation_id)
+        lease.to_send = to_send
         self._store.commit(
             TakeLease(
                 operation_id,
@@ -86,7 +88,11 @@ class Leases:
         """
         if lease.left(self._clock) < self._needed:
             renewed = self.take(
-                lease.operation_id, lease.token, frozenset({OperationState.PENDING}), by_force=True
+                lease.operation_id,
+                lease.token,
+                frozenset({OperationState.PENDING}),
+                by_force=True,
+                to_send=lease.to_send,
             )
             lease.token, lease.taken = renewed.token, renewed.taken
         if lease.sends_until is not None and self._clock.elapsed() > lease.sends_until:

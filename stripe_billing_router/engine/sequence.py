@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..errors import LedgerUnavailableError
 from ..fingerprint import key_fingerprint
 from ..idempotency import effect_hash
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
@@ -65,14 +66,18 @@ class OperationSequence:
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
-        done = None
+        known = None
+        if asked.idempotency_key is not None:
+            known = self._parts.store.operation(asked.operation_id)
+        done = self._first(asked, verb, None) if known is None else None
         while done is None:
-            keyed = asked.idempotency_key is not None
-            known = self._parts.store.operation(asked.operation_id) if keyed else None
+            known = self._parts.store.operation(asked.operation_id)
             if known is None:
-                done = self._first(asked, verb, None)
-            else:
-                done = self._again(known, asked, verb)
+                raise LedgerUnavailableError(
+                    "The ledger's database refuses the intent, so nothing is sent. Check that its "
+                    "tables are this version's: `stripe-billing-router ledger upgrade`."
+                )
+            done = self._again(known, asked, verb)
         return done
 
     def _again(self, known: Operation, asked: Asked, verb: Verb) -> Result | None:
@@ -120,7 +125,7 @@ class OperationSequence:
             customer_id=plan.customer_id,
             user_email=plan.user_email or route.route.user_email,
             arguments=asked.call.arguments,
-            skew_ms=self._parts.accounts.skew_ms,
+            skew_ms=self._parts.accounts.skew_ms(),
         )
 
     def _open(

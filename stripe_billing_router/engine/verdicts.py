@@ -40,7 +40,7 @@ def verdict(reply: Reply, *, in_doubt: bool) -> Verdict:
 def _refusal(reply: Reply, status: int, in_doubt: bool) -> Verdict:
     if status == 409:
         return Verdict.DOUBT  # the key is in use, or a lock: something like this call is running
-    if status == 429 or reply.should_retry:
+    if status == 429 or (reply.should_retry and status != 402):  # a decline was executed
         return Verdict.DOUBT if in_doubt else Verdict.AGAIN
     if in_doubt and (status in (401, 403) or _error(reply, "type") == "idempotency_error"):
         return Verdict.STOP

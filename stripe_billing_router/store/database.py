@@ -20,7 +20,7 @@ from .queue import WriterQueue
 _WRITES = {"writes": True}
 
 _TRIES = 5
-_LONGEST_HOLD = 10.0
+_LONGEST_HOLD = 2.0
 
 
 class Collision(LedgerUnavailableError):

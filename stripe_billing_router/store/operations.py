@@ -90,7 +90,11 @@ def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int
         "outputs": "[]",
         "outcome": None,
     }
-    abandoned = [_holds(None), table.c.state == OperationState.ABANDONED]
+    abandoned = [
+        _holds(None),
+        table.c.state == OperationState.ABANDONED,
+        table.c.generation == write.operation.generation,
+    ]
     _change(connection, write.operation.operation_id, abandoned, changes, now_ms)
 
 

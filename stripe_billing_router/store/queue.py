@@ -46,22 +46,22 @@ class WriterQueue:
     def run(self, work: Work) -> None:
         """Run `work` in a transaction; raise what it, or the commit, raises."""
         job = _Job(work)
-        with self._lock:
-            self._waiting.append(job)
-            job.leads, self._led = not self._led, True
-        if not job.leads:
-            self._await_turn(job)
+        try:
+            self._queue_up(job)
+            if not job.leads:
+                job.woken.wait()
+        except BaseException:
+            self._leave(job)
+            raise
         if job.leads:
             self._lead()
         if job.error is not None:
             raise job.error
 
-    def _await_turn(self, job: _Job) -> None:
-        try:
-            job.woken.wait()
-        except BaseException:
-            self._leave(job)
-            raise
+    def _queue_up(self, job: _Job) -> None:
+        with self._lock:
+            self._waiting.append(job)
+            job.leads, self._led = not self._led, True
 
     def _leave(self, job: _Job) -> None:
         """Whoever is interrupted while waiting must not be waited for."""

@@ -26,6 +26,7 @@ def _at_the_end(simulation: Simulation) -> Iterator[str]:
         yield from _doubled(operation_id, found)
         if operation_id not in rows and not simulation.ledger_lost:
             yield f"{found} belong to {operation_id}, which nothing tells of"
+    yield from _keys_that_paid_twice(simulation, by_operation)
     for operation_id, row in rows.items():
         if operation_id not in simulation.escalated:
             yield from _misrecorded(simulation, row, by_operation.get(operation_id, []))
@@ -59,6 +60,18 @@ def _doubled(operation_id: str, found: list[Effect]) -> Iterator[str]:
     for kind, number in Counter(effect.kind for effect in found).items():
         if number > 1:
             yield f"{operation_id} has had {number} effects of the kind {kind}: {found}"
+
+
+def _keys_that_paid_twice(
+    simulation: Simulation, by_operation: dict[str, list[Effect]]
+) -> Iterator[str]:
+    """A call with a key is one, however often and wherever it is asked for."""
+    for intent in simulation.schedule.intents:
+        asks = [ask for ask in simulation.asks if ask.intent is intent and intent.key]
+        opened = {operation_id for ask in asks for operation_id in ask.opened}
+        found = [effect for id_ in sorted(opened) for effect in by_operation.get(id_, [])]
+        for violation in _doubled(f"{intent.key}", found):
+            yield violation
 
 
 def _misrecorded(

@@ -33,6 +33,7 @@ class Gates(Protocol):
     """What a process tells whoever plays the schedule."""
 
     def reached(self, process: Process, kind: PointKind, what: object) -> None: ...
+    def committed(self, process: Process, writes: tuple[Write, ...]) -> None: ...
     def notify(self, event: Event) -> None: ...
 
 
@@ -101,6 +102,7 @@ class SimulatedStore(SqlStore):
         kept, self._process.breaks_off = self._process.breaks_off, None
         if kept is not False:
             super().commit(*writes)
+            self._process.gates.committed(self._process, writes)
         if kept is not None:
             raise CommitAmbiguous("the database broke off")
         self._process.pass_gate("commit.after", writes)

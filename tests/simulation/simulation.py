@@ -20,6 +20,7 @@ from stripe_billing_router.models import (
     RecoveryReport,
     ReopenOperation,
     Result,
+    Write,
 )
 from stripe_billing_router.ports import Event, Reply, Request
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault, HttpRequest, World
@@ -360,8 +361,6 @@ class Simulation:
             self._snapshot = self.bed.snapshot()
         if kind == "send.before":
             activity.sending_since_ms = self.world.clock.now_ms()
-        if kind == "commit.after":
-            self._note_commit(activity, what)
         if kind == "send.after":
             self._note_reply(process.reply, what)
             self._note_effects(activity)
@@ -421,8 +420,8 @@ class Simulation:
 
     def _jump(self, mishap: plan.Jump) -> None:
         """Not while a process stands still between its last check and its send: what wakes up a
-        day later, right there, nobody can hold."""
-        if "send.before" in self._standing and not mishap.wall_only:
+        day later, right there, nobody can hold. Nor once only Stripe's memory stands in."""
+        if ("send.before" in self._standing or self.ledger_lost) and not mishap.wall_only:
             return
         if mishap.wall_only:
             self.bed.clock.wrong_ms += int(mishap.seconds * 1000)
@@ -471,8 +470,9 @@ class Simulation:
         if event.name == "operation.unrecorded" and event.operation_id is not None:
             self._alarmed.add(event.operation_id)
 
-    def _note_commit(self, activity: Activity, writes: object) -> None:
-        assert isinstance(writes, tuple)
+    def committed(self, process: Process, writes: tuple[Write, ...]) -> None:
+        """Rows are there, whether or not the process has heard of it."""
+        activity = self._running[-1]
         for write in writes:
             if isinstance(write, CloseOperation) and write.outcome and activity.doing == "ask":
                 self._closed_by_asking.add(write.operation_id)

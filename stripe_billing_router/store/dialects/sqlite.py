@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +38,7 @@ class SQLite:
         _make_folder(path)
         if not path.exists():
             _log.warning("creating a new ledger at %s", path)
+            _create(path)
         made = create_engine(url)
         event.listen(made, "connect", _on_connect)
         event.listen(made, "begin", _on_begin)
@@ -95,16 +97,28 @@ def _path(url: URL) -> Path:
             "sqlite:///PATH.",
             faults=(("STRIPE_LEDGER_URL", "is not a file"),),
         )
-    return Path(url.database).absolute()
+    return Path(url.database).absolute().resolve()
+
+
+def _create(path: Path) -> None:
+    """A ledger holds e-mail addresses: nobody but its owner reads it."""
+    with _refused_by_system(path):
+        path.touch(mode=0o600, exist_ok=True)
 
 
 def _make_folder(path: Path) -> None:
-    try:
+    with _refused_by_system(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _refused_by_system(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise LedgerUnavailableError(
-            f"The ledger's folder {path.parent} cannot be made ({error.strerror}), so nothing is "
-            "sent. Make it writable, or set STRIPE_LEDGER_URL."
+            f"{path} cannot be made ({error.strerror}), so nothing is sent. Make its folder "
+            "writable, or set STRIPE_LEDGER_URL."
         ) from None
 
 

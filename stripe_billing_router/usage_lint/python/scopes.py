@@ -33,6 +33,14 @@ class Function(NamedTuple):
     positional: Sequence[str]
     scope: Scope
 
+    def take(self, call: ast.Call, scope: Scope) -> None:
+        """Bind the arguments of a call, which is in `scope`, to the parameters."""
+        for name, argument in zip(self.positional, call.args, strict=False):
+            self.scope.bind(name, Value(argument, scope))
+        for keyword in call.keywords:
+            if keyword.arg is not None:
+                self.scope.bind(keyword.arg, Value(keyword.value, scope))
+
 
 Binding = Imported | Value | Element | Function
 

@@ -1,0 +1,185 @@
+"""The protocol, broken on purpose: each way has to be found by the simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import update
+
+from stripe_billing_router.engine import closing, leases, parsing, recovery, repeating, runner
+from stripe_billing_router.engine.executing import Executor
+from stripe_billing_router.engine.sequence import OperationSequence
+from stripe_billing_router.engine.verdicts import Verdict, verdict
+from stripe_billing_router.idempotency import new_operation_id
+from stripe_billing_router.models import AppendEntry, OperationState, Outcome
+from stripe_billing_router.ports import Reply
+from stripe_billing_router.store import ledger, operations
+from stripe_billing_router.verbs import invoices, payment_intents
+
+Mutation = Callable[[], AbstractContextManager[object]]
+
+
+def _replaced(target: object, name: str, value: object) -> Mutation:
+    return lambda: patch.object(target, name, value)
+
+
+@contextmanager
+def _together(*mutations: Mutation) -> Iterator[None]:
+    with ExitStack() as stack:
+        for mutation in mutations:
+            stack.enter_context(mutation())
+        yield
+
+
+# -- write before you charge --------------------------------------------------------------------
+
+
+@contextmanager
+def _intent_is_written_last() -> Iterator[None]:
+    really_open, really_close = OperationSequence._open, closing.Closing.close
+    late: dict[str, Callable[[], object]] = {}
+
+    def open_(self: Any, operation: Any, *more: Any) -> Any:
+        late[operation.operation_id] = partial(really_open, self, operation, *more)
+        return operation
+
+    def close(self: Any, operation: Any, *more: Any, **named: Any) -> Any:
+        late.pop(operation.operation_id, lambda: None)()
+        return really_close(self, operation, *more, **named)
+
+    with patch.object(OperationSequence, "_open", open_), patch.object(
+        closing.Closing, "close", close
+    ):
+        yield
+
+
+@contextmanager
+def _replays_are_booked_again() -> Iterator[None]:
+    deliver = closing.Closing.deliver
+
+    def again(self: Any, operation: Any, verb: Any, *more: Any, first: bool) -> Any:
+        if not first and operation.outcome is not None:
+            entry = self._log_payment(operation, operation.outcome, verb)
+            self._store.commit(AppendEntry(entry))
+        return deliver(self, operation, verb, *more, first=first)
+
+    with patch.object(closing.Closing, "deliver", again):
+        yield
+
+
+# -- send at most once --------------------------------------------------------------------------
+
+
+@contextmanager
+def _each_try_has_a_new_key() -> Iterator[None]:
+    numbers = count()
+
+    def key(operation_id: str, step: str, _generation: int = 0) -> str:
+        return f"{operation_id}-{step}-{next(numbers)}"
+
+    with patch.object(runner, "request_key", key):
+        yield
+
+
+def _doubt_is_failure(reply: Reply, *, in_doubt: bool) -> Verdict:
+    found = verdict(reply, in_doubt=in_doubt)
+    return Verdict.AGAIN if found is Verdict.DOUBT else found
+
+
+def _refused_key_is_refusal(reply: Reply, *, in_doubt: bool) -> Verdict:
+    return verdict(reply, in_doubt=in_doubt and reply.status != 401)
+
+
+def _without_conditions(
+    connection: Any, operation_id: str, _conditions: Any, changes: Mapping[str, Any], now_ms: int
+) -> None:
+    table = operations.table
+    connection.execute(
+        update(table)
+        .where(table.c.operation_id == operation_id)
+        .values(updated_ms=now_ms, **changes)
+    )
+
+
+def _closes_with(**changes: Any) -> Mutation:
+    really = operations.close_operation
+
+    def close(connection: Any, write: Any, now_ms: int) -> None:
+        really(connection, replace(write, **changes), now_ms)
+
+    return _replaced(operations, "close_operation", close)
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Leave something out."""
+
+
+def _always(value: object) -> Callable[..., object]:
+    return lambda *_, **__: value
+
+
+# -- leave nothing payable ----------------------------------------------------------------------
+
+
+def _declined_and_left(_operation: Any, payment: Any, failure: Any) -> Outcome:
+    return payment_intents._read(payment, OperationState.FAILED, failure)
+
+
+def _invoice_left(_operation: Any, invoice: Any, _steps: Any, failure: Any) -> Outcome:
+    return invoices.outcome({**invoice, "status": "void"}, failure)
+
+
+def _young(self: Any, operation: Any, age_ms: int) -> bool:
+    return bool(age_ms <= self._complete_within_ms)
+
+
+def _keyed(self: Any, operation: Any, age_ms: int) -> bool:
+    return operation.idempotency_key is not None
+
+
+Recovery = recovery.Recovery
+
+MUTATIONS: dict[str, Mutation] = {
+    "the intent is written after the send": _intent_is_written_last,
+    "the outcome is written without a ledger entry": _replaced(ledger, "append_entry", _nothing),
+    "a replay is booked again": _replays_are_booked_again,
+    "each try has a request key of its own": _each_try_has_a_new_key,
+    "the idempotency key does not name the operation": _replaced(
+        parsing, "keyed_operation_id", lambda *_: new_operation_id()
+    ),
+    "the lease is not checked before a send": _replaced(leases.Leases, "ensure", _nothing),
+    "rows are changed whoever holds them": _replaced(operations, "_change", _without_conditions),
+    "a keyless twin in doubt does not block": _replaced(operations, "_refuse_twin", _nothing),
+    "what recovery found does not block a twin": _closes_with(blocks_twins_for_ms=0),
+    "doubt is taken for failure": _replaced(runner, "verdict", _doubt_is_failure),
+    "a key refused after doubt is taken for a refusal": _replaced(
+        runner, "verdict", _refused_key_is_refusal
+    ),
+    "a send is repeated after 23 hours": lambda: _together(
+        _replaced(leases, "SENDABLE_FOR_MS", 10**12),
+        _replaced(repeating, "SENDABLE_FOR_MS", 10**12),
+    ),
+    "a declined payment is not cancelled": _replaced(
+        payment_intents, "_after_decline", _declined_and_left
+    ),
+    "an invoice is not taken down": _replaced(invoices, "_taken_down", _invoice_left),
+    "recovery completes what is old": _replaced(Recovery, "_may_complete", _keyed),
+    "recovery completes calls without a key": _replaced(Recovery, "_may_complete", _young),
+    "recovery abandons without looking": lambda: _together(
+        _replaced(Recovery, "_found", _always(None)),
+        _replaced(Recovery, "_excluded", _always(None)),
+    ),
+    "recovery abandons without excluding": _replaced(Recovery, "_excluded", _always(None)),
+    "an exclusion is not taken back": _replaced(Recovery, "_take_back", _nothing),
+    "the request keys stay the same after an exclusion": _closes_with(used_up=False),
+    "what waits is never taken back": _replaced(Recovery, "_expire", _always("left")),
+    "a freeze does not stop a resend": lambda: _together(
+        _replaced(Executor, "recheck", _nothing), _replaced(Recovery, "_check_bot", _nothing)
+    ),
+}
