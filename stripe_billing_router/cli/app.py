@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import BillingError
-from . import check, init, ledger, operations, pinning, routes, sandbox, vendoring
+from . import check, check_usage, init, ledger, operations, pinning, routes, sandbox, vendoring
 
 
 class _Commands(TyperGroup):
@@ -36,6 +36,7 @@ app.command("init")(init.init)
 app.command("vendor")(vendoring.vendor)
 app.command("pin-account")(pinning.pin_account)
 app.command("check")(check.check)
+app.command("check-usage")(check_usage.check_usage)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(routes.app, name="routes")
 app.add_typer(operations.app, name="operations")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from . import messages
-from .findings import UNPARSABLE, Hit
+from .findings import RAW_KEY, UNPARSABLE, Hit
 from .places import Place, Places, decoded
 from .python import scan_source
 from .python.parsing import CANNOT, parsed
 from .text import api_bases, raw_keys
 
-_MAGIC: Final = re.compile(r"(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?)")
+_MAGIC: Final = re.compile(r"(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!](?!=)|[\w.]+\?)")
 _PYTHON_CELLS: Final = ("%%time", "%%capture", "%%prun")
 
 
@@ -62,17 +62,75 @@ def _located(cells: list[list[str]], data: bytes) -> list[list[_Line]]:
         lines = []
         for text in cell:
             found = _find(data, text, offset)
-            offset = offset if found is None else found
+            if found >= 0:
+                offset = found
             lines.append(_Line(text.rstrip("\r\n"), places.place(offset)))
-            offset += len(text)
         located.append(lines)
     return located
 
 
-def _find(data: bytes, text: str, start: int) -> int | None:
+def _find(data: bytes, text: str, start: int) -> int:
+    """Return the offset of a line: alone in its quotes, or somewhere within them; -1 for none."""
     for in_ascii in (False, True):
-        quoted = json.dumps(text, ensure_ascii=in_ascii)[1:-1].encode(errors="replace")
-        found = data.find(quoted, start)
-        if found >= 0:
-            return found
-    return None
+        quoted = json.dumps(text, ensure_ascii=in_ascii).encode(errors="replace")
+        for wanted, skipped in ((quoted, 1), (quoted[1:-1], 0)):
+            found = data.find(wanted, start)
+            if found >= 0:
+                return found + skipped
+    return -1
+
+
+def _scan_cells(cells: list[list[_Line]], *, is_python: bool) -> Iterator[Hit]:
+    """Cells share their names, so those that can be parsed are one program."""
+    program: list[_Line] = []
+    for cell in filter(None, cells):
+        code, other = _divided(cell) if is_python else ([], cell)
+        yield from _in_other_languages(other)
+        if _can_be_parsed(code):
+            program += code
+        else:
+            message = messages.unparsable("this cell cannot be parsed")
+            line, column = cell[0].place
+            yield Hit(line, column, UNPARSABLE, message, line)
+    for hit in scan_source(_text(program)):
+        if hit.rule != RAW_KEY:
+            yield _moved(hit, program)
+
+
+def _divided(cell: list[_Line]) -> tuple[list[_Line], list[_Line]]:
+    """Divide a cell into its Python and what is for IPython or another language."""
+    first = cell[0].text
+    if first.startswith("%%") and not first.startswith(_PYTHON_CELLS):
+        return [], cell
+    other = [line for line in cell if _MAGIC.match(line.text)]
+    return [_without_magic(line) for line in cell], other
+
+
+def _without_magic(line: _Line) -> _Line:
+    magic = _MAGIC.match(line.text)
+    return line._replace(text=f"{magic[1]}pass") if magic else line
+
+
+def _can_be_parsed(code: list[_Line]) -> bool:
+    try:
+        parsed(_text(code))
+    except CANNOT:
+        return False
+    return True
+
+
+def _text(lines: list[_Line]) -> str:
+    return "".join(f"{line.text}\n" for line in lines)
+
+
+def _in_other_languages(lines: list[_Line]) -> Iterator[Hit]:
+    for line in lines:
+        for hit in api_bases(line.text.encode(errors="replace")):
+            yield _moved(hit, [line])
+
+
+def _moved(hit: Hit, lines: list[_Line]) -> Hit:
+    """Return a hit at the place in the file of the line that it is on."""
+    first = lines[min(hit.line, len(lines)) - 1].place
+    last = lines[min(hit.last_line, len(lines)) - 1].place
+    return hit._replace(line=first.line, column=first.column + hit.column - 1, last_line=last.line)

@@ -1,4 +1,4 @@
-"""What all schedules of a run share: one ledger file that is put back for each, one routing file."""
+"""What all schedules of a run share: a ledger that is put back for each, and a routing file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ stripe.enable_telemetry = False
 
 
 class HostClock:
-    """The clock of the host that keeps the ledger; `source` is the world's, `wrong_ms` its error."""
+    """The clock of the host that keeps the ledger: the world's, wrong by `wrong_ms`."""
 
     def __init__(self) -> None:
         self.source: Clock = SystemClock()
@@ -61,7 +61,7 @@ class HostClock:
 
 
 class Bed:
-    """A ledger in a file, synchronised never: what a power loss takes is played by the schedules."""
+    """A ledger in a file that is never synchronised: power losses are played by the schedules."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

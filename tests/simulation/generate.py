@@ -80,9 +80,7 @@ def schedule(seed: int) -> Schedule:
         seed=seed,
         intents=intents,
         happenings=_happenings(random, intents),
-        injections=tuple(
-            _injection(random, intents) for _ in range(random.choice((1, 1, 1, 2, 2, 3)))
-        ),
+        injections=_injections(random, intents),
         deaths_show=random.random() < 0.5,
     )
 
@@ -149,6 +147,31 @@ def _asks(random: Random, intent: Intent) -> Ask:
 
 
 # -- what goes wrong ----------------------------------------------------------------------------
+
+
+def _injections(random: Random, intents: tuple[Intent, ...]) -> tuple[Injection, ...]:
+    """One to three, anywhere; or one that leaves doubt, and another on its heels."""
+    if random.random() < 0.3:
+        return _doubt(random), _on_its_heels(random, intents)
+    return tuple(_injection(random, intents) for _ in range(random.choice((1, 1, 1, 2, 2, 3))))
+
+
+def _doubt(random: Random) -> Injection:
+    """A request of which nobody knows whether it had its effect."""
+    kind, effect = random.choice(_NETWORK[:8])
+    if random.random() < 0.6:
+        return Injection(
+            "send.before", random.randrange(3), NetworkFault(kind, effect, 1), "ask", True
+        )
+    point: PointKind = random.choice(("send.before", "send.after"))
+    return Injection(point, random.randrange(3), Crash(), "ask", True)
+
+
+def _on_its_heels(random: Random, intents: tuple[Intent, ...]) -> Injection:
+    what = random.choice(("key", "freeze", "jump", "cut off", "network", "suspend", "crash"))
+    kind, mishap = _MAKERS[what](random, intents)
+    posts_only = kind == "send.before"
+    return Injection(kind, random.randrange(2), mishap, None, posts_only, follows=True)
 
 
 def _injection(random: Random, intents: tuple[Intent, ...]) -> Injection:

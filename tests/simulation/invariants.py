@@ -3,116 +3,121 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from stripe_billing_router.store import StripeLedger
 from tests.simulation.simulation import Simulation
 from tests.simulation.truth import Effect, effects, overpaid_back, payable
 
 _NOTHING_HAPPENED = frozenset({"failed", "abandoned", "canceled"})
 _SETTLED = _NOTHING_HAPPENED | {"succeeded", "processing"}
 
+_Row = dict[str, Any]
+
 
 def violations(simulation: Simulation) -> list[str]:
-    """Return everything that is not as it has to be; [] if all is well."""
-    return [*simulation.violations, *_at_the_end(simulation)]
+    """Return everything that was, or is, not as it has to be; [] if all is well."""
+    return [*simulation.watch.violations, *_End(simulation).violations()]
 
 
-def _at_the_end(simulation: Simulation) -> Iterator[str]:
-    rows = _rows(simulation)
-    by_operation = _by_operation(simulation)
-    yield from _unsettled(simulation, rows)
-    for operation_id, found in by_operation.items():
-        yield from _doubled(operation_id, found)
-        if operation_id not in rows and not simulation.ledger_lost:
-            yield f"{found} belong to {operation_id}, which nothing tells of"
-    yield from _keys_that_paid_twice(simulation, by_operation)
-    for operation_id, row in rows.items():
-        if operation_id not in simulation.escalated:
-            yield from _misrecorded(simulation, row, by_operation.get(operation_id, []))
-    yield from _left_payable(simulation, rows)
-    yield from (f"more was given back than collected of {id_}" for id_ in overpaid_back(simulation.world))
-    yield from _broken_chain(simulation)
+class _End:
+    """The rows, and Stripe, after a schedule has been played."""
 
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._world = simulation.world
+        self._watch = simulation.watch
+        self._rows = self._read_rows()
+        self._effects = self._read_effects()
 
-def _rows(simulation: Simulation) -> dict[str, dict[str, Any]]:
-    query = "SELECT * FROM stripe_operations"
-    return {row["operation_id"]: dict(row) for row in simulation.bed.rows.execute(query)}
+    def _read_rows(self) -> dict[str, _Row]:
+        found = self._simulation.bed.rows.execute("SELECT * FROM stripe_operations")
+        return {row["operation_id"]: dict(row) for row in found}
 
+    def _read_effects(self) -> dict[str, list[Effect]]:
+        found: dict[str, list[Effect]] = defaultdict(list)
+        for effect in effects(self._world):
+            if effect.operation_id is not None:
+                found[effect.operation_id].append(effect)
+        return found
 
-def _by_operation(simulation: Simulation) -> dict[str, list[Effect]]:
-    found: dict[str, list[Effect]] = defaultdict(list)
-    for effect in effects(simulation.world):
-        if effect.operation_id is not None:
-            found[effect.operation_id].append(effect)
-    return found
+    def violations(self) -> Iterator[str]:
+        yield from self._doubled()
+        yield from self._unknown_to_the_ledger()
+        for row in self._rows.values():
+            if row["operation_id"] not in self._watch.escalated:
+                yield from self._unsettled(row)
+                yield from self._misrecorded(row)
+        for operation_id in self._watch.escalated - self._watch.stuck:
+            yield f"{operation_id} was escalated"
+        yield from self._left_payable()
+        for charge in overpaid_back(self._world):
+            yield f"more was given back of {charge} than was collected"
+        for broken in StripeLedger(self._simulation.bed.database).verify().broken:
+            yield f"the ledger does not verify: {broken}"
 
+    def _doubled(self) -> Iterator[str]:
+        """An operation has one effect, and so has a call with a key, wherever it is asked for."""
+        for operation_id, found in self._effects.items():
+            yield from _more_than_one(operation_id, found)
+        for intent in self._simulation.schedule.intents:
+            if intent.key is not None:
+                asks = [ask for ask in self._watch.asks if ask.intent is intent]
+                opened = sorted({operation_id for ask in asks for operation_id in ask.opened})
+                together = [effect for id_ in opened for effect in self._effects.get(id_, ())]
+                yield from _more_than_one(intent.key, together)
 
-def _unsettled(simulation: Simulation, rows: dict[str, dict[str, Any]]) -> Iterator[str]:
-    for operation_id, row in rows.items():
-        if row["state"] not in _SETTLED and operation_id not in simulation.escalated:
-            yield f"{operation_id} ({row['verb']}) is {row['state']} for ever"
-    for operation_id in simulation.escalated - simulation.stuck:
-        yield f"{operation_id} was escalated"
+    def _unknown_to_the_ledger(self) -> Iterator[str]:
+        if not self._watch.ledger_lost:
+            for operation_id in self._effects.keys() - self._rows.keys():
+                yield f"{self._effects[operation_id]}: nothing tells of {operation_id}"
 
+    def _unsettled(self, row: _Row) -> Iterator[str]:
+        if row["state"] not in _SETTLED:
+            yield f"{row['operation_id']} ({row['verb']}) is {row['state']} for ever"
 
-def _doubled(operation_id: str, found: list[Effect]) -> Iterator[str]:
-    for kind, number in Counter(effect.kind for effect in found).items():
-        if number > 1:
-            yield f"{operation_id} has had {number} effects of the kind {kind}: {found}"
+    def _misrecorded(self, row: _Row) -> Iterator[str]:
+        operation_id, state = row["operation_id"], row["state"]
+        found = self._effects.get(operation_id, [])
+        if self._waits_for_its_bot(row) or state == "processing":
+            return
+        if state in _NOTHING_HAPPENED and found:
+            yield f"{operation_id} is {state}, but there is {found}"
+        if state == "succeeded" and not found:
+            yield f"{operation_id} succeeded, but nothing has happened"
+        moved, booked = sum(effect.minor for effect in found), self._booked(operation_id)
+        if booked != moved:
+            yield f"{operation_id} is booked with {booked}, but moved {moved}"
 
+    def _waits_for_its_bot(self, row: _Row) -> bool:
+        """After a lost ledger, what happened before is found once the bot asks again as it was
+        told to, or looks as it was told to."""
+        conflict = '"kind":"conflict"' in (row["outcome"] or "")
+        return self._watch.ledger_lost and (row["state"] == "abandoned" or conflict)
 
-def _keys_that_paid_twice(
-    simulation: Simulation, by_operation: dict[str, list[Effect]]
-) -> Iterator[str]:
-    """A call with a key is one, however often and wherever it is asked for."""
-    for intent in simulation.schedule.intents:
-        asks = [ask for ask in simulation.asks if ask.intent is intent and intent.key]
-        opened = {operation_id for ask in asks for operation_id in ask.opened}
-        found = [effect for id_ in sorted(opened) for effect in by_operation.get(id_, [])]
-        for violation in _doubled(f"{intent.key}", found):
-            yield violation
+    def _booked(self, operation_id: str) -> int | None:
+        """Return the sum of an operation's ledger entries; None if it has none."""
+        query = "SELECT amount_minor FROM stripe_ledger WHERE operation_id = ?"
+        rows = self._simulation.bed.rows.execute(query, (operation_id,))
+        found = [row[0] or 0 for row in rows]
+        return sum(found) if found else None
 
-
-def _misrecorded(
-    simulation: Simulation, row: dict[str, Any], found: list[Effect]
-) -> Iterator[str]:
-    operation_id, state = row["operation_id"], row["state"]
-    told_to_repeat = state == "abandoned" or '"kind":"conflict"' in (row["outcome"] or "")
-    if simulation.ledger_lost and told_to_repeat:
-        return  # what happened before the loss will be found when the caller does as it was told
-    if state in _NOTHING_HAPPENED and found:
-        yield f"{operation_id} is {state}, but there is {found}"
-    if state == "succeeded" and not found:
-        yield f"{operation_id} succeeded, but nothing has happened"
-    if state == "processing":
-        return
-    moved = sum(effect.minor for effect in found)
-    booked = _booked(simulation, operation_id)
-    if booked != moved:
-        yield f"{operation_id} is booked with {booked}, but moved {moved}"
-
-
-def _left_payable(
-    simulation: Simulation, rows: dict[str, dict[str, Any]]
-) -> Iterator[str]:
-    for what, operation_id in payable(simulation.world):
-        row = rows.get(operation_id or "", {"state": "unknown"})
-        if simulation.ledger_lost and operation_id not in rows:
-            continue
-        if row["state"] != "processing" and operation_id not in simulation.escalated:
+    def _left_payable(self) -> Iterator[str]:
+        for what, operation_id in payable(self._world):
+            row = self._rows.get(operation_id or "")
+            if row is None and self._watch.ledger_lost:
+                continue
+            if row is not None and self._may_be_payable(row):
+                continue
             yield f"{what} of {operation_id} is left payable"
 
-
-def _booked(simulation: Simulation, operation_id: str) -> int | None:
-    """Return the sum of an operation's ledger entries; None if it has none."""
-    query = "SELECT amount_minor FROM stripe_ledger WHERE operation_id = ?"
-    found = [row[0] or 0 for row in simulation.bed.rows.execute(query, (operation_id,))]
-    return sum(found) if found else None
+    def _may_be_payable(self, row: _Row) -> bool:
+        escalated = row["operation_id"] in self._watch.escalated
+        return escalated or row["state"] == "processing" or self._waits_for_its_bot(row)
 
 
-def _broken_chain(simulation: Simulation) -> Iterator[str]:
-    process = simulation.survivor()
-    checked = process.router.ledger.verify()
-    for broken in checked.broken:
-        yield f"the ledger does not verify: {broken}"
+def _more_than_one(name: str, found: Sequence[Effect]) -> Iterator[str]:
+    for kind, number in Counter(effect.kind for effect in found).items():
+        if number > 1:
+            yield f"{name} has had {number} effects of the kind {kind}: {found}"

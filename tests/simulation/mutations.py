@@ -19,7 +19,7 @@ from stripe_billing_router.engine.verdicts import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
 from stripe_billing_router.models import AppendEntry, OperationState, Outcome
 from stripe_billing_router.ports import Reply
-from stripe_billing_router.store import ledger, operations
+from stripe_billing_router.store import ledger, operations, schema
 from stripe_billing_router.verbs import invoices, payment_intents
 
 Mutation = Callable[[], AbstractContextManager[object]]
@@ -53,8 +53,9 @@ def _intent_is_written_last() -> Iterator[None]:
         late.pop(operation.operation_id, lambda: None)()
         return really_close(self, operation, *more, **named)
 
-    with patch.object(OperationSequence, "_open", open_), patch.object(
-        closing.Closing, "close", close
+    with (
+        patch.object(OperationSequence, "_open", open_),
+        patch.object(closing.Closing, "close", close),
     ):
         yield
 
@@ -99,7 +100,7 @@ def _refused_key_is_refusal(reply: Reply, *, in_doubt: bool) -> Verdict:
 def _without_conditions(
     connection: Any, operation_id: str, _conditions: Any, changes: Mapping[str, Any], now_ms: int
 ) -> None:
-    table = operations.table
+    table = schema.operations
     connection.execute(
         update(table)
         .where(table.c.operation_id == operation_id)

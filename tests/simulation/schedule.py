@@ -95,9 +95,7 @@ class LedgerIsLost:
     """The whole database, not only its last commit."""
 
 
-Happening = (
-    Ask | Wait | Recover | Cancel | CustomerActs | BankSettles | CardChanges | LedgerIsLost
-)
+Happening = Ask | Wait | Recover | Cancel | CustomerActs | BankSettles | CardChanges | LedgerIsLost
 
 
 # -- what goes wrong at a point -----------------------------------------------------------------
@@ -185,7 +183,8 @@ Mishap = (
 class Injection:
     """A mishap at the point of this kind that comes after `skip` others like it.
 
-    `doing` and `posts_only` narrow down which points count.
+    `doing` and `posts_only` narrow down which points count; if it `follows`, only those after the
+    injection before it has struck.
     """
 
     kind: PointKind
@@ -193,6 +192,7 @@ class Injection:
     mishap: Mishap
     doing: Doing | None = None
     posts_only: bool = False
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

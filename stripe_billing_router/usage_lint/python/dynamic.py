@@ -14,7 +14,7 @@ from .survey import Survey
 from .violations import Violation
 
 _LOOKUPS: Final = frozenset({"get", "pop", "setdefault", "__getitem__"})
-_NAME_ARGUMENTS: Final = frozenset({"name", "modname", "mod_name", "fullname", "path", "dotted_path"})
+_NAME_ARGUMENTS: Final = frozenset("name modname mod_name fullname path dotted_path".split())
 _FROMLIST: Final = 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
 from ..findings import DYNAMIC_IMPORT, OPERATORS_IMPORT
@@ -31,9 +32,7 @@ def embedded_programs(
             yield Violation(rule, node, MESSAGES[rule])
 
 
-def _run(
-    survey: Survey, names: Names, folder: Folder
-) -> Iterator[tuple[ast.expr, list[str]]]:
+def _run(survey: Survey, names: Names, folder: Folder) -> Iterator[tuple[ast.expr, list[str]]]:
     for node, scope in survey.each(ast.Call):
         if names.of(node.func, scope) & _RUN:
             named = [word.value for word in node.keywords if word.arg in _SOURCES]
@@ -44,7 +43,7 @@ def _run(
 def _started(survey: Survey, folder: Folder) -> Iterator[tuple[ast.expr, list[str]]]:
     """`[sys.executable, "-c", program]`."""
     for node, scope in survey.each(ast.List, ast.Tuple):
-        for option, program in zip(node.elts, node.elts[1:], strict=False):
+        for option, program in pairwise(node.elts):
             if isinstance(option, ast.Constant) and option.value == "-c":
                 yield program, folder.strings(program, scope)
 

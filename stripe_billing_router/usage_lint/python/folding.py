@@ -25,11 +25,14 @@ _DEEPEST: Final = 40
 
 
 class Folder:
-    """Finds the texts that an expression can have."""
+    """Finds the texts that an expression can have. Each expression and each variable is looked at
+    once; one that depends on itself is taken for what is known of it so far."""
 
     def __init__(self) -> None:
         self._open: set[int] = set()
         self._known: dict[int, list[Text]] = {}
+        self._variables: dict[int, list[Text]] = {}
+        self._collections: dict[int, list[Value]] = {}
 
     def strings(self, node: ast.expr, scope: Scope) -> list[str]:
         """Return the texts that an expression can have, each as one string."""
@@ -37,6 +40,8 @@ class Folder:
 
     def texts(self, node: ast.expr, scope: Scope) -> list[Text]:
         """Return the texts that an expression can have; at least one, if only `UNKNOWN`."""
+        if isinstance(node, ast.Name):
+            return self._of_variable(scope.lookup(node.id)) or [*_NOT_KNOWN]
         fold = _FOLD.get(type(node))
         if fold is None or id(node) in self._open or len(self._open) >= _DEEPEST:
             return [*_NOT_KNOWN]
@@ -47,23 +52,42 @@ class Folder:
             self._open.discard(id(node))
         return self._known[id(node)]
 
-    def elements(self, node: ast.expr, scope: Scope) -> Iterator[tuple[ast.expr, Scope]]:
-        """Yield the elements of a list, a tuple, a set, or the values of a dictionary."""
+    def _of_variable(self, bindings: list[Binding] | None) -> list[Text]:
+        if not bindings:
+            return []
+        if id(bindings) not in self._variables:
+            found = self._variables[id(bindings)] = []
+            for binding in bindings:
+                found += [text for text in self._bound(binding) if text not in found]
+                del found[_MOST:]
+        return [*self._variables[id(bindings)]]
+
+    def _bound(self, binding: Binding) -> list[Text]:
+        if isinstance(binding, Value):
+            return self.texts(*binding)
+        return list(self.one_of(*binding)) if isinstance(binding, Element) else []
+
+    def elements(self, node: ast.expr, scope: Scope) -> list[Value]:
+        """Return the elements of a list, a tuple or a set, or the values of a dictionary."""
         if isinstance(node, ast.List | ast.Tuple | ast.Set):
-            yield from ((item, scope) for item in node.elts)
-        elif isinstance(node, ast.Dict):
-            yield from ((item, scope) for item in node.values)
-        elif isinstance(node, ast.Name) and id(node) not in self._open:
-            self._open.add(id(node))
-            for binding in scope.lookup(node.id) or ():
+            return [Value(item, scope) for item in node.elts]
+        if isinstance(node, ast.Dict):
+            return [Value(item, scope) for item in node.values]
+        bindings = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        return self._elements_of_variable(bindings) if bindings else []
+
+    def _elements_of_variable(self, bindings: list[Binding]) -> list[Value]:
+        if id(bindings) not in self._collections:
+            found = self._collections[id(bindings)] = []
+            for binding in bindings:
                 if isinstance(binding, Value):
-                    yield from self.elements(*binding)
-            self._open.discard(id(node))
+                    found += self.elements(*binding)
+        return [*self._collections[id(bindings)]]
 
     def one_of(self, node: ast.expr, scope: Scope) -> Iterator[Text]:
         """Yield the texts of all elements."""
-        for item, its_scope in self.elements(node, scope):
-            yield from self.texts(item, its_scope)
+        for item in self.elements(node, scope):
+            yield from self.texts(*item)
 
 
 def _bounded(text: Text) -> Text:
@@ -111,14 +135,6 @@ def _sum(node: ast.BinOp) -> list[ast.expr]:
     return [left, *reversed(parts)]
 
 
-def _name(folder: Folder, node: ast.Name, scope: Scope) -> Iterator[Text]:
-    for binding in scope.lookup(node.id) or ():
-        if isinstance(binding, Value):
-            yield from folder.texts(*binding)
-        elif isinstance(binding, Element):
-            yield from folder.one_of(*binding)
-
-
 def _either(folder: Folder, node: ast.IfExp | ast.BoolOp, scope: Scope) -> Iterator[Text]:
     values = [node.body, node.orelse] if isinstance(node, ast.IfExp) else node.values
     for value in values:
@@ -159,9 +175,7 @@ def _call(folder: Folder, node: ast.Call, scope: Scope) -> Iterator[Text]:
                     yield from folder.texts(*value)
 
 
-def _method(
-    folder: Folder, method: ast.Attribute, call: ast.Call, scope: Scope
-) -> Iterator[Text]:
+def _method(folder: Folder, method: ast.Attribute, call: ast.Call, scope: Scope) -> Iterator[Text]:
     if method.attr == "join" and len(call.args) == 1:
         yield from _join(folder, method.value, call.args[0], scope)
     elif method.attr == "format":
@@ -201,7 +215,6 @@ _FOLD: Final[dict[type[ast.AST], _Fold]] = {
     ast.JoinedStr: _joined,
     ast.FormattedValue: _formatted,
     ast.BinOp: _operation,
-    ast.Name: _name,
     ast.IfExp: _either,
     ast.BoolOp: _either,
     ast.NamedExpr: _walrus,

@@ -14,7 +14,10 @@ _PERCENT: Final = re.compile(r"%(%|s|[^%s])", re.DOTALL)
 _BRACES: Final = re.compile(r"\{\{|\}\}|\{(\w*)\}|\{[^{}]*\}", re.ASCII)
 _LONGEST: Final = 512
 TRANSFORMS: Final = frozenset(
-    "encode decode lower upper casefold swapcase strip lstrip rstrip removeprefix removesuffix replace".split()
+    """
+    encode decode lower upper casefold swapcase strip lstrip rstrip removeprefix removesuffix
+    replace
+    """.split()
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from .. import messages
@@ -28,7 +29,7 @@ def is_stripe(module: str) -> bool:
 def is_for_people(module: str) -> bool:
     """Return whether a module is `operators`, or is in it, wherever the package is kept."""
     parts = module.split(".")
-    return any(pair == (OURS, _FOR_PEOPLE) for pair in zip(parts, parts[1:], strict=False))
+    return any(pair == (OURS, _FOR_PEOPLE) for pair in pairwise(parts))
 
 
 def rule_of(module: str) -> str | None:

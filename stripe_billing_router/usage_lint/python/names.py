@@ -6,7 +6,7 @@ import ast
 from typing import Final
 
 from .folding import Folder
-from .scopes import Element, Imported, Scope, Value
+from .scopes import Binding, Element, Imported, Scope, Value
 
 _SOMETHING: Final = "?"
 _IMPORTERS_ANYWHERE: Final = frozenset({"import_module", "__import__", "importorskip"})
@@ -29,9 +29,12 @@ class Names:
         self._folder = folder
         self._open: set[int] = set()
         self._known: dict[int, frozenset[str]] = {}
+        self._variables: dict[int, set[str]] = {}
 
     def of(self, node: ast.expr, scope: Scope) -> frozenset[str]:
         """Return the dotted names of an expression; what is not known is called `?`."""
+        if isinstance(node, ast.Name):
+            return frozenset(self._of_name(node, scope))
         if id(node) in self._open or len(self._open) >= _DEEPEST:
             return frozenset()
         if id(node) not in self._known:
@@ -45,8 +48,6 @@ class Names:
         return any(is_importer(name) for name in self.of(node, scope))
 
     def _found(self, node: ast.expr, scope: Scope) -> set[str]:
-        if isinstance(node, ast.Name):
-            return self._of_name(node, scope)
         if isinstance(node, ast.Attribute):
             return self._members(node.value, [node.attr], scope)
         if isinstance(node, ast.Subscript):
@@ -59,14 +60,20 @@ class Names:
         bindings = scope.lookup(node.id)
         if bindings is None:
             return {"builtins" if node.id == "__builtins__" else f"builtins.{node.id}"}
-        names = {binding.name for binding in bindings if isinstance(binding, Imported)}
-        for binding in bindings:
-            if isinstance(binding, Value):
-                names |= self.of(*binding)
-            elif isinstance(binding, Element):
-                for item in self._folder.elements(*binding):
-                    names |= self.of(*item)
-        return names
+        if id(bindings) not in self._variables:
+            names = self._variables[id(bindings)] = set()
+            for binding in bindings:
+                names |= self._bound(binding)
+        return self._variables[id(bindings)]
+
+    def _bound(self, binding: Binding) -> set[str]:
+        if isinstance(binding, Imported):
+            return {binding.name}
+        if isinstance(binding, Value):
+            return set(self.of(*binding))
+        if isinstance(binding, Element):
+            return {name for item in self._folder.elements(*binding) for name in self.of(*item)}
+        return set()
 
     def _members(self, owner: ast.expr, members: list[str], scope: Scope) -> set[str]:
         owners = self.of(owner, scope) or {_SOMETHING}

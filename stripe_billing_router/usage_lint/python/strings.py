@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 from .. import messages
@@ -86,9 +87,9 @@ def _inert(survey: Survey) -> Iterator[int]:
 def _our_settings(survey: Survey, names: Names) -> Iterator[int]:
     """Where the router is told where Stripe is: the one correct use of the API's base."""
     for value in _set_values(survey, names):
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            if THE_BASE.fullmatch(value.value):
-                yield id(value)
+        text = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(text, str) and THE_BASE.fullmatch(text):
+            yield id(value)
 
 
 def _set_values(survey: Survey, names: Names) -> Iterator[ast.expr | None]:
@@ -109,7 +110,7 @@ def _set_by_call(call: ast.Call, scope: Scope, names: Names) -> Iterator[ast.exp
         if keyword.arg == _OUR_SETTING or (ours and keyword.arg in _OUR_ARGUMENTS):
             yield keyword.value
     if isinstance(call.func, ast.Attribute) and call.func.attr in _SETTERS:
-        yield from (value for name, value in zip(call.args, call.args[1:]) if _is_setting(name))
+        yield from (value for name, value in pairwise(call.args) if _is_setting(name))
 
 
 def _is_setting(node: ast.expr | None) -> bool:

@@ -32,6 +32,7 @@ class Survey:
             yield from self._seen[kind]
 
     def _walk(self, tree: ast.Module) -> None:
+        """Meet every node in the order of the text."""
         waiting: list[tuple[ast.AST, Scope]] = [(tree, Scope())]
         while waiting:
             node, scope = waiting.pop()
@@ -41,9 +42,9 @@ class Survey:
             if kind in LEARN:
                 LEARN[kind](node, scope)
             if kind in ENTER:
-                waiting += ENTER[kind](node, scope)
+                waiting += reversed(ENTER[kind](node, scope))
             else:
-                waiting += [(child, scope) for child in below(node)]
+                waiting += reversed([(child, scope) for child in below(node)])
 
     def _pass_arguments(self) -> None:
         """Bind what the program's own functions are called with to their parameters."""

@@ -1,0 +1,137 @@
+"""Which files are checked: those that are named, and all below the folders that are named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..errors import InvalidRequestError
+from ..redaction import shown
+from .ignored import ignored_below
+
+EXCLUDED: Final = frozenset(
+    """
+    .git .hg .svn .venv venv node_modules __pycache__ __pypackages__ .tox .nox .eggs .mypy_cache
+    .ruff_cache .pytest_cache .hypothesis .import_linter_cache .pytype .ipynb_checkpoints
+    """.split()
+)
+"""Folders below a path that are not looked into. Those above it have no say."""
+
+_PYTHONS: Final = ("bin/python", "bin/python3", "Scripts/python.exe")
+
+
+@dataclass(slots=True)
+class Listing:
+    """What is to be checked: `files` are the shown paths by their real ones.
+
+    `folders` holds the real paths of the folders that were looked through as a whole.
+    """
+
+    files: dict[str, str] = field(default_factory=dict)
+    failures: list[tuple[str, OSError]] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def listed(paths: Iterable[str], *, with_ignored: bool) -> Listing:
+    """Return the files of the paths; InvalidRequestError for a path where there is none."""
+    listing = Listing()
+    for path in paths:
+        if os.path.isdir(path):
+            _Walk(path, listing, with_ignored=with_ignored).run()
+        elif os.path.isfile(path):
+            listing.files.setdefault(os.path.realpath(path), os.path.normpath(path))
+        else:
+            raise _nothing(path, "is neither a file nor a folder")
+    return listing
+
+
+class _Walk:
+    """One folder, as a whole. Symbolic links are not followed: their targets are checked where
+    they are, and what lies outside of the folder has to be named."""
+
+    def __init__(self, path: str, listing: Listing, *, with_ignored: bool) -> None:
+        self._path = path
+        self._root = os.path.realpath(path)
+        self._listing = listing
+        self._with_ignored = with_ignored
+        self._ignored: set[str] = set()
+        self._found = 0
+        self._leading_out = 0
+
+    def run(self) -> None:
+        self._ask_git(self._root)
+        waiting = [self._root]
+        while waiting:
+            waiting += self._folders_in(waiting.pop())
+        self._listing.folders.append(self._root)
+        if not self._found:
+            raise _nothing(self._path, "has no file to check")
+        if self._leading_out:
+            self._note(f"{self._leading_out} symbolic links lead out of it and were not followed")
+
+    def _folders_in(self, folder: str) -> Iterator[str]:
+        """Yield the folders to go on with; list the files."""
+        try:
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:
+            self._found += 1
+            self._listing.failures.append((self._shown(folder), error))
+            return
+        if folder != self._root and any(entry.name == ".git" for entry in entries):
+            self._ask_git(folder)
+        for entry in entries:
+            if entry.is_symlink():
+                self._leading_out += not self._is_inside(os.path.realpath(entry.path))
+            elif entry.path not in self._ignored:
+                yield from self._entered(entry)
+
+    def _entered(self, entry: os.DirEntry[str]) -> Iterator[str]:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name not in EXCLUDED and not _is_environment(entry.path):
+                yield entry.path
+        elif entry.is_file(follow_symlinks=False):
+            self._found += 1
+            self._listing.files.setdefault(entry.path, self._shown(entry.path))
+
+    def _ask_git(self, folder: str) -> None:
+        if self._with_ignored:
+            return
+        ignored = ignored_below(folder)
+        self._ignored |= ignored.paths
+        if not ignored.known and _in_repository(folder):
+            self._note("git does not say what it ignores, so everything is checked")
+
+    def _is_inside(self, path: str) -> bool:
+        return path == self._root or path.startswith(os.path.join(self._root, ""))
+
+    def _shown(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self._path, os.path.relpath(path, self._root)))
+
+    def _note(self, note: str) -> None:
+        self._listing.notes.append(f"{self._path}: {note}.")
+
+
+def _is_environment(folder: str) -> bool:
+    """Whether a folder is a virtual environment, whatever it is called."""
+    if not os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
+        return False
+    return any(os.path.lexists(os.path.join(folder, python)) for python in _PYTHONS)
+
+
+def _in_repository(folder: str) -> bool:
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
+    return True
+
+
+def _nothing(path: str, why: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{shown(path)} {why}; name files, or folders that hold some.", parameter="paths"
+    )

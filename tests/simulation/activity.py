@@ -1,0 +1,89 @@
+"""One call into a process, and what its caller was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.errors import BillingError, OutcomeUnknownError
+from stripe_billing_router.models import Result
+from tests.simulation.bed import BOT
+from tests.simulation.processes import Process
+from tests.simulation.schedule import Doing, Intent
+from tests.simulation.truth import Effect
+
+_LINE = [{"price": "price_once", "quantity": 1}]
+
+
+@dataclass(eq=False)
+class Activity:
+    """An ask of a bot, a recovery or a cancellation.
+
+    `opened` are the operations whose intent it wrote, `caused` what it brought about in Stripe.
+    `sending_since_ms` is when it came to the gate of its last send.
+    """
+
+    doing: Doing
+    process: Process
+    began_ms: int
+    intent: Intent | None = None
+    frozen_before: bool = False
+    opened: list[str] = field(default_factory=list)
+    caused: list[Effect] = field(default_factory=list)
+    sending_since_ms: int = 0
+    result: Result | None = None
+    error: BillingError | None = None
+    died: bool = False
+    over: bool = False
+
+    @property
+    def operation_id(self) -> str | None:
+        """The operation that the caller was told of."""
+        told = self.result or self.error
+        return None if told is None else told.operation_id
+
+    @property
+    def untold(self) -> bool:
+        """Whether the caller has not heard what became of its call."""
+        return self.died or isinstance(self.error, OutcomeUnknownError)
+
+    def concerns(self, operation_id: str) -> bool:
+        return operation_id in self.opened or self.operation_id == operation_id
+
+    def __str__(self) -> str:
+        return "died" if self.died else repr(self.result or self.error)
+
+
+def ask(router: BillingRouter, intent: Intent, bill: str) -> Result:
+    """Ask for an intent; `bill` is the payment of which a refund gives a part back."""
+    customer, key = intent.customer, intent.key
+    match intent.verb:
+        case "charge by amount":
+            return router.charge(BOT, 5, customer_id=customer, idempotency_key=key)
+        case "charge on session":
+            return router.charge(BOT, 5, customer_id=customer, on_session=True, idempotency_key=key)
+        case "charge by price":
+            return router.charge(BOT, customer_id=customer, idempotency_key=key)
+        case "refund":
+            return router.refund(BOT, bill, amount=4, idempotency_key=key)
+        case "create_subscription":
+            return _subscribe(router, intent)
+        case "create_checkout_session":
+            return router.create_checkout_session(
+                BOT,
+                _LINE,
+                customer_id=customer,
+                success_url="https://shop.example/thanks",
+                idempotency_key=key,
+            )
+    return router.create_customer(BOT, {"name": f"Customer {intent.number}"}, idempotency_key=key)
+
+
+def _subscribe(router: BillingRouter, intent: Intent) -> Result:
+    return router.create_subscription(
+        BOT,
+        price_id="price_monthly",
+        customer_id=intent.customer,
+        idempotency_key=intent.key,
+        payment_behavior=intent.variant or None,
+    )
