@@ -64,7 +64,7 @@ class Runner:
         """
         while not isinstance(next_step := plan(operation), Outcome):
             try:
-                output = self._settle(operation, next_step, keys, lease, in_doubt, recheck)
+                output, keys = self._settle(operation, next_step, keys, lease, in_doubt, recheck)
             except NotExecuted as stopped:
                 if operation.outputs:
                     raise OutcomeInDoubt from stopped
@@ -85,7 +85,8 @@ class Runner:
         lease: Lease,
         in_doubt: bool,
         recheck: Callable[[Keys], None],
-    ) -> StepOutput:
+    ) -> tuple[StepOutput, Keys]:
+        """Return Stripe's answer to one step, and the keys that are in force by then."""
         give_up = self._clock.elapsed() + self._retry_for
         attempt, rotated = 0, False
         while True:
@@ -95,7 +96,7 @@ class Runner:
             if found is Verdict.SETTLED:
                 fresh = None if rotated else self._rotated(keys, reply)
                 if fresh is None:
-                    return _settled(step, reply)
+                    return _settled(step, reply), keys
                 keys, rotated = fresh, True
             else:
                 in_doubt = in_doubt or found is not Verdict.AGAIN

@@ -103,7 +103,8 @@ def check_route(data: object, path: str = "", *, partial: bool = False) -> list[
 
 def clean_fields(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the set fields of a mapping that `check_route` found faultless."""
-    fields = {name: value for name, value in data.items() if value is not None}
+    # Exact text: a subclass of str may say one thing when checked and another when sent.
+    fields = {name: str.__str__(value) for name, value in data.items() if value is not None}
     if "currency" in fields:
         fields["currency"] = fields["currency"].lower()
     return fields
