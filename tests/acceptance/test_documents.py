@@ -100,7 +100,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class Strict(ast.NodeTransformer):
     """An example that shows an error has to raise it."""
 
-    def visit_Try(self, node: ast.Try) -> ast.AST:  # noqa: N802 - the name is the ast module's
+    def visit_Try(self, node: ast.Try) -> ast.AST:
         self.generic_visit(node)
         if not node.orelse and not node.finalbody:
             node.orelse = ast.parse("raise AssertionError('no error was raised')").body

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from .scopes import Function, Scope, Value
 
 Below = list[tuple[ast.AST, Scope]]
+_INNER: Final = (
+    *(ast.expr, ast.stmt, ast.arguments, ast.keyword, ast.comprehension, ast.excepthandler),
+    *(ast.withitem, ast.match_case, ast.pattern, ast.arg),
+)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-def below(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that a node consists of."""
+def below(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes that a node consists of, in the order of the text, without mere names."""
+    found: list[ast.AST] = []
     for name in node._fields:
         value = getattr(node, name, None)
         if type(value) is list:
-            yield from (item for item in value if isinstance(item, ast.AST))
-        elif isinstance(value, ast.AST) and name != "ctx":
-            yield value
+            found += [item for item in value if isinstance(item, _INNER)]
+        elif isinstance(value, _INNER):
+            found.append(value)
+    return [child for child in found if type(child) is not ast.Name]
 
 
 def _class(node: ast.ClassDef, scope: Scope) -> Below:

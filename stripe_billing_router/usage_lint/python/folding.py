@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..hosts import UNKNOWN
 from .formatting import TRANSFORMS, braces, percent, shattered, transformed
-from .scopes import Element, Function, Scope, Value
+from .scopes import Binding, Element, Function, Scope, Value
 
 Text = tuple[str, ...]
 

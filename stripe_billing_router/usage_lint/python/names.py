@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from .folding import Folder
@@ -20,6 +22,7 @@ _IMPORTERS: Final = frozenset(
     """.split()
 )
 _DEEPEST: Final = 40
+_MOST: Final = 64
 
 
 class Names:
@@ -63,7 +66,8 @@ class Names:
         if id(bindings) not in self._variables:
             names = self._variables[id(bindings)] = set()
             for binding in bindings:
-                names |= self._bound(binding)
+                if len(names) < _MOST:
+                    names |= self._bound(binding)
         return self._variables[id(bindings)]
 
     def _bound(self, binding: Binding) -> set[str]:
@@ -77,7 +81,7 @@ class Names:
 
     def _members(self, owner: ast.expr, members: list[str], scope: Scope) -> set[str]:
         owners = self.of(owner, scope) or {_SOMETHING}
-        return {f"{name}.{member}" for name in owners for member in members}
+        return _few(f"{name}.{member}" for name in owners for member in members)
 
     def _of_subscript(self, node: ast.Subscript, scope: Scope) -> set[str]:
         """`x.__dict__["name"]`, `vars(x)["name"]`, `sys.modules["x"]`."""
@@ -87,7 +91,7 @@ class Names:
         owners = self.of(node.value, scope)
         if "sys.modules" in owners:
             return set(keys)
-        return {f"{owner.removesuffix('.__dict__')}.{key}" for owner in owners for key in keys}
+        return _few(f"{owner.removesuffix('.__dict__')}.{key}" for owner in owners for key in keys)
 
     def _of_call(self, node: ast.Call, scope: Scope) -> set[str]:
         functions = self.of(node.func, scope)
@@ -101,6 +105,10 @@ class Names:
         if any(is_importer(name) for name in functions):
             return set(self._folder.strings(node.args[0], scope))
         return {_SOMETHING}
+
+
+def _few(names: Iterator[str]) -> set[str]:
+    return set(islice(names, _MOST))
 
 
 def is_importer(name: str) -> bool:
