@@ -43,8 +43,9 @@ def unknown(operation_id: str, idempotency_key: str | None, why: str) -> Outcome
     )
 
 
-def twin_in_doubt(operation_id: str, state: str) -> OutcomeUnknownError:
-    """Return the error of a keyless call whose equal may be the same payment."""
+def twin_in_doubt(operation_id: str, state: str, *, pays: bool) -> OutcomeUnknownError:
+    """Return the error of a keyless call whose equal may be the same one; `pays`: it moves money
+    if it succeeds."""
     if state not in (OperationState.SUCCEEDED, OperationState.PROCESSING):
         return unknown(operation_id, None, "An equal call without a key has not been settled.")
     return OutcomeUnknownError(
@@ -52,7 +53,7 @@ def twin_in_doubt(operation_id: str, state: str) -> OutcomeUnknownError:
         f"{operation_id}. If this is that payment, it is made; if it is another one, give it an "
         "idempotency_key.",
         operation_id=operation_id,
-        money="moved" if state == OperationState.SUCCEEDED else "unknown",
+        money="moved" if pays and state == OperationState.SUCCEEDED else "unknown",
     )
 
 

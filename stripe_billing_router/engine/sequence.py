@@ -144,7 +144,7 @@ class OperationSequence:
         try:
             self._parts.store.commit(*writes, opening)
         except TwinInDoubt as twin:
-            raise twin_in_doubt(*twin.args) from None
+            raise twin_in_doubt(*twin.args, pays=bool(operation.amount_minor)) from None
         except CommitAmbiguous:
             raise unknown(
                 operation.operation_id,

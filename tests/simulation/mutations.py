@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -21,6 +21,17 @@ from stripe_billing_router.models import AppendEntry, OperationState, Outcome
 from stripe_billing_router.ports import Reply
 from stripe_billing_router.store import ledger, operations, schema
 from stripe_billing_router.verbs import invoices, payment_intents
+from tests.simulation.schedule import (
+    Crash,
+    CutOff,
+    Freeze,
+    Jump,
+    Mishap,
+    NetworkFault,
+    RevokeKey,
+    Schedule,
+    Suspend,
+)
 
 Mutation = Callable[[], AbstractContextManager[object]]
 
@@ -146,41 +157,79 @@ def _keyed(self: Any, operation: Any, age_ms: int) -> bool:
 
 Recovery = recovery.Recovery
 
-MUTATIONS: dict[str, Mutation] = {
-    "the intent is written after the send": _intent_is_written_last,
-    "the outcome is written without a ledger entry": _replaced(ledger, "append_entry", _nothing),
-    "a replay is booked again": _replays_are_booked_again,
-    "each try has a request key of its own": _each_try_has_a_new_key,
-    "the idempotency key does not name the operation": _replaced(
-        parsing, "keyed_operation_id", lambda *_: new_operation_id()
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A way of breaking the protocol. It shows in schedules with one of these mishaps, if any are
+    named: there is no need to play the others."""
+
+    mutation: Mutation
+    shows_after: tuple[type[Mishap], ...] = ()
+
+    def concerns(self, schedule: Schedule) -> bool:
+        struck = {type(injection.mishap) for injection in schedule.injections}
+        return not self.shows_after or bool(struck & set(self.shows_after))
+
+
+MUTATIONS: dict[str, Broken] = {
+    "the intent is written after the send": Broken(_intent_is_written_last),
+    "the outcome is written without a ledger entry": Broken(
+        _replaced(ledger, "append_entry", _nothing)
     ),
-    "the lease is not checked before a send": _replaced(leases.Leases, "ensure", _nothing),
-    "rows are changed whoever holds them": _replaced(operations, "_change", _without_conditions),
-    "a keyless twin in doubt does not block": _replaced(operations, "_refuse_twin", _nothing),
-    "what recovery found does not block a twin": _closes_with(blocks_twins_for_ms=0),
-    "doubt is taken for failure": _replaced(runner, "verdict", _doubt_is_failure),
-    "a key refused after doubt is taken for a refusal": _replaced(
-        runner, "verdict", _refused_key_is_refusal
+    "a replay is booked again": Broken(_replays_are_booked_again),
+    "each try has a request key of its own": Broken(_each_try_has_a_new_key),
+    "the idempotency key does not name the operation": Broken(
+        _replaced(parsing, "keyed_operation_id", lambda *_: new_operation_id())
     ),
-    "a send is repeated after 23 hours": lambda: _together(
-        _replaced(leases, "SENDABLE_FOR_MS", 10**12),
-        _replaced(repeating, "SENDABLE_FOR_MS", 10**12),
+    "the lease is not checked before a send": Broken(
+        _replaced(leases.Leases, "ensure", _nothing), (Jump,)
     ),
-    "a declined payment is not cancelled": _replaced(
-        payment_intents, "_after_decline", _declined_and_left
+    "rows are changed whoever holds them": Broken(
+        _replaced(operations, "_change", _without_conditions), (Suspend, Jump)
     ),
-    "an invoice is not taken down": _replaced(invoices, "_taken_down", _invoice_left),
-    "recovery completes what is old": _replaced(Recovery, "_may_complete", _keyed),
-    "recovery completes calls without a key": _replaced(Recovery, "_may_complete", _young),
-    "recovery abandons without looking": lambda: _together(
-        _replaced(Recovery, "_found", _always(None)),
-        _replaced(Recovery, "_excluded", _always(None)),
+    "a keyless twin in doubt does not block": Broken(
+        _replaced(operations, "_refuse_twin", _nothing)
     ),
-    "recovery abandons without excluding": _replaced(Recovery, "_excluded", _always(None)),
-    "an exclusion is not taken back": _replaced(Recovery, "_take_back", _nothing),
-    "the request keys stay the same after an exclusion": _closes_with(used_up=False),
-    "what waits is never taken back": _replaced(Recovery, "_expire", _always("left")),
-    "a freeze does not stop a resend": lambda: _together(
-        _replaced(Executor, "recheck", _nothing), _replaced(Recovery, "_check_bot", _nothing)
+    "what recovery found does not block a twin": Broken(
+        _closes_with(blocks_twins_for_ms=0), (Crash,)
+    ),
+    "doubt is taken for failure": Broken(
+        _replaced(runner, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
+    ),
+    "a key refused after doubt is taken for a refusal": Broken(
+        _replaced(runner, "verdict", _refused_key_is_refusal), (RevokeKey,)
+    ),
+    "a send is repeated after 23 hours": Broken(
+        lambda: _together(
+            _replaced(leases, "SENDABLE_FOR_MS", 10**12),
+            _replaced(repeating, "SENDABLE_FOR_MS", 10**12),
+        ),
+        (Jump,),
+    ),
+    "a declined payment is not cancelled": Broken(
+        _replaced(payment_intents, "_after_decline", _declined_and_left)
+    ),
+    "an invoice is not taken down": Broken(_replaced(invoices, "_taken_down", _invoice_left)),
+    "recovery completes what is old": Broken(_replaced(Recovery, "_may_complete", _keyed)),
+    "recovery completes calls without a key": Broken(_replaced(Recovery, "_may_complete", _young)),
+    "recovery abandons without looking": Broken(
+        lambda: _together(
+            _replaced(Recovery, "_found", _always(None)),
+            _replaced(Recovery, "_excluded", _always(None)),
+        )
+    ),
+    "recovery abandons without excluding": Broken(
+        _replaced(Recovery, "_excluded", _always(None)), (Suspend,)
+    ),
+    "an exclusion is not taken back": Broken(_replaced(Recovery, "_take_back", _nothing)),
+    "the request keys stay the same after an exclusion": Broken(
+        _closes_with(used_up=False), (Suspend, Crash)
+    ),
+    "what waits is never taken back": Broken(_replaced(Recovery, "_expire", _always("left"))),
+    "a freeze does not stop a resend": Broken(
+        lambda: _together(
+            _replaced(Executor, "recheck", _nothing), _replaced(Recovery, "_check_bot", _nothing)
+        ),
+        (Freeze,),
     ),
 }
