@@ -8,6 +8,7 @@ invoice is voided, and what refuses both is read and recorded as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -120,6 +121,8 @@ def _steps(
 
 
 def proceed(operation: Operation) -> Step | Outcome:
+    if output_of(operation, _FOUND) is not None:
+        return wind_up(operation)  # what recovery has begun to take down is not collected any more
     last: Mapping[str, Any] = {}
     for step in operation.steps:
         output = output_of(operation, step.name)
@@ -131,7 +134,18 @@ def proceed(operation: Operation) -> Step | Outcome:
         id_of(last)  # an item that names no invoice would be collected with any other
         if step.name == _FINALIZE and status_of(last) == "paid":
             break  # Stripe carries what is under its minimum to the next invoice
-    return outcome(last)
+    return _outcome_of(operation, last)
+
+
+def _outcome_of(
+    operation: Operation, invoice: Mapping[str, Any], failure: Failure | None = None
+) -> Outcome:
+    """As `outcome`; but an invoice that was emptied before it was finalized is paid by nobody."""
+    found = outcome(invoice, failure)
+    emptied = found.state is OperationState.SUCCEEDED and invoice.get("total") == 0
+    if not emptied or not operation.amount_minor:
+        return found
+    return replace(found, state=OperationState.CANCELED, failure=_CANCELED)
 
 
 def outcome(invoice: Mapping[str, Any], failure: Failure | None = None) -> Outcome:
@@ -195,7 +209,7 @@ def _taken_down(
             return _read_and_recorded(operation, invoice, failure)
         if step.expects == "invoice":
             invoice = {**invoice, **(done.body if done.ok else {"deleted": True})}
-    return outcome(invoice, failure)
+    return _outcome_of(operation, invoice, failure)
 
 
 def _read_and_recorded(
@@ -207,7 +221,7 @@ def _read_and_recorded(
         return look(id_of(invoice))
     invoice = {**invoice, **_read(looked)}
     if invoice.get("deleted") or invoice.get("status") not in _PAYABLE:
-        return outcome(invoice, failure)
+        return _outcome_of(operation, invoice, failure)
     voided = output_of(operation, _VOID.name)
     if voided is None:
         return cancel(id_of(invoice))
