@@ -94,10 +94,13 @@ def export(bot: _Bot = None, after: _After = 0, config: ConfigOption = None) -> 
 
 
 @app.command("upgrade")
-def upgrade(config: ConfigOption = None) -> None:
+def upgrade(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Bring the database to this version's tables, and put its triggers back."""
     with the_store(config, may_create=True) as store:
         store.upgrade()
+    if as_json_:
+        as_json({"ok": True})
+        return
     typer.echo("The ledger's database is up to date.")
 
 
