@@ -19,6 +19,12 @@ _PYTHON: Final = frozenset({".py", ".pyi", ".pyw"})
 _PROSE: Final = frozenset(
     ".md .markdown .mdx .rst .txt .adoc .asciidoc .org .tex .log .csv .tsv .po .svg".split()
 )
+_SLASHES: Final = frozenset(
+    """
+    .js .jsx .mjs .cjs .ts .tsx .vue .svelte .c .cc .cpp .cxx .h .hh .hpp .cs .css .scss .less .dart
+    .fs .go .gradle .groovy .java .kt .kts .m .mm .php .proto .rs .scala .sol .swift .zig
+    """.split()
+)
 _PROSE_NAMES: Final = frozenset({"README", "CHANGELOG", "CHANGES", "NEWS", "LICENSE", "NOTICE"})
 # UTF-32 first: its mark begins with that of UTF-16.
 _WIDE: Final = (
@@ -62,4 +68,9 @@ def is_notebook(path: str) -> bool:
 def is_prose(path: str) -> bool:
     """Return whether a file is read by people and not by programs: documents and logs."""
     name = PurePosixPath(path)
-    return name.suffix.lower() in _PROSE or name.stem.upper() in _PROSE_NAMES
+    return name.suffix.lower() in _PROSE or name.name.upper() in _PROSE_NAMES
+
+
+def has_slashes(path: str) -> bool:
+    """Return whether a file's comments begin with two slashes, and not with `#`."""
+    return PurePosixPath(path).suffix.lower() in _SLASHES

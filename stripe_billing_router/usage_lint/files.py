@@ -8,8 +8,8 @@ from typing import Final
 
 from . import messages
 from .comments import comments_of_program, comments_of_text, without_allowed
-from .content import as_text, is_notebook, is_prose, is_python, read
-from .findings import RAW_KEY, UNPARSABLE, Hit
+from .content import as_text, has_slashes, is_notebook, is_prose, is_python, read
+from .findings import UNPARSABLE, Hit
 from .notebooks import scan_notebook
 from .python import scan_program
 from .text import api_bases, raw_keys
@@ -35,7 +35,7 @@ def unreadable(error: OSError) -> Hit:
 
 def _scan(path: str, data: bytes) -> list[Hit]:
     if _is_our_own(path, data):
-        return [hit for hit in scan_program(data) if hit.rule == RAW_KEY]
+        return list(raw_keys(data))
     if is_python(path, data):
         return without_allowed(scan_program(data), comments_of_program(data), strict=True)
     text = as_text(data)
@@ -47,7 +47,8 @@ def _scan_text(path: str, text: bytes) -> list[Hit]:
     if is_notebook(path):
         return without_allowed(scan_notebook(text), comments, strict=True)
     prose = is_prose(path)
-    hits = [*raw_keys(text), *(() if prose else api_bases(text))]
+    bases = () if prose else api_bases(text, slashes=has_slashes(path))
+    hits = [*raw_keys(text), *bases]
     return without_allowed(hits, comments, strict=not prose)
 
 

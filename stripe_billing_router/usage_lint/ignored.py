@@ -27,17 +27,23 @@ def ignored_below(folder: str) -> Ignored:
     A folder that is itself ignored was asked for by its name: then nothing in it counts as
     ignored because of what is above it.
     """
-    top = _git(folder, "rev-parse", "--show-toplevel")
-    if top is None:
-        return Ignored(frozenset(), known=False)
-    root = os.path.realpath(os.fsdecode(top.removesuffix(b"\n")))
-    listed = _git(root, *_LIST_IGNORED)
-    if listed is None:
+    root = _top_of(folder)
+    listed = None if root is None else _git(root, *_LIST_IGNORED)
+    if root is None or listed is None:
         return Ignored(frozenset(), known=False)
     below = os.path.join(folder, "")
     names = (os.fsdecode(name).rstrip("/") for name in listed.split(b"\0"))
     paths = (os.path.join(root, name) for name in names if name)
     return Ignored(frozenset(path for path in paths if path.startswith(below)), known=True)
+
+
+def _top_of(folder: str) -> str | None:
+    """Return the real path of the repository that a folder is in; None if git names none."""
+    top = _git(folder, "rev-parse", "--show-toplevel")
+    if not top or b"\0" in top:
+        return None
+    root = os.path.realpath(os.fsdecode(top.removesuffix(b"\n")))
+    return root if os.path.commonpath([root, folder]) == root else None
 
 
 def _git(folder: str, *arguments: str) -> bytes | None:

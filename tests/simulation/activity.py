@@ -34,13 +34,17 @@ class Activity:
     result: Result | None = None
     error: BillingError | None = None
     died: bool = False
-    over: bool = False
+    ended_ms: int | None = None
 
     @property
     def operation_id(self) -> str | None:
         """The operation that the caller was told of."""
         told = self.result or self.error
         return None if told is None else told.operation_id
+
+    @property
+    def over(self) -> bool:
+        return self.ended_ms is not None
 
     @property
     def untold(self) -> bool:

@@ -261,7 +261,7 @@ class Simulation:
             self.watch.violate(f"{activity.doing} raised {error!r}")
         finally:
             self._running.pop()
-            activity.over, activity.process.busy = True, False
+            activity.ended_ms, activity.process.busy = self.world.clock.now_ms(), False
         self.say(f"   -> {activity}")
         if activity.doing != "recover":
             self.watch.told(activity)

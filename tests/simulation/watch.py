@@ -158,8 +158,9 @@ class Watch:
             self._check_window(activity, operation_id, effect)
 
     def _check_window(self, activity: Activity, operation_id: str, effect: Effect) -> None:
-        """Recovery collects only for bots that may still be asking."""
-        asked_ms = [ask.began_ms for ask in self.asks if ask.concerns(operation_id)]
+        """Recovery collects only for bots that were asking until a little while ago."""
+        asks = [ask for ask in self.asks if ask.concerns(operation_id)]
+        asked_ms = [activity.sending_since_ms if a.ended_ms is None else a.ended_ms for a in asks]
         row = self.row(operation_id)
         if row is None or row["idempotency_key"] is None:
             self.violate(f"{effect.id} was collected by recovery for a call without a key")

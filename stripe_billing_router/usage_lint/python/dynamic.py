@@ -14,7 +14,9 @@ from .survey import Survey
 from .violations import Violation
 
 _LOOKUPS: Final = frozenset({"get", "pop", "setdefault", "__getitem__"})
-_NAME_ARGUMENTS: Final = frozenset("name modname mod_name fullname path dotted_path".split())
+_NAME_ARGUMENTS: Final = frozenset(
+    ["name", "modname", "mod_name", "fullname", "path", "dotted_path", None]
+)
 _FROMLIST: Final = 3
 
 
@@ -54,7 +56,7 @@ class _Finder:
 
     def _rules_of_import(self, call: ast.Call, scope: Scope) -> Iterator[str]:
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-        named = [value for name, value in keywords.items() if name in _NAME_ARGUMENTS]
+        named = [word.value for word in call.keywords if word.arg in _NAME_ARGUMENTS]
         package = keywords.get("package") or (call.args[1] if len(call.args) > 1 else None)
         packages = self._folder.strings(package, scope) if package is not None else [""]
         for argument in [*call.args[:1], *named]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Final
@@ -50,7 +51,7 @@ def _started(survey: Survey, folder: Folder) -> Iterator[tuple[ast.expr, list[st
 
 def _rules(source: str, rules_of: RulesOf) -> set[str]:
     try:
-        found = rules_of(parsed(source.replace(UNKNOWN, "_").strip()))
+        found = rules_of(parsed(textwrap.dedent(source.replace(UNKNOWN, "_")).strip()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     return {rule if rule == OPERATORS_IMPORT else DYNAMIC_IMPORT for rule in found}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ from .scopes import Binding, Element, Function, Scope, Value
 Text = tuple[str, ...]
 
 _NOT_KNOWN: Final[tuple[Text, ...]] = ((UNKNOWN,),)
-_MOST: Final = 64
+_MOST: Final = 32
+_MOST_OF_A_VARIABLE: Final = 256
 _MOST_PIECES: Final = 1024
 _DEEPEST: Final = 40
 
@@ -59,7 +61,7 @@ class Folder:
             found = self._variables[id(bindings)] = []
             for binding in bindings:
                 found += [text for text in self._bound(binding) if text not in found]
-                del found[_MOST:]
+                del found[_MOST_OF_A_VARIABLE:]
         return [*self._variables[id(bindings)]]
 
     def _bound(self, binding: Binding) -> list[Text]:
@@ -145,6 +147,10 @@ def _walrus(folder: Folder, node: ast.NamedExpr, scope: Scope) -> Iterator[Text]
     return iter(folder.texts(node.value, scope))
 
 
+def _starred(folder: Folder, node: ast.Starred, scope: Scope) -> Iterator[Text]:
+    return folder.one_of(node.value, scope)
+
+
 def _subscript(folder: Folder, node: ast.Subscript, scope: Scope) -> Iterator[Text]:
     if not isinstance(node.slice, ast.Slice):
         yield from folder.one_of(node.value, scope)
@@ -169,10 +175,17 @@ def _call(folder: Folder, node: ast.Call, scope: Scope) -> Iterator[Text]:
     elif isinstance(node.func, ast.Name):
         if node.func.id in ("str", "bytes", "dedent") and node.args:
             yield from folder.texts(node.args[0], scope)
+        elif node.func.id == "chr" and node.args:
+            yield _character(node.args[0])
         for binding in scope.lookup(node.func.id) or ():
             if isinstance(binding, Function):
                 for value in binding.scope.returned:
                     yield from folder.texts(*value)
+
+
+def _character(node: ast.expr) -> Text:
+    code = node.value if isinstance(node, ast.Constant) else None
+    return (chr(code),) if isinstance(code, int) and 0 < code <= sys.maxunicode else (UNKNOWN,)
 
 
 def _method(folder: Folder, method: ast.Attribute, call: ast.Call, scope: Scope) -> Iterator[Text]:
@@ -218,6 +231,7 @@ _FOLD: Final[dict[type[ast.AST], _Fold]] = {
     ast.IfExp: _either,
     ast.BoolOp: _either,
     ast.NamedExpr: _walrus,
+    ast.Starred: _starred,
     ast.Subscript: _subscript,
     ast.Call: _call,
 }

@@ -36,6 +36,7 @@ def _augment(node: ast.AugAssign, scope: Scope) -> None:
         before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
         total = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
         scope.bind(node.target.id, Value(total, scope))
+        node.total = total  # type: ignore[attr-defined] # for those who look at texts
 
 
 def _loop(node: ast.For | ast.AsyncFor | ast.comprehension, scope: Scope) -> None:

@@ -11,7 +11,9 @@ from .folding import Folder
 from .scopes import Binding, Element, Imported, Scope, Value
 
 _SOMETHING: Final = "?"
-_IMPORTERS_ANYWHERE: Final = frozenset({"import_module", "__import__", "importorskip"})
+_IMPORTERS_ANYWHERE: Final = frozenset(
+    "import_module __import__ importorskip _gcd_import _find_and_load".split()
+)
 _IMPORTERS: Final = frozenset(
     """
     importlib.find_loader importlib.util.find_spec importlib.util.spec_from_file_location

@@ -25,8 +25,8 @@ from .violations import Violation, hit
 # some function, a host ends in .com, a key has its prefix, and escapes can spell anything.
 _WORTH_A_LOOK: Final = re.compile(
     r"stripe|import_|importlib|__import__|__builtins__|\bexec\b|\beval\b|\bmodules\b|pkgutil|runpy"
-    r"|importorskip|locate|\.com\b|[\"']com\b|com[\"']|[sr]k_(?:[\"'{]|live|test|org)|whsec"
-    r"|[\"']_?(?:live|test|org)_|\\(?:x|u|U|N|[0-7])|-c[\"']",
+    r"|importorskip|locate|\.com\b|[\"']com\b|com[\"']|::\s*-|(?<![a-z])[sr]k_|whsec"
+    r"|[\"'][sr]?k?_?(?:live|test|org)_|\\(?:x|u|U|N|[0-7])|-c[\"']",
     re.IGNORECASE,
 )
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")

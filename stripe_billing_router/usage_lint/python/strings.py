@@ -20,7 +20,7 @@ from .violations import Violation, innermost
 _OUR_SETTING: Final = "STRIPE_API_BASE"
 _OUR_ARGUMENTS: Final = frozenset({"api_base", _OUR_SETTING})
 _SETTERS: Final = frozenset({"setenv", "putenv"})
-_TEXTS: Final = (ast.JoinedStr, ast.BinOp, ast.Call)
+_TEXTS: Final = (ast.JoinedStr, ast.BinOp, ast.Call, ast.Subscript)
 
 
 def telling_strings(survey: Survey, names: Names, folder: Folder) -> Iterator[Violation]:
@@ -41,6 +41,8 @@ def _literals(survey: Survey) -> Iterator[Violation]:
 def _texts_in_pieces(survey: Survey, folder: Folder) -> Iterator[Violation]:
     for node, scope in survey.each(*_TEXTS):
         yield from _put_together(node, folder.texts(node, scope))
+    for node, scope in survey.each(ast.AugAssign):
+        yield from _put_together(node, folder.texts(getattr(node, "total", node.value), scope))
 
 
 def _text(value: str | bytes) -> str:

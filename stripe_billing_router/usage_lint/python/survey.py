@@ -13,7 +13,7 @@ from .scopes import Function, Scope
 _LOOKED_AT: Final = (
     *(ast.Import, ast.ImportFrom, ast.Call, ast.Attribute, ast.Subscript),
     *(ast.Constant, ast.JoinedStr, ast.BinOp, ast.List, ast.Tuple, ast.Dict, ast.Expr),
-    *(ast.Assign,),
+    *(ast.Assign, ast.AugAssign),
 )
 
 
