@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv venv-dev demo test lint format clean distclean
+.PHONY: help venv venv-dev demo test lint simulate format clean distclean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,11 @@ lint: $(VENV)/.installed-dev ## Check style, format, types and the floors of the
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports --no-logo --no-cache
+
+SCHEDULES ?= 100000
+
+simulate: $(VENV)/.installed-dev ## Simulate crashes (SCHEDULES=100000; ARGS="--seed 42 --verbose" for one)
+	$(BIN)/python tests/simulation/simulate.py --schedules $(SCHEDULES) $(ARGS)
 
 format: $(VENV)/.installed-dev ## Mend style and format
 	$(BIN)/ruff check --fix .
