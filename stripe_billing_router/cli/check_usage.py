@@ -43,12 +43,17 @@ def check_usage(
 def _conclude(report: Report) -> None:
     for note in report.notes:
         typer.echo(note, err=True)
-    typer.echo(f"{report.files:,} files checked, {len(report.findings):,} findings.", err=True)
+    files, findings = _counted(report.files, "file"), _counted(len(report.findings), "finding")
+    typer.echo(f"{files} checked, {findings}.", err=True)
     error = report.error()
     if error is not None:
         raise error
     if report.findings:
         raise typer.Exit(1)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _by_rule(entries: list[str]) -> dict[str, list[str]]:

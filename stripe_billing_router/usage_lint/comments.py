@@ -20,6 +20,7 @@ _ALLOW: Final = (
 _COMMENT: Final = re.compile(rf"(?:#|//|;|--|/\*|<!--|\{{#|%|\brem\b)[ \t]*{_ALLOW}", re.IGNORECASE)
 _IN_BYTES: Final = re.compile(_COMMENT.pattern.encode(), re.IGNORECASE)
 _IN_COMMENT: Final = re.compile(rf"#+[ \t]*{_ALLOW}", re.IGNORECASE)
+_END: Final = re.compile(r"\*/|-->|#\}")
 _CANNOT: Final = (tokenize.TokenError, SyntaxError, ValueError, RecursionError)
 
 
@@ -44,9 +45,16 @@ def comments_of_text(data: bytes) -> list[Comment]:
     found = []
     for match in _IN_BYTES.finditer(data):
         line, column = places.place(match.start())
-        alone = not places.before(match.start()).strip()
+        beside = places.before(match.start()) + _behind(places.after(match.end()))
+        alone = not beside.strip()
         found.append(Comment(line, column, _rules(decoded(match["rules"])), alone))
     return found
+
+
+def _behind(rest: str) -> str:
+    """What follows a comment on its line, if it is of a kind that ends."""
+    closed = _END.search(rest)
+    return rest[closed.end() :] if closed else ""
 
 
 def comments_of_program(data: bytes) -> list[Comment]:

@@ -17,7 +17,7 @@ PARSED_UP_TO: Final = 4 << 20
 _HEAD: Final = 8192
 _PYTHON: Final = frozenset({".py", ".pyi", ".pyw"})
 _PROSE: Final = frozenset(
-    ".md .markdown .mdx .rst .txt .adoc .asciidoc .org .tex .log .csv .tsv .po .svg".split()
+    ".md .markdown .mdx .rst .txt .adoc .asciidoc .org .tex .log .csv .tsv .jsonl .po .svg".split()
 )
 _SLASHES: Final = frozenset(
     """

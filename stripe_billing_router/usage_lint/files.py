@@ -37,9 +37,15 @@ def _scan(path: str, data: bytes) -> list[Hit]:
     if _is_our_own(path, data):
         return list(raw_keys(data))
     if is_python(path, data):
-        return without_allowed(scan_program(data), comments_of_program(data), strict=True)
+        return _scan_python(data)
     text = as_text(data)
     return [] if text is None else _scan_text(path, text)
+
+
+def _scan_python(data: bytes) -> list[Hit]:
+    hits = scan_program(data)
+    parsed = all(hit.rule != UNPARSABLE for hit in hits)
+    return without_allowed(hits, comments_of_program(data), strict=parsed)
 
 
 def _scan_text(path: str, text: bytes) -> list[Hit]:

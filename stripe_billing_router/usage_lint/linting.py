@@ -17,7 +17,7 @@ from .settings import bad_settings, project_allowances
 
 _GIVEN: Final = "allow"
 
-Path = str | os.PathLike[str]
+AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Report:
 
 
 def lint(
-    paths: Path | Iterable[Path] = (".",),
+    paths: AnyPath | Iterable[AnyPath] = (".",),
     *,
     allow: Mapping[str, Sequence[str]] | None = None,
     with_ignored: bool = False,
@@ -58,7 +58,7 @@ def lint(
 
 
 def examine(
-    paths: Path | Iterable[Path] = (".",),
+    paths: AnyPath | Iterable[AnyPath] = (".",),
     *,
     allow: Mapping[str, Sequence[str]] | None = None,
     with_ignored: bool = False,
@@ -78,7 +78,7 @@ def examine(
     return Report(sorted(set(findings)), len(listing.files), tuple(listing.notes), faults)
 
 
-def _names(paths: Path | Iterable[Path]) -> list[str]:
+def _names(paths: AnyPath | Iterable[AnyPath]) -> list[str]:
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     names = [os.fspath(path) for path in several]
     if not names:

@@ -70,7 +70,7 @@ class _Walk:
         if not self._found:
             raise _nothing(self._path, "has no file to check")
         if self._leading_out:
-            self._note(f"{self._leading_out} symbolic links lead out of it and were not followed")
+            self._note(f"symbolic links that lead out of it, not followed: {self._leading_out}")
 
     def _folders_in(self, folder: str) -> Iterator[str]:
         """Yield the folders to go on with; list the files."""

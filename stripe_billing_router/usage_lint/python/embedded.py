@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -18,6 +19,7 @@ from .survey import Survey
 from .violations import Violation
 
 _RUN: Final = frozenset({"builtins.exec", "builtins.eval", "builtins.compile"})
+_PYTHON: Final = re.compile("python|executable", re.IGNORECASE)
 _SOURCES: Final = frozenset({"source", "expression"})
 
 RulesOf = Callable[[ast.Module], set[str]]
@@ -45,8 +47,13 @@ def _started(survey: Survey, folder: Folder) -> Iterator[tuple[ast.expr, list[st
     """`[sys.executable, "-c", program]`."""
     for node, scope in survey.each(ast.List, ast.Tuple):
         for option, program in pairwise(node.elts):
-            if isinstance(option, ast.Constant) and option.value == "-c":
+            if isinstance(option, ast.Constant) and option.value == "-c" and _is_python(node):
                 yield program, folder.strings(program, scope)
+
+
+def _is_python(command: ast.List | ast.Tuple) -> bool:
+    """Whether a command starts Python: by name, or as `sys.executable`."""
+    return _PYTHON.search(" ".join(ast.unparse(part) for part in command.elts[:3])) is not None
 
 
 def _rules(source: str, rules_of: RulesOf) -> set[str]:

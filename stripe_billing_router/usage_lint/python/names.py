@@ -59,7 +59,11 @@ class Names:
             return self._of_subscript(node, scope)
         if isinstance(node, ast.Call):
             return self._of_call(node, scope)
-        return {_SOMETHING}
+        if isinstance(node, ast.IfExp):
+            return {*self.of(node.body, scope), *self.of(node.orelse, scope)}
+        if isinstance(node, ast.BoolOp):
+            return {name for value in node.values for name in self.of(value, scope)}
+        return set(self.of(node.value, scope)) if isinstance(node, ast.NamedExpr) else {_SOMETHING}
 
     def _of_name(self, node: ast.Name, scope: Scope) -> set[str]:
         bindings = scope.lookup(node.id)

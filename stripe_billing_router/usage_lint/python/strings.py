@@ -11,7 +11,8 @@ from .. import messages
 from ..findings import API_HOST, RAW_KEY
 from ..hosts import HOST, THE_BASE, host_name, hosts_in_code
 from ..keys import keys_in
-from .folding import Folder, Text
+from .folding import Folder
+from .formatting import Text
 from .names import Names
 from .scopes import Scope
 from .survey import Survey
