@@ -6,10 +6,12 @@ import hashlib
 import json
 from typing import Any
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def canonical_json(data: Any) -> str:
     """Return the one JSON text of JSON-like `data`: sorted names, no white space, ASCII only."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(data)
 
 
 def digest(data: Any) -> str:

@@ -1,10 +1,11 @@
-"""Locks that a forked child finds open, whatever its parent was doing at that moment."""
+"""Locks that know of `fork`: a child finds them open, whatever its parent was doing."""
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - see LateImports
 import os
 import weakref
-from threading import Lock
+from threading import Lock, RLock
 from types import TracebackType
 
 
@@ -43,3 +44,46 @@ def _renew_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_all)
+
+
+class LateImports:
+    """A lock for imports that happen at first use; a fork waits for it.
+
+    A child of a thread that forks while another one imports would wait for that module for ever:
+    whoever imports it did not come along. What is registered last is held first, so `logging`,
+    which modules use while they are imported, has to be there before: its lock is taken after ours.
+    """
+
+    _PATIENCE = 5.0
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._held = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._hold, after_in_parent=self._let_go, after_in_child=self._renew
+            )
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+    def _hold(self) -> None:
+        self._held = self._lock.acquire(timeout=self._PATIENCE)
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._lock.release()
+
+    def _renew(self) -> None:
+        self._lock = RLock()
+
+
+LATE_IMPORTS = LateImports()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from .errors import InvalidAmountError
 from .redaction import shown
@@ -55,6 +56,7 @@ CURRENCIES: Final = {code: _currency(code) for code in _TWO_DECIMAL}
 
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?", re.ASCII)
 _MOST_DIGITS = 40
+_HIGHEST_LIMIT = 10**15
 
 
 def currency(code: object) -> Currency:
@@ -83,14 +85,7 @@ def to_minor(amount: object, currency_code: str) -> int:
     boolean, or more than Stripe's maximum.
     """
     unit = currency(currency_code)
-    digits, exponent = _exact(amount)
-    minor = _scaled(digits, exponent + unit.exponent)
-    if minor is None or minor % unit.step:
-        _refuse(
-            amount,
-            f"is finer than {unit.code} allows; "
-            f"round it yourself to a multiple of {format(to_major(unit.step, unit.code), 'f')}.",
-        )
+    minor = _in_minor_units(amount, unit)
     if minor == 0:
         _refuse(amount, "is zero; charge a positive amount.")
     if minor > unit.maximum:
@@ -99,6 +94,18 @@ def to_minor(amount: object, currency_code: str) -> int:
             f"is more than Stripe's maximum of {format(to_major(unit.maximum, unit.code), 'f')} "
             f"{unit.code}; split the payment.",
         )
+    return minor
+
+
+def limit_to_minor(amount: object, currency_code: str) -> int:
+    """Return a limit (major units, as for `to_minor`) in minor units, exactly.
+
+    Unlike a payment a limit may be zero, or more than Stripe takes at once; InvalidAmountError
+    beyond 10**15 minor units.
+    """
+    minor = _in_minor_units(amount, currency(currency_code))
+    if minor > _HIGHEST_LIMIT:
+        _refuse(amount, "is too much for a limit; leave the limit out instead.")
     return minor
 
 
@@ -120,6 +127,23 @@ def to_major(minor: int, currency_code: str) -> Decimal:
     sign = 1 if minor < 0 else 0
     digits = tuple(int(digit) for digit in str(abs(minor)))
     return Decimal((sign, digits, -currency(currency_code).exponent))
+
+
+def amounts_as_text(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as JSON can hold them: decimals as their digits, all else as it is."""
+    return {name: str(v) if isinstance(v, Decimal) else v for name, v in fields.items()}
+
+
+def _in_minor_units(amount: object, unit: Currency) -> int:
+    digits, exponent = _exact(amount)
+    minor = _scaled(digits, exponent + unit.exponent)
+    if minor is None or minor % unit.step:
+        _refuse(
+            amount,
+            f"is finer than {unit.code} allows; "
+            f"round it yourself to a multiple of {format(to_major(unit.step, unit.code), 'f')}.",
+        )
+    return minor
 
 
 def _exact(amount: object) -> tuple[int, int]:

@@ -9,7 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from .models import BotId, Operation, OperationState, Outcome, ResolvedRoute, Route, RouteKey, Write
+from .models import (
+    Approval,
+    ApprovalState,
+    BillingEvent,
+    BotId,
+    Freeze,
+    LedgerEntry,
+    Operation,
+    OperationState,
+    Outcome,
+    ResolvedRoute,
+    Route,
+    RouteKey,
+    Usage,
+    Write,
+)
 
 
 class Clock(Protocol):
@@ -54,6 +69,7 @@ class Request:
     api_version: str
     expects: str
     idempotency_key: str | None = None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,12 @@ class PaymentProvider(Protocol):
     def send(self, request: Request) -> Reply: ...
 
 
+class SignatureVerifier(Protocol):
+    """Says whether the payment provider signed a webhook. Never raises; looks at no time."""
+
+    def is_signed(self, payload: bytes, header: str, secret: str) -> bool: ...
+
+
 class DuplicateOperation(Exception):
     """The operation id exists already."""
 
@@ -104,6 +126,14 @@ class TwinInDoubt(Exception):
 
 class StaleLease(Exception):
     """The row is not what the writer believed: another holds it, or its state has moved on."""
+
+
+class BudgetExceeded(Exception):
+    """A reservation does not fit into what is left; `args` are it and what is left of its limit."""
+
+
+class ApprovalNotGiven(Exception):
+    """An approval is not approved (any more), has expired, or is for another effect."""
 
 
 class CommitAmbiguous(Exception):
@@ -134,8 +164,33 @@ class Store(Protocol):
         """Return the currency that the ledger holds for a payment, or None."""
         ...
 
+    def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
+        """Return the bot's ledger entries with this Stripe id; else those that mention it."""
+        ...
+
+    def freezes(self, scopes: Sequence[str] | None = None) -> list[Freeze]:
+        """Return the freezes in force, the oldest first; of these scopes only, unless None."""
+        ...
+
+    def approvals(
+        self,
+        *,
+        approval_id: str | None = None,
+        operation_id: str | None = None,
+        bot_id: str | None = None,
+        input_hash: str | None = None,
+        states: Iterable[ApprovalState] | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        """Return approvals, the newest first; one whose time is over reads as expired."""
+        ...
+
+    def budgets(self, counters: Sequence[str] | None = None) -> list[Usage]:
+        """Return what is used of counters (of all, if None), the newest window first."""
+        ...
+
     def now_ms(self) -> int:
-        """The time by which leases are kept."""
+        """The time by which leases are kept, and windows begin."""
         ...
 
 
@@ -176,7 +231,7 @@ class Discrepancy:
     """A failed check of key, account or destination."""
 
     bot: BotId | None
-    kind: Literal["key", "route_account", "key_account", "destination"]
+    kind: Literal["key", "route_account", "key_account", "destination", "event_account"]
     account_id: str | None
     expected_account_id: str
     operation_id: str | None = None
@@ -189,8 +244,61 @@ class Reaction(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CallDetails:
+    """One call of a verb; nothing in it names a customer.
+
+    `number` tells it from the process's other calls. The rest is known when it has ended: `state`
+    is the operation's, or `refused` where nothing was begun; `error` is the class of what was
+    raised, `money` what that says of the money, and `reason` the rule that refused or the code of
+    a decline. `duration` is in seconds. `requests` counts what was sent, `retries` what of it was
+    sent again. `replayed`: the result was known, and no step was sent.
+    """
+
+    number: int
+    verb: str
+    bot: BotId | None = None
+    region: str | None = None
+    operation_id: str | None = None
+    state: str | None = None
+    error: str | None = None
+    reason: str | None = None
+    money: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    duration: float = 0.0
+    requests: int = 0
+    retries: int = 0
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDetails:
+    """One request; `template` is its path with `{id}` for every id, `host` where it goes.
+
+    `attempt` counts from 1. When it has ended, `kind` is its Reply's (None: it was interrupted),
+    and `duration` is in seconds.
+    """
+
+    number: int
+    method: str
+    template: str
+    host: str
+    step: str | None = None
+    attempt: int = 1
+    kind: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    replayed: bool = False
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Something that observers may want to know. `name` is dotted, such as `operation.closed`."""
+    """Something that observers may want to know. `name` is dotted, such as `operation.closed`.
+
+    `weight`, from 0 to 5, says how much it matters where that is known better than by `severity`:
+    such an event is an alert, whatever its severity. `call` is the verb's call that it happened in.
+    """
 
     name: str
     severity: Literal["info", "warning", "critical"]
@@ -199,9 +307,35 @@ class Event:
     verb: str | None = None
     operation_id: str | None = None
     outcome: Outcome | None = None
+    weight: float | None = None
+    call: CallDetails | None = None
+    request: RequestDetails | None = None
+
+
+class EventSink(Protocol):
+    """Where a host wants its billing events. `name` tells its cursor from those of others."""
+
+    @property
+    def name(self) -> str:
+        """The same after every restart."""
+        ...
+
+    def send(self, events: Sequence[BillingEvent]) -> None:
+        """Take some events of one bot, in order; raise unless all of them were taken.
+
+        An event may come again, with the same id. Must come back well within a minute.
+        """
+        ...
 
 
 class Observer(Protocol):
-    """Told after the fact. What it raises is logged and goes no further."""
+    """Told after the fact. What it raises is logged and goes no further.
 
-    def notify(self, event: Event) -> None: ...
+    One that also has `follows`, a collection of names, is asked for it at each call, and told of
+    those of `call.began`, `operation.opened`, `request.began`, `request.ended` and `call.ended`
+    that it holds. They come in the thread of the call; what has begun ends, whatever happens.
+    """
+
+    def notify(self, event: Event) -> None:
+        """Hear of an event; be quick, for the call waits."""
+        ...

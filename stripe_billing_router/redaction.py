@@ -25,7 +25,14 @@ _SECRET = re.compile(
     re.VERBOSE,
 )
 
+_MARKS = ("_live_", "_test_", "_org_", "_secret_", "whsec_", "hvs.", "hvb.", "hvr.", "Bearer")
+"""One of these is in every secret; looking for them is quicker than for the secrets."""
+
+_MARK = re.compile("|".join(map(re.escape, _MARKS)))
+
 _SECRET_FIELDS = frozenset({"client_secret", "api_key", "secret_key"})
+_SIGNS = (*_MARKS, *_SECRET_FIELDS)
+_PLAIN = frozenset({type(None), bool, int, float})
 
 
 def redact(text: str) -> str:
@@ -45,12 +52,24 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def may_hold_secrets(text: str) -> bool:
+    """Say whether a JSON text may hold what `without_secrets` takes out."""
+    return any(sign in text for sign in _SIGNS)
+
+
 def without_secrets(data: Any) -> Any:
     """Return a copy of JSON-like `data` less its secrets: fields, and what stands in texts."""
-    if isinstance(data, Mapping):
-        return {k: without_secrets(v) for k, v in data.items() if k not in _SECRET_FIELDS}
+    kind = type(data)
+    if kind is str:
+        return redact(data) if _MARK.search(data) else data
+    if kind in _PLAIN:
+        return data
+    if isinstance(data, dict | Mapping):
+        return {
+            without_secrets(name): value if type(value) in _PLAIN else without_secrets(value)
+            for name, value in data.items()
+            if name not in _SECRET_FIELDS
+        }
     if isinstance(data, list | tuple):
         return [without_secrets(item) for item in data]
-    if isinstance(data, str) and ("_secret_" in data or "_live_" in data):
-        return redact(data)
-    return data
+    return redact(data) if isinstance(data, str) else data

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from .locks import LATE_IMPORTS
 from .redaction import shown
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -34,11 +35,11 @@ def unknown_names(type_name: str, params: Mapping[str, Any]) -> Iterator[tuple[s
 @lru_cache(maxsize=256)
 def _typed_dict(type_name: str) -> type:
     package, _, name = type_name.rpartition(".")
-    module = importlib.import_module(f"stripe.params.{package}".rstrip("."))
-    try:
-        cls: type = getattr(module, name)
-    except AttributeError:
-        raise KeyError(type_name) from None
+    with LATE_IMPORTS:
+        module = importlib.import_module(f"stripe.params.{package}".rstrip("."))
+        cls: type | None = getattr(module, name, None)
+    if cls is None:
+        raise KeyError(type_name)
     return cls
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ..money import to_major
+from ..money import amounts_as_text, to_major
 from .routes import Route
 
 
@@ -100,8 +100,28 @@ class RecoveryReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedLimit:
+    """One limit of a policy rule, and how much of it is left in the present window.
+
+    `limit` is in major units of `currency`, a number of calls, or the names that are allowed;
+    `left` is None where nothing is counted.
+    """
+
+    rule: str
+    what: str
+    limit: Decimal | int | tuple[str, ...] | None
+    left: Decimal | int | None
+    currency: str | None
+    window: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """What applies to a call: nothing of it was sent. `key_fingerprint` is a hash of the key."""
+    """What applies to a call: nothing of it was sent. `key_fingerprint` is a hash of the key.
+
+    `refusals` says why the call would not pass, as far as can be said without asking Stripe, and
+    `approval` names the rule that would have a person asked; both are empty for a call that passes.
+    """
 
     bot_id: str
     verb: str
@@ -113,11 +133,21 @@ class Explanation:
     key_fingerprint: str
     key_source: str
     key_allowed: bool
+    limits: tuple[AppliedLimit, ...] = ()
+    refusals: tuple[str, ...] = ()
+    approval: str | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether the call would be sent at once."""
+        return not self.refusals and self.approval is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it in JSON types."""
+        """Return it in JSON types; amounts as text."""
         found = {name: getattr(self, name) for name in self.__slots__}
-        return {**found, "route": dict(self.route), "overrides": dict(self.overrides)}
+        limits = [amounts_as_text(asdict(limit)) for limit in self.limits]
+        plain = {"route": dict(self.route), "overrides": dict(self.overrides), "limits": limits}
+        return {**found, **plain, "refusals": list(self.refusals), "passes": self.passes}
 
 
 def major(amount_minor: int | None, currency: str | None) -> Decimal | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .entries import EntryDraft
+from .inbox import MarkProcessed, NoteFact
 from .operations import Operation, OperationState, Outcome, StepOutput
+from .policies import Approval, ApprovalState, Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,9 @@ class OpenOperation:
 
 @dataclass(frozen=True, slots=True)
 class ReopenOperation:
-    """Start an abandoned operation afresh with a new plan; fails if it is not abandoned (any more).
+    """Start an abandoned operation, or one that awaited approval, with a new plan.
 
+    Fails if it is neither (any more).
     Its request keys stay the same unless they were used up.
     """
 
@@ -86,4 +89,98 @@ class AppendEntry:
     entry: EntryDraft
 
 
-Write = OpenOperation | ReopenOperation | TakeLease | RecordOutputs | CloseOperation | AppendEntry
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Take an operation's part of a budget or a call limit; BudgetExceeded if it is used up.
+
+    A part that the operation holds already is not taken twice. `CloseOperation` settles it in
+    the same transaction: what was spent stays, what was not is released, and while the outcome
+    is in doubt or waits the part is kept.
+    """
+
+    operation_id: str
+    reservation: Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Count what has been spent without a call, such as a renewal, also beyond the limit.
+
+    Once for each `spent_by`, the Stripe id of what was paid.
+    """
+
+    spent_by: str
+    reservation: Reservation
+
+
+@dataclass(frozen=True, slots=True)
+class AskApproval:
+    """Insert the intent as `awaiting_approval` without a lease, and the question to people.
+
+    `operation` may be there already, awaiting, with an approval that expired or does not fit.
+    """
+
+    operation: Operation
+    approval: Approval
+    expires_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseApproval:
+    """Use an approval up; ApprovalNotGiven unless it is approved, in time, and for this effect."""
+
+    approval_id: str
+    operation_id: str
+    effect_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecideApproval:
+    """A person's `approved` or `rejected`; StaleLease unless it can still be decided.
+
+    What was approved can be rejected until it is used. `outcome` is what a rejected operation
+    has come to.
+    """
+
+    approval_id: str
+    state: ApprovalState
+    by: str
+    note: str | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeScope:
+    """Stop every bot that `scope` (in canonical form) matches."""
+
+    freeze_id: str
+    scope: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnfreezeScope:
+    """End every freeze of this very scope; StaleLease if there is none."""
+
+    scope: str
+    by: str
+
+
+Write = (
+    OpenOperation
+    | ReopenOperation
+    | TakeLease
+    | RecordOutputs
+    | CloseOperation
+    | AppendEntry
+    | Reserve
+    | Spend
+    | AskApproval
+    | UseApproval
+    | DecideApproval
+    | FreezeScope
+    | UnfreezeScope
+    | MarkProcessed
+    | NoteFact
+)

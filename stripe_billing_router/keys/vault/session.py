@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
+from ...locks import LATE_IMPORTS
 from ..secrecy import Unpicklable
 from .answers import Denied
 from .kv import KvReader
@@ -41,7 +42,8 @@ class VaultSession(Unpicklable):
 
 @contextmanager
 def _client(settings: VaultSettings) -> Iterator[Any]:
-    import hvac  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
+    with LATE_IMPORTS:
+        import hvac  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
 
     client = hvac.Client(
         url=settings.addr,

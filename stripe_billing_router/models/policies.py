@@ -1,0 +1,170 @@
+"""What a host allows its bots: rules, budgets, approvals and freezes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Literal
+
+from .operations import Operation
+
+Window = Literal["hour", "day", "month"]
+"""A calendar window in UTC, as card issuers count their spending limits."""
+
+SPENDING_VERBS = frozenset({"charge", "create_subscription", "create_checkout_session"})
+
+
+def window_start_ms(window: Window, now_ms: int) -> int:
+    """Return when the window that `now_ms` lies in began."""
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    start = now.replace(minute=0, second=0, microsecond=0)
+    if window != "hour":
+        start = start.replace(hour=0)
+    if window == "month":
+        start = start.replace(day=1)
+    return int(start.timestamp()) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that may be spent in a window, in minor units of one currency.
+
+    Per bot, or `shared` by all bots that the rule matches. `verbs` are those that count. Refunds
+    give nothing back unless `refunds_restore`.
+    """
+
+    per: Window
+    amount_minor: int
+    currency: str
+    shared: bool = False
+    refunds_restore: bool = False
+    verbs: frozenset[str] = SPENDING_VERBS
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimit:
+    """The most calls in a window, whatever became of them; per bot, or `shared`."""
+
+    per: Window
+    calls: int
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """One rule. The four patterns say whom it matches (`*` and `?` are wildcards).
+
+    `largest` and `approval_above` are minor units by currency; None means no such limit.
+    """
+
+    name: str
+    domain: str = "*"
+    region: str = "*"
+    business_category: str = "*"
+    bot_name: str = "*"
+    verbs: frozenset[str] | None = None
+    currencies: frozenset[str] | None = None
+    largest: Mapping[str, int] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
+    call_limits: tuple[CallLimit, ...] = ()
+    own_payments_only: bool = False
+    approval_above: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All rules of a routing file. Every rule that matches applies, and the strictest wins."""
+
+    rules: tuple[PolicyRule, ...] = ()
+    freeze_on_discrepancy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one operation takes of one counter.
+
+    `kind`: `money` (minor units; released if nothing is spent), `calls` (one, kept whatever
+    becomes of the call) or `restore` (a refund that gives back what it pays, once it has).
+    `counter` names rule, kind, window, currency and, unless shared, the bot.
+    """
+
+    rule: str
+    counter: str
+    kind: Literal["money", "calls", "restore"]
+    per: Window
+    amount: int
+    limit: int
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a counter is used in the window that began then."""
+
+    counter: str
+    window_start_ms: int
+    used: int
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands. An `approved` one may still expire before it is used."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    USED = "used"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's decision about one operation, bound to its `effect_hash` and amount; used once.
+
+    `idempotency_key` is what the bot passes to resume the call.
+    """
+
+    approval_id: str
+    operation_id: str
+    idempotency_key: str
+    bot_id: str
+    verb: str
+    effect_hash: str
+    input_hash: str
+    rule: str
+    amount_minor: int | None
+    currency: str | None
+    customer_id: str | None
+    state: ApprovalState
+    requested_ms: int = 0
+    expires_ms: int = 0
+    decided_ms: int | None = None
+    decided_by: str | None = None
+    note: str | None = None
+
+    def covers(self, asked: Operation | Approval) -> bool:
+        """Say whether it is about this very effect at this very amount: a price that is changed in
+        Stripe changes the amount alone."""
+        return (self.effect_hash, self.amount_minor, self.currency) == (
+            asked.effect_hash,
+            asked.amount_minor,
+            asked.currency,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A stop for all bots that `scope` matches.
+
+    Scopes are bot ids in canonical form in which any part may be `*`: `finance:collector` (a
+    bot), `finance:*` (a category), `acme:*:*` (a domain), `*` (everything).
+    """
+
+    freeze_id: str
+    scope: str
+    reason: str
+    frozen_by: str
+    frozen_ms: int
+    unfrozen_by: str | None = None
+    unfrozen_ms: int | None = None
