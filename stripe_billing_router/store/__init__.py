@@ -1,8 +1,35 @@
 """The durable memory. This room alone knows SQLAlchemy; nobody outside sees a connection."""
 
+from .anomalies import AnomalyDB
+from .books import Books
+from .condition import Condition, condition_of, journaled
+from .cursors import Claim, Outbox
 from .dialects import sqlite_path
+from .discrepancies import DiscrepancyDB
+from .fallback import FallbackStore
 from .heads import LedgerHeads
+from .journal import DrainReport
 from .ledger import Broken, StripeLedger, Verification
 from .store import SqlStore
+from .workspace import Mark, Workspace
 
-__all__ = ["Broken", "LedgerHeads", "SqlStore", "StripeLedger", "Verification", "sqlite_path"]
+__all__ = [
+    "AnomalyDB",
+    "Books",
+    "Broken",
+    "Claim",
+    "Condition",
+    "DiscrepancyDB",
+    "DrainReport",
+    "FallbackStore",
+    "LedgerHeads",
+    "Mark",
+    "Outbox",
+    "SqlStore",
+    "StripeLedger",
+    "Verification",
+    "Workspace",
+    "condition_of",
+    "journaled",
+    "sqlite_path",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,12 @@ from sqlalchemy import RowMapping
 
 from ..fingerprint import canonical_json
 from ..models import (
+    Anomaly,
+    Approval,
+    ApprovalState,
     BotId,
+    DiscrepancyRecord,
+    DiscrepancyState,
     Failure,
     LedgerEntry,
     Operation,
@@ -19,7 +25,7 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..redaction import without_secrets
+from ..redaction import may_hold_secrets, without_secrets
 
 _AS_THEY_ARE = (
     "operation_id region verb idempotency_key input_hash effect_hash api_version account_id "
@@ -34,14 +40,14 @@ def operation_row(operation: Operation) -> dict[str, Any]:
         **{name: getattr(operation, name) for name in _AS_THEY_ARE},
         "bot_id": str(operation.bot),
         "state": str(operation.state),
-        "steps": canonical_json([asdict(step) for step in operation.steps]),
+        "steps": canonical_json([_fields(step) for step in operation.steps]),
         "arguments": canonical_json(operation.arguments),
         "outputs": outputs_json(operation.outputs),
         "outcome": outcome_json(operation.outcome),
     }
 
 
-def operation_of(row: RowMapping) -> Operation:
+def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
     """Return the operation of a row."""
     return Operation(
         **{name: row[name] for name in _AS_THEY_ARE},
@@ -49,22 +55,44 @@ def operation_of(row: RowMapping) -> Operation:
         state=OperationState(row["state"]),
         steps=tuple(Step(**step) for step in json.loads(row["steps"])),
         arguments=json.loads(row["arguments"]),
-        outputs=tuple(StepOutput(**output) for output in json.loads(row["outputs"])),
-        outcome=_outcome_of(row["outcome"]),
+        outputs=outputs_of(row["outputs"]),
+        outcome=outcome_of(row["outcome"]),
     )
 
 
 def outputs_json(outputs: tuple[StepOutput, ...]) -> str:
     """Return step outputs as they are stored: without secrets."""
-    return canonical_json(without_secrets([asdict(output) for output in outputs]))
+    return _json_without_secrets([_fields(output) for output in outputs])
 
 
 def outcome_json(outcome: Outcome | None) -> str | None:
     """Return an outcome as it is stored: without secrets."""
-    return None if outcome is None else canonical_json(without_secrets(asdict(outcome)))
+    if outcome is None:
+        return None
+    told = _fields(outcome)
+    if outcome.failure is not None:
+        told["failure"] = _fields(outcome.failure)
+    return _json_without_secrets(told)
 
 
-def _outcome_of(text: str | None) -> Outcome | None:
+def _json_without_secrets(data: Any) -> str:
+    """What came to be stored is mostly free of secrets by now; to look is quicker than to copy."""
+    text = canonical_json(data)
+    return canonical_json(without_secrets(data)) if may_hold_secrets(text) else text
+
+
+def _fields(record: Step | StepOutput | Outcome | Failure) -> dict[str, Any]:
+    """Return the fields as they are; `asdict` would copy all that is in them."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def outputs_of(text: str) -> tuple[StepOutput, ...]:
+    """Return the step outputs that a column holds."""
+    return tuple(StepOutput(**output) for output in json.loads(text))
+
+
+def outcome_of(text: str | None) -> Outcome | None:
+    """Return the outcome that a column holds."""
     if text is None:
         return None
     found = json.loads(text)
@@ -76,3 +104,32 @@ def _outcome_of(text: str | None) -> Outcome | None:
 def entry_of(row: RowMapping) -> LedgerEntry:
     """Return the ledger entry of a row."""
     return LedgerEntry(**row)
+
+
+def approval_row(approval: Approval) -> dict[str, Any]:
+    """Return the columns of an approval."""
+    return {**asdict(approval), "state": str(approval.state)}
+
+
+def approval_of(row: RowMapping) -> Approval:
+    """Return the approval of a row."""
+    return Approval(**{**row, "state": ApprovalState(row["state"])})
+
+
+def discrepancy_of(row: RowMapping) -> DiscrepancyRecord:
+    """Return the discrepancy of a row."""
+    columns = dict(row)
+    del columns["open_key"]
+    columns["details"] = json.loads(columns["details"])
+    columns["state"] = DiscrepancyState(columns["state"])
+    return DiscrepancyRecord(**columns)
+
+
+def anomaly_of(row: RowMapping) -> Anomaly:
+    """Return the anomaly of a row."""
+    columns = dict(row)
+    del columns["window_key"]
+    columns["metadata"] = json.loads(columns["metadata"])
+    columns["codex"] = bool(columns["codex"])
+    columns["exported"] = bool(columns["exported"])
+    return Anomaly(**columns)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError, LedgerUnavailableError
 from ..ports import Clock, CommitAmbiguous
 from .dialects import Dialect, dialect_of
+from .prepared import Prepared
 from .queue import WriterQueue
 
 _WRITES = {"writes": True}
@@ -27,6 +28,10 @@ class Collision(LedgerUnavailableError):
     """A transaction lost against another one; nothing of it was committed."""
 
 
+class Away(LedgerUnavailableError):
+    """The database cannot be reached or has no room; nothing was committed."""
+
+
 class Database:
     """One database, safe for threads and after `fork`.
 
@@ -36,6 +41,7 @@ class Database:
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
         self.dialect, self.engine = _opened(url)
+        self._now_ms = Prepared(text(self.dialect.now_ms)) if self.dialect.now_ms else None
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
         self._held = False
@@ -56,6 +62,9 @@ class Database:
             try:
                 connection.commit()
             except DBAPIError as error:
+                if self.dialect.is_undone(_driver_error(error)):
+                    connection.rollback()
+                    raise
                 raise CommitAmbiguous(_short(error)) from None
 
     def transact(self, work: Callable[[Connection], None]) -> None:
@@ -81,9 +90,9 @@ class Database:
 
     def now_ms(self, connection: Connection) -> int:
         """Return the time by which leases are kept: the server's; SQLite's is this host's."""
-        if self.dialect.now_ms is None:
+        if self._now_ms is None:
             return self._clock.now_ms()
-        return int(connection.exec_driver_sql(self.dialect.now_ms).scalar_one())
+        return int(self._now_ms.scalar(connection, {}))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -91,24 +100,32 @@ class Database:
     @contextmanager
     def _connection(self, options: dict[str, Any]) -> Iterator[Connection]:
         with self._translated():
-            connection = self.engine.connect().execution_options(**options)
+            connection = self.engine.connect()
+            if options:
+                connection.execution_options(**options)
         try:
             with self._translated():
                 yield connection
         finally:
-            connection.close()
+            _give_back(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except SQLAlchemyError as error:
-            kind = Collision if self.dialect.is_collision(_driver_error(error)) else None
-            raise (kind or LedgerUnavailableError)(
+            raise self._kind(error)(
                 f"The ledger's database cannot be used ({_short(error)}), so nothing is sent. "
                 "Check that it runs, that its disk has room and that its user may write; then "
                 "call again."
             ) from None
+
+    def _kind(self, error: SQLAlchemyError) -> type[LedgerUnavailableError]:
+        cause = _driver_error(error)
+        if self.dialect.is_collision(cause):
+            return Collision
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        return Away if lost or self.dialect.is_away(cause) else LedgerUnavailableError
 
     def _hold_writers(self) -> None:
         """A child would inherit SQLite's notes of a transaction that only its parent can end."""
@@ -125,6 +142,16 @@ class Database:
         self._writing = Lock() if self.dialect.one_writer else None
         self._held = False
         self.engine.dispose(close=False)
+
+
+def _give_back(connection: Connection) -> None:
+    """What was asked of it is answered: that the server has gone since is no failure of that."""
+    try:
+        connection.close()
+    except SQLAlchemyError:
+        with suppress(SQLAlchemyError):
+            connection.invalidate()
+            connection.close()
 
 
 def _opened(url: str) -> tuple[Dialect, Engine]:

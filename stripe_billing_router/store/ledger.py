@@ -5,22 +5,37 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..chain import GENESIS, commitment, entry_hash
 from ..errors import ConfigurationError, LedgerTamperedError
 from ..fingerprint import canonical_json
 from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
+from . import outbox
 from .codec import entry_of
 from .database import Database
 from .dialects import Dialect
 from .heads import LedgerHeads
+from .prepared import Prepared, together
 from .schema import binding, heads
 from .schema import ledger as table
+from .streams import locked_head
 
 _BATCH = 1000
+
+_COLUMNS = [column.name for column in fields(LedgerEntry)]
+_INSERT = Prepared(insert(table))
+_MOVE_HEAD = Prepared(
+    update(heads)
+    .where(heads.c.stream == bindparam("of"))
+    .values(
+        sequence=bindparam("sequence"),
+        stream_sequence=bindparam("stream_sequence"),
+        entry_hash=bindparam("entry_hash"),
+        event_sequence=bindparam("event_sequence"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +145,11 @@ class _Check:
     def entry(self, entry: LedgerEntry) -> None:
         self._counted += 1
         stream = entry.stream
-        why = _wrong(entry, self._last.get(stream))
+        try:
+            why = _wrong(entry, self._last.get(stream))
+        except (ArithmeticError, TypeError, ValueError):  # SQLite stores anything anywhere
+            self._broken.setdefault(stream, _broken(entry, "it cannot be read"))
+            return
         place, expected = self._kept.get(stream, (0, ""))
         if why is None and entry.stream_sequence == place and entry.entry_hash != expected:
             why = "it is not the entry that the kept heads know"
@@ -159,22 +178,22 @@ class _Check:
 def append_entry(dialect: Dialect, connection: Connection, write: AppendEntry) -> None:
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream
-    head = _locked_head(connection, stream)
-    if head is None:
-        new = {"stream": stream, "stream_sequence": 0, "entry_hash": GENESIS}
-        connection.execute(dialect.insert_unless_there(heads, new))
-        head = _locked_head(connection, stream)
+    head = locked_head(dialect, connection, stream)
     sequence = dialect.next_sequence(connection)
     entry = _chained(write.entry, sequence, head.stream_sequence + 1, head.entry_hash)
-    connection.execute(insert(table), {f.name: getattr(entry, f.name) for f in fields(entry)})
-    connection.execute(
-        update(heads)
-        .where(heads.c.stream == stream)
-        .values(
-            sequence=sequence,
-            stream_sequence=entry.stream_sequence,
-            entry_hash=entry.entry_hash,
-        )
+    end = {
+        "of": stream,
+        "sequence": sequence,
+        "stream_sequence": entry.stream_sequence,
+        "entry_hash": entry.entry_hash,
+        "event_sequence": head.event_sequence + 1,
+    }
+    together(
+        connection,
+        dialect.at_once(connection),
+        (_INSERT, {name: getattr(entry, name) for name in _COLUMNS}),
+        outbox.entry_recorded(entry, head.event_sequence + 1),
+        (_MOVE_HEAD, end),
     )
 
 
@@ -184,9 +203,26 @@ def currency_of(connection: Connection, stripe_id: str) -> str | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def _locked_head(connection: Connection, stream: str) -> Any:
-    query = select(heads).where(heads.c.stream == stream).with_for_update()
-    return connection.execute(query).first()
+def payments(connection: Connection, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
+    """Return the bot's entries with this id; if there is none, those whose JSON mentions it.
+
+    Whether one of these is about the payment, only its JSON tells: a bot chooses some of the text
+    in it. They are searched for without an index, in this bot's stream alone.
+    """
+    own = select(table).where(table.c.stream == bot_id, table.c.error == 0)
+    mentions = table.c.raw_event_json.contains(f'"{stripe_id}"', autoescape=True)
+    for wanted in (table.c.id == stripe_id, mentions):
+        found = connection.execute(own.where(wanted)).mappings().all()
+        if found:
+            return [entry_of(row) for row in found]
+    return []
+
+
+def operation_of(connection: Connection, stripe_id: str) -> str | None:
+    """Return the operation of the entries with this Stripe id, or None."""
+    known = table.c.operation_id.is_not(None)
+    query = select(table.c.operation_id).where(table.c.id == stripe_id, known)
+    return connection.execute(query.limit(1)).scalar()
 
 
 def _chained(draft: EntryDraft, sequence: int, place: int, previous: str) -> LedgerEntry:
@@ -219,8 +255,13 @@ def _chained(draft: EntryDraft, sequence: int, place: int, previous: str) -> Led
 
 
 def _wrong(entry: LedgerEntry, before: LedgerEntry | None) -> str | None:
-    """Return what is wrong with an entry that follows `before` in its stream, or None."""
+    """Return what is wrong with an entry that follows `before` in its stream, or None.
+
+    ArithmeticError, TypeError or ValueError if a value is not of its column's type.
+    """
     place = before.stream_sequence + 1 if before else 1
+    if not isinstance(entry.stream_sequence, int):
+        raise TypeError("a place is a number")
     if entry.stream_sequence != place:
         return f"entry {place} is missing"
     if entry.previous_hash != (before.entry_hash if before else GENESIS):
@@ -249,6 +290,8 @@ def _wrong_personal_data(entry: LedgerEntry) -> str | None:
 
 
 def _wrong_end(place: int, end_hash: str, last: LedgerEntry | None) -> str | None:
+    if last is None and place == 0:
+        return None  # a bot of which only doubt is known yet
     if last is None or last.stream_sequence < place:
         return f"entry {place} is missing"
     if last.stream_sequence > place or last.entry_hash != end_hash:

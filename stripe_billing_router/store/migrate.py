@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from ..errors import ConfigurationError
-from ..locks import ForkSafeLock
+from ..locks import LATE_IMPORTS, ForkSafeLock
 from .database import Database
 
-HEAD = "0001"
+HEAD = "0006"
 VERSION_TABLE = "stripe_alembic_version"
 _alembic = ForkSafeLock()
 """Alembic keeps what it is working on in a global: one migration at a time in a process."""
@@ -61,8 +61,9 @@ def ensure(database: Database) -> None:
 
 
 def _run(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - only when there is something to migrate
-    from alembic.config import Config  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from alembic import command  # noqa: PLC0415 - only when there is something to migrate
+        from alembic.config import Config  # noqa: PLC0415
 
     with _alembic:
         _upgrade(command, Config(), connection)

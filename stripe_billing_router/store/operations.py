@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    false,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ..models import (
@@ -21,6 +33,7 @@ from ..models import (
 )
 from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
 from .codec import operation_of, operation_row, outcome_json, outputs_json
+from .prepared import Prepared
 from .schema import operations as table
 
 _PLANNED = (
@@ -29,8 +42,25 @@ _PLANNED = (
 ).split()
 """What a new plan may change."""
 
+_UNTOUCHED = (OperationState.ABANDONED, OperationState.AWAITING_APPROVAL)
+"""The states from which an operation begins with a new plan."""
+
 _IN_DOUBT = (OperationState.UNKNOWN, OperationState.REQUIRES_ACTION)
 
+
+_EQUAL = select(
+    table.c.operation_id, table.c.state, table.c.lease_until_ms, table.c.lease_owner
+).where(table.c.input_hash == bindparam("input_hash"), table.c.idempotency_key.is_(None))
+_OPEN = [literal(str(state)) for state in (*_IN_DOUBT, OperationState.PENDING)]
+# Not one query with OR, for which databases read every equal operation that ever was.
+_TWINS = Prepared(
+    union(
+        _EQUAL.where(table.c.state.in_(_OPEN)),
+        _EQUAL.where(table.c.blocks_until_ms > bindparam("now_ms")),
+    )
+)
+_INSERT = Prepared(insert(table))
+_LOAD = Prepared(select(table).where(table.c.operation_id == bindparam("operation_id")))
 
 IsAlive = Callable[[str | None], bool]
 """Says whether the process that holds a lease provably still runs."""
@@ -43,19 +73,12 @@ def open_operation(
     operation = write.operation
     if operation.idempotency_key is None:
         _refuse_twin(connection, operation.input_hash, now_ms, is_alive)
-    opened = replace(
-        operation,
-        created_ms=now_ms,
-        started_ms=now_ms,
-        updated_ms=now_ms,
-        lease_token=write.lease_token,
-        lease_until_ms=now_ms + write.lease_ms,
-        lease_owner=write.lease_owner,
-    )
-    try:
-        connection.execute(insert(table), operation_row(opened))
-    except IntegrityError:
-        raise DuplicateOperation(operation.operation_id) from None
+    held = {
+        "lease_token": write.lease_token,
+        "lease_until_ms": now_ms + write.lease_ms,
+        "lease_owner": write.lease_owner,
+    }
+    _insert(connection, operation, now_ms, held)
 
 
 def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive) -> None:
@@ -64,24 +87,16 @@ def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive:
     A twin under way is no obstacle while its process provably runs: one in a container that is
     gone may have paid, and its bot may be asking again.
     """
-    open_states = (*_IN_DOUBT, OperationState.PENDING)
-    undelivered = table.c.blocks_until_ms > now_ms
-    twins = connection.execute(
-        select(table.c.operation_id, table.c.state, table.c.lease_until_ms, table.c.lease_owner)
-        .where(table.c.input_hash == input_hash, table.c.idempotency_key.is_(None))
-        .where(or_(table.c.state.in_(open_states), undelivered))
-    )
-    for twin in twins:
+    for twin in _TWINS.rows(connection, {"input_hash": input_hash, "now_ms": now_ms}):
         running = twin.state == OperationState.PENDING and twin.lease_until_ms > now_ms
         if not running or not is_alive(twin.lease_owner):
             raise TwinInDoubt(twin.operation_id, twin.state)
 
 
 def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int) -> None:
-    """Give an abandoned operation a new plan and a lease; StaleLease if it is not abandoned."""
-    row = operation_row(write.operation)
+    """Give an operation that has had no effect a new plan and a lease; StaleLease if it has."""
     changes = {
-        **{name: row[name] for name in _PLANNED},
+        **_planned(write.operation),
         "state": OperationState.PENDING,
         "started_ms": now_ms,
         "lease_token": write.lease_token,
@@ -90,12 +105,28 @@ def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int
         "outputs": "[]",
         "outcome": None,
     }
-    abandoned = [
+    untouched = [
         _holds(None),
-        table.c.state == OperationState.ABANDONED,
+        table.c.state.in_(_UNTOUCHED),
         table.c.generation == write.operation.generation,
     ]
-    _change(connection, write.operation.operation_id, abandoned, changes, now_ms)
+    _change(connection, write.operation.operation_id, untouched, changes, now_ms)
+
+
+def await_approval(connection: Connection, operation: Operation, now_ms: int) -> None:
+    """Write an intent that waits for a person; DuplicateOperation or StaleLease if it must not be.
+
+    What waits already gets the new plan. What was abandoned stays so: it may be proven yet.
+    """
+    query = select(table.c.state).where(table.c.operation_id == operation.operation_id)
+    state = connection.execute(query.with_for_update()).scalar()
+    if state is None:
+        waiting = {"state": str(OperationState.AWAITING_APPROVAL)}
+        _insert(connection, operation, now_ms, waiting)
+    elif state == OperationState.AWAITING_APPROVAL:
+        _change(connection, operation.operation_id, [], _planned(operation), now_ms)
+    elif state != OperationState.ABANDONED:
+        raise StaleLease(operation.operation_id)
 
 
 def take_lease(connection: Connection, write: TakeLease, now_ms: int) -> None:
@@ -127,27 +158,50 @@ def record_outputs(connection: Connection, write: RecordOutputs, now_ms: int) ->
 
 def close_operation(connection: Connection, write: CloseOperation, now_ms: int) -> None:
     """Move the operation on and release its lease."""
-    before = [state for state, after in NEXT_STATES.items() if write.state in after]
+    given: dict[str, Any] = {"of": write.operation_id, "at_ms": now_ms}
+    given["told"] = outcome_json(write.outcome)
+    if write.lease_token is not None:
+        given["token"] = write.lease_token
+    if write.outputs is not None:
+        given["gave"] = outputs_json(write.outputs)
+    if write.blocks_twins_for_ms:
+        given["blocks"] = now_ms + write.blocks_twins_for_ms
+    statement = _closing(write.state, frozenset(given), write.used_up)
+    if statement.change(connection, given) != 1:
+        raise StaleLease(write.operation_id)
+
+
+@cache
+def _closing(state: OperationState, given: frozenset[str], used_up: bool) -> Prepared:
+    """Return the statement that closes with `state` and takes what is `given`."""
+    before = [before for before, after in NEXT_STATES.items() if state in after]
+    held = table.c.lease_token
     changes: dict[str, Any] = {
-        "state": write.state,
+        "state": state,
         "lease_token": None,
         "lease_until_ms": 0,
-        "outcome": outcome_json(write.outcome),
+        "outcome": bindparam("told"),
+        "updated_ms": bindparam("at_ms"),
     }
-    if write.blocks_twins_for_ms:
-        changes["blocks_until_ms"] = now_ms + write.blocks_twins_for_ms
-    if write.used_up:
+    if "gave" in given:
+        changes["outputs"] = bindparam("gave")
+    if "blocks" in given:
+        changes["blocks_until_ms"] = bindparam("blocks")
+    if used_up:
         changes["generation"] = table.c.generation + 1
-    if write.outputs is not None:
-        changes["outputs"] = outputs_json(write.outputs)
-    conditions = [_holds(write.lease_token), table.c.state.in_(before)]
-    _change(connection, write.operation_id, conditions, changes, now_ms)
+    return Prepared(
+        update(table)
+        .where(table.c.operation_id == bindparam("of"))
+        .where(held == bindparam("token") if "token" in given else held.is_(None))
+        .where(or_(false(), *(table.c.state == str(known) for known in before)))
+        .values(**changes)
+    )
 
 
 def load(connection: Connection, operation_id: str) -> Operation | None:
     """Return an operation, or None."""
-    row = connection.execute(select(table).where(table.c.operation_id == operation_id)).first()
-    return None if row is None else operation_of(row._mapping)
+    row = _LOAD.first(connection, {"operation_id": operation_id})
+    return None if row is None else operation_of(row._asdict())
 
 
 def find(
@@ -173,6 +227,21 @@ def find(
     if bot_id is not None:
         query = query.where(table.c.bot_id == bot_id)
     return [operation_of(row._mapping) for row in connection.execute(query)]
+
+
+def _insert(
+    connection: Connection, operation: Operation, now_ms: int, changes: dict[str, Any]
+) -> None:
+    times = {"created_ms": now_ms, "started_ms": now_ms, "updated_ms": now_ms}
+    try:
+        _INSERT.change(connection, {**operation_row(operation), **times, **changes})
+    except IntegrityError:
+        raise DuplicateOperation(operation.operation_id) from None
+
+
+def _planned(operation: Operation) -> dict[str, Any]:
+    row = operation_row(operation)
+    return {name: row[name] for name in _PLANNED}
 
 
 def _holds(token: str | None) -> ColumnElement[bool]:

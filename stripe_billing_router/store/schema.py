@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -39,7 +40,16 @@ class MajorUnits(TypeDecorator[Decimal]):
         return format(value, "f") if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        return None if value is None else Decimal(value)
+        return None if value is None else _decimal(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    """What is no amount reads as NaN, so that the verification can name its row."""
+    try:
+        found = Decimal(value)
+    except (ArithmeticError, TypeError, ValueError):
+        return Decimal("NaN")
+    return found if found.is_finite() else Decimal("NaN")
 
 
 def _id(length: int = 255) -> Any:
@@ -145,4 +155,151 @@ heads = Table(
     Column("sequence", BigInteger, ForeignKey("stripe_ledger.sequence")),
     Column("stream_sequence", BigInteger, nullable=False),
     Column("entry_hash", _id(64), nullable=False),
+    Column("event_sequence", BigInteger, nullable=False, server_default="0"),
+)
+
+journal = Table(
+    "stripe_journal",
+    metadata,
+    Column("journal_id", _id(40), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("outcome", _id(20), nullable=False),
+    Column("drained_ms", BigInteger, nullable=False),
+)
+
+budgets = Table(
+    "stripe_budgets",
+    metadata,
+    Column("counter", _name(400), primary_key=True),
+    Column("window_start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("used", BigInteger, nullable=False),
+)
+
+reservations = Table(
+    "stripe_reservations",
+    metadata,
+    Column("operation_id", _id(64), primary_key=True),
+    Column("counter", _name(400), primary_key=True),
+    Column("window_start_ms", BigInteger, nullable=False),
+    Column("rule", _name(), nullable=False),
+    Column("kind", _id(20), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", _id(3)),
+    Column("state", _id(20), nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+approvals = Table(
+    "stripe_approvals",
+    metadata,
+    Column("approval_id", _id(64), primary_key=True),
+    Column("operation_id", _id(64), nullable=False),
+    Column("idempotency_key", _name(), nullable=False),
+    Column("bot_id", _id(200), nullable=False),
+    Column("verb", _id(32), nullable=False),
+    Column("effect_hash", _id(64), nullable=False),
+    Column("input_hash", _id(64), nullable=False),
+    Column("rule", _name(), nullable=False),
+    Column("amount_minor", BigInteger),
+    Column("currency", _id(3)),
+    Column("customer_id", _id()),
+    Column("state", _id(20), nullable=False),
+    Column("requested_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("decided_ms", BigInteger),
+    Column("decided_by", _name()),
+    Column("note", _json()),
+    Index("stripe_approvals_by_operation", "operation_id", "requested_ms"),
+    Index("stripe_approvals_by_input", "input_hash", "state"),
+    Index("stripe_approvals_by_state", "state", "requested_ms"),
+)
+
+freezes = Table(
+    "stripe_freezes",
+    metadata,
+    Column("freeze_id", _id(64), primary_key=True),
+    Column("scope", _id(200), nullable=False),
+    Column("reason", _json(), nullable=False),
+    Column("frozen_by", _name(), nullable=False),
+    Column("frozen_ms", BigInteger, nullable=False),
+    Column("unfrozen_by", _name()),
+    Column("unfrozen_ms", BigInteger),
+    Index("stripe_freezes_by_scope", "scope", "unfrozen_ms"),
+)
+
+discrepancies = Table(
+    "stripe_discrepancies",
+    metadata,
+    Column("id", _id(64), primary_key=True),
+    # What equal discrepancies share while nobody has resolved them; null afterwards.
+    Column("open_key", _id(64), unique=True),
+    Column("kind", _id(32), nullable=False),
+    Column("bot_id", _id(200)),
+    Column("account_id", _name()),
+    Column("expected_account_id", _name()),
+    Column("operation_id", _id(64)),
+    Column("details", _json(), nullable=False),
+    Column("state", _id(20), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("acknowledged_by", _name()),
+    Column("acknowledged_ms", BigInteger),
+    Column("resolved_by", _name()),
+    Column("resolved_ms", BigInteger),
+    Column("note", _json()),
+    Index("stripe_discrepancies_by_state", "state", "opened_ms"),
+)
+
+anomalies = Table(
+    "stripe_anomalies",
+    metadata,
+    Column("id", _id(64), primary_key=True),
+    # The fingerprint while equal anomalies are counted here; null once their window is over.
+    Column("window_key", _id(64), unique=True),
+    Column("fingerprint", _id(64), nullable=False),
+    Column("event_type", _name(), nullable=False),
+    Column("bot_id", _id(200)),
+    Column("operation_id", _id(64)),
+    Column("metadata", _json(), nullable=False),
+    Column("instruction", _json()),
+    Column("severity", Double, nullable=False),
+    Column("codex", SmallInteger, nullable=False),
+    Column("exported", SmallInteger, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Index("stripe_anomalies_by_time", "first_ms"),
+    Index("stripe_anomalies_by_fingerprint", "fingerprint", "exported"),
+)
+
+inbox = Table(
+    "stripe_inbox",
+    metadata,
+    Column("event_id", _id(), primary_key=True),
+    Column("type", _id(), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("api_version", _id(40)),
+    Column("object_id", _id()),
+    Column("operation_id", _id(64)),
+    Column("body", _json(), nullable=False),
+    Column("state", _id(20), nullable=False),
+    Column("applied", _id(20)),
+    Column("attempts", Integer, nullable=False),
+    Column("error", _name(500)),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger),
+    Column("lease_token", _id(64)),
+    Index("stripe_inbox_by_due", "due_ms"),
+    Index("stripe_inbox_by_state", "state", "received_ms"),
+    Index("stripe_inbox_by_receipt", "received_ms"),
+)
+
+inbox_objects = Table(
+    "stripe_inbox_objects",
+    metadata,
+    Column("object_id", _id(), primary_key=True),
+    Column("facts", _id(), nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
 )

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select
 
 from ..errors import ConfigurationError
+from ..fingerprint import digest
 from ..locks import ForkSafeLock
 from ..models import (
     AppendEntry,
+    Approval,
+    ApprovalState,
+    AskApproval,
     CloseOperation,
+    DecideApproval,
+    Freeze,
+    FreezeScope,
+    LedgerEntry,
+    MarkProcessed,
+    NoteFact,
     OpenOperation,
     Operation,
     OperationState,
     RecordOutputs,
     ReopenOperation,
+    Reserve,
+    Spend,
     TakeLease,
+    UnfreezeScope,
+    Usage,
+    UseApproval,
     Write,
 )
 from ..ports import Clock
-from . import ledger, migrate, operations
+from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, operations, outbox
+from .anomalies import AnomalyDB
+from .books import Books
+from .cursors import Outbox
 from .database import Database
+from .discrepancies import DiscrepancyDB
+from .journal.drain import LineOutcome
+from .journal.lines import Line
 from .schema import binding
 
 
@@ -47,13 +68,15 @@ class SqlStore:
         self._api_base = api_base
         self._is_alive = is_alive
         self._opened: Database | None = None
+        self._identity: str | None = None
         self._opening = ForkSafeLock()
 
     def commit(self, *writes: Write) -> None:
         database = self._database()
+        timeless = all(isinstance(write, AppendEntry) for write in writes)
 
         def work(connection: Connection) -> None:
-            now_ms = database.now_ms(connection)
+            now_ms = 0 if timeless else database.now_ms(connection)
             for write in writes:
                 self._apply(database, connection, write, now_ms)
 
@@ -87,14 +110,113 @@ class SqlStore:
         with self._database().read() as connection:
             return ledger.currency_of(connection, stripe_id)
 
+    def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
+        with self._database().read() as connection:
+            return ledger.payments(connection, stripe_id, bot_id)
+
+    def freezes(self, scopes: Sequence[str] | None = None) -> list[Freeze]:
+        with self._database().read() as connection:
+            return freezes.active(connection, scopes)
+
+    def freeze_history(self, limit: int = 100) -> list[Freeze]:
+        """Return freezes, those that were ended too, the newest first."""
+        with self._database().read() as connection:
+            return freezes.history(connection, limit)
+
+    def approvals(
+        self,
+        *,
+        approval_id: str | None = None,
+        operation_id: str | None = None,
+        bot_id: str | None = None,
+        input_hash: str | None = None,
+        states: Iterable[ApprovalState] | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        database = self._database()
+        with database.read() as connection:
+            return approvals.find(
+                connection,
+                database.now_ms(connection),
+                approval_id=approval_id,
+                operation_id=operation_id,
+                bot_id=bot_id,
+                input_hash=input_hash,
+                states=states,
+                limit=limit,
+            )
+
+    def budgets(self, counters: Sequence[str] | None = None) -> list[Usage]:
+        with self._database().read() as connection:
+            return budgets.usage(connection, counters)
+
+    def operation_of(self, stripe_id: str) -> str | None:
+        """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
+        with self._database().read() as connection:
+            return ledger.operation_of(connection, stripe_id)
+
     def now_ms(self) -> int:
         database = self._database()
         with database.read() as connection:
             return database.now_ms(connection)
 
+    def identity(self) -> str:
+        """Return what tells this ledger from every other; LedgerUnavailableError if unknown yet."""
+        if self._identity is None:
+            self._database()
+        return str(self._identity)
+
+    def drained_to(self, journal_id: str) -> int:
+        """Return up to which line a journal is in the database."""
+        with self._database().read() as connection:
+            return drained.drained_to(connection, journal_id)
+
+    def drain(
+        self, journal_id: str, line: Line, writes: Sequence[Write], *, skip: bool = False
+    ) -> LineOutcome:
+        """Do the writes of a journal's line, and note it, in one transaction; but only once."""
+        database = self._database()
+        outcomes: list[LineOutcome] = ["known"]
+
+        def work(connection: Connection) -> None:
+            now_ms = database.now_ms(connection)
+
+            def apply(write: Write) -> None:
+                self._apply(database, connection, write, now_ms)
+
+            found = drained.apply_line(connection, line, writes, now_ms, apply)
+            outcomes.append("skipped" if skip else found)
+            drained.note(connection, journal_id, line, outcomes[-1], now_ms)
+
+        try:
+            database.transact(work)
+        except drained.DrainedBefore:
+            return "known"
+        return outcomes[-1]
+
     @property
     def ledger(self) -> ledger.StripeLedger:
         return ledger.StripeLedger(self._database())
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self._database())
+
+    @property
+    def books(self) -> Books:
+        return Books(self._database())
+
+    @property
+    def discrepancies(self) -> DiscrepancyDB:
+        return DiscrepancyDB(self._database())
+
+    @property
+    def anomalies(self) -> AnomalyDB:
+        return AnomalyDB(self._database())
+
+    @property
+    def inbox(self) -> inbox.SqlInbox:
+        return inbox.SqlInbox(self._database())
 
     def upgrade(self) -> None:
         """Bring the database to this version's schema and put its triggers back."""
@@ -116,14 +238,36 @@ class SqlStore:
                 operations.open_operation(connection, write, now_ms, self._is_alive)
             case ReopenOperation():
                 operations.reopen_operation(connection, write, now_ms)
+                budgets.begin_anew(connection, write.operation.operation_id)
             case TakeLease():
                 operations.take_lease(connection, write, now_ms)
             case RecordOutputs():
                 operations.record_outputs(connection, write, now_ms)
             case CloseOperation():
                 operations.close_operation(connection, write, now_ms)
+                budgets.settle(connection, write, now_ms)
+                if write.state is OperationState.UNKNOWN:
+                    outbox.record_doubt(database.dialect, connection, write.operation_id, now_ms)
             case AppendEntry():
                 ledger.append_entry(database.dialect, connection, write)
+            case Reserve():
+                budgets.reserve(database.dialect, connection, write, now_ms)
+            case Spend():
+                budgets.spend(database.dialect, connection, write, now_ms)
+            case AskApproval():
+                approvals.ask(connection, write, now_ms)
+            case UseApproval():
+                approvals.use(connection, write, now_ms)
+            case DecideApproval():
+                approvals.decide(connection, write, now_ms)
+            case FreezeScope():
+                freezes.freeze(connection, write, now_ms)
+            case UnfreezeScope():
+                freezes.unfreeze(connection, write, now_ms)
+            case MarkProcessed():
+                inbox.mark(connection, write, now_ms)
+            case NoteFact():
+                inbox.note(connection, write, now_ms)
 
     def _database(self) -> Database:
         opened = self._opened
@@ -152,6 +296,7 @@ class SqlStore:
             with database.write() as connection:
                 connection.execute(database.dialect.insert_unless_there(binding, self._binding()))
                 bound = connection.execute(select(binding)).one()
+        self._identity = digest([bound.account_id, bound.api_base, bound.created_ms])
         if (bound.account_id, bound.api_base) != (self._account_id, self._api_base):
             raise ConfigurationError(
                 f"This ledger belongs to {bound.account_id} at {bound.api_base}, not to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Executable, text
@@ -44,6 +45,10 @@ class Dialect(Protocol):
         """Return a number above all that the ledger's committed entries have."""
         ...
 
+    def at_once(self, connection: Connection) -> AbstractContextManager[object]:
+        """Return a context in which statements that give nothing back need not be waited for."""
+        ...
+
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
         """Return an INSERT that does nothing if the primary key is taken."""
         ...
@@ -58,6 +63,14 @@ class Dialect(Protocol):
 
     def is_collision(self, error: BaseException) -> bool:
         """Say whether a transaction lost against another and may simply be tried again."""
+        ...
+
+    def is_away(self, error: BaseException) -> bool:
+        """Say whether the database cannot be reached, or its disk cannot be written."""
+        ...
+
+    def is_undone(self, error: BaseException) -> bool:
+        """Say whether an error of COMMIT itself means that nothing was committed."""
         ...
 
 

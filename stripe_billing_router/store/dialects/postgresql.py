@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, text
 from sqlalchemy.dialects.postgresql import insert
 
+from ..prepared import Prepared
 from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run, unsafe
 
 _SEQUENCE = "stripe_ledger_numbers"
 _GUARD = "stripe_ledger_guard"
 _TRIGGERS = {
-    "stripe_ledger_no_change": "BEFORE UPDATE OR DELETE ON stripe_ledger FOR EACH ROW",
-    "stripe_ledger_no_truncate": "BEFORE TRUNCATE ON stripe_ledger FOR EACH STATEMENT",
+    "stripe_ledger_no_change": ("BEFORE UPDATE OR DELETE ON stripe_ledger FOR EACH ROW", 27),
+    "stripe_ledger_no_truncate": ("BEFORE TRUNCATE ON stripe_ledger FOR EACH STATEMENT", 34),
 }
+"""When each is asked, and how `pg_trigger.tgtype` says the same."""
+
 _COLLISIONS = frozenset({"40001", "40P01"})
+_SHUTS_DOWN = frozenset({"57P01", "57P02", "57P03", "57P05"})
+_OUT_OF_REACH = frozenset({"08", "53", "58"})
+"""Classes of SQLSTATE: connection, resources (disk full among them), input and output."""
+
+_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 30}
+"""libpq's settings, in seconds and milliseconds; those of the URL come first."""
+
+_NEXT = Prepared(text(f"SELECT nextval('{_SEQUENCE}')"))
 
 
 class PostgreSQL:
@@ -32,7 +46,12 @@ class PostgreSQL:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         return create_engine(
-            url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=8, max_overflow=56
+            url,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_size=16,
+            max_overflow=16,  # servers have some hundred for all processes
+            connect_args={k: v for k, v in _PATIENCE.items() if k not in url.query},
         )
 
     def refuse_unsafe(self, connection: Connection) -> None:
@@ -41,7 +60,12 @@ class PostgreSQL:
             raise unsafe("synchronous_commit=off", "Set it to on for this database and its users.")
 
     def next_sequence(self, connection: Connection) -> int:
-        return int(connection.exec_driver_sql(f"SELECT nextval('{_SEQUENCE}')").scalar_one())
+        return int(_NEXT.scalar(connection, {}))
+
+    def at_once(self, connection: Connection) -> AbstractContextManager[object]:
+        driver: Any = connection.connection.dbapi_connection
+        pipelined = connection.dialect.driver == "psycopg" and _has_pipelines()
+        return driver.pipeline() if pipelined else nullcontext()
 
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
         return insert(table).values(**row).on_conflict_do_nothing()
@@ -53,7 +77,7 @@ class PostgreSQL:
             f"CREATE OR REPLACE FUNCTION {_GUARD}() RETURNS trigger LANGUAGE plpgsql AS "
             f"$guard${_guard_body()}$guard$",
         )
-        for name, when in _TRIGGERS.items():
+        for name, (when, _) in _TRIGGERS.items():
             run(
                 connection,
                 f"DROP TRIGGER IF EXISTS {name} ON stripe_ledger",
@@ -63,17 +87,33 @@ class PostgreSQL:
 
     def check_triggers(self, connection: Connection) -> None:
         rows = connection.exec_driver_sql(
-            "SELECT t.tgname, t.tgenabled, p.prosrc FROM pg_trigger t "
+            "SELECT t.tgname, t.tgenabled, p.prosrc, t.tgtype, "
+            "t.tgqual IS NULL AND t.tgattr = '' AS always FROM pg_trigger t "
             "JOIN pg_proc p ON p.oid = t.tgfoid "
             "WHERE t.tgrelid = 'stripe_ledger'::regclass AND NOT t.tgisinternal"
         )
-        found = {row.tgname: (_text(row.tgenabled), row.prosrc) for row in rows}
-        for name in _TRIGGERS:
-            if found.get(name) != ("A", _guard_body()):
+        found = {
+            row.tgname: (_text(row.tgenabled), row.prosrc, row.tgtype, row.always) for row in rows
+        }
+        for name, (_, kind) in _TRIGGERS.items():
+            if found.get(name) != ("A", _guard_body(), kind, True):
                 raise missing_trigger(f"The trigger {name}")
 
     def is_collision(self, error: BaseException) -> bool:
         return getattr(error, "sqlstate", None) in _COLLISIONS
+
+    def is_away(self, error: BaseException) -> bool:
+        state = getattr(error, "sqlstate", "")
+        if state is None:  # no answer of the server's: there is no connection
+            return type(error).__name__ in (
+                "ConnectionTimeout",
+                "InterfaceError",
+                "OperationalError",
+            )
+        return state in _SHUTS_DOWN or state[:2] in _OUT_OF_REACH
+
+    def is_undone(self, error: BaseException) -> bool:  # noqa: ARG002 - the answer may be lost
+        return False
 
 
 def _guard_body() -> str:
@@ -93,3 +133,9 @@ END;
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@cache
+def _has_pipelines() -> bool:
+    """Say whether psycopg stands on a libpq of at least version 14."""
+    return bool(import_module("psycopg").Pipeline.is_supported())

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, text
 from sqlalchemy.dialects.sqlite import insert
 
 from ...errors import ConfigurationError, LedgerUnavailableError
+from ..prepared import Prepared
 from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run
 
 _log = logging.getLogger(__name__)
@@ -22,6 +23,13 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     "nfs nfs4 cifs smb smb2 smb3 smbfs afs ceph glusterfs lustre fuse.sshfs fuse.s3fs ncpfs".split()
 )
 _BUSY_MS = 30_000
+_NOT_WRITTEN = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+"""The mark that makes a transaction count comes last: where it was not written, it does not."""
+
+_DISK_FAILS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+
+_BEGIN, _BEGIN_TO_WRITE = Prepared(text("BEGIN")), Prepared(text("BEGIN IMMEDIATE"))
+_LAST = Prepared(text("SELECT max(sequence) FROM stripe_ledger"))
 
 
 class SQLite:
@@ -48,8 +56,10 @@ class SQLite:
         """Synchronisation is set by every connection, the disk is checked with the path."""
 
     def next_sequence(self, connection: Connection) -> int:
-        found = connection.exec_driver_sql("SELECT max(sequence) FROM stripe_ledger").scalar()
-        return 1 + int(found or 0)
+        return 1 + int(_LAST.scalar(connection, {}) or 0)
+
+    def at_once(self, connection: Connection) -> AbstractContextManager[object]:  # noqa: ARG002
+        return nullcontext()
 
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
         return insert(table).values(**row).on_conflict_do_nothing()
@@ -69,6 +79,12 @@ class SQLite:
 
     def is_collision(self, error: BaseException) -> bool:  # noqa: ARG002 - writers queue up
         return False
+
+    def is_away(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_FAILS
+
+    def is_undone(self, error: BaseException) -> bool:
+        return getattr(error, "sqlite_errorcode", 0) in _NOT_WRITTEN
 
 
 @cache
@@ -160,4 +176,4 @@ def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _on_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    (_BEGIN_TO_WRITE if writes else _BEGIN).change(connection, {})

@@ -1,0 +1,85 @@
+"""A ledger's database and its journal as they are. Looking changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from ..errors import BillingError
+from ..ports import Clock, Event
+from . import migrate
+from .database import Database
+from .journal import JournalFile
+from .schema import binding
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a database is like. `version` is its migration, None for an empty one; `ahead_ms` how
+    far its clock is ahead of this host's.
+
+    The rest is looked at only if `version` is `newest`: `unsafe` and `triggers` say what is wrong
+    with its settings and its triggers, `belongs_to` names the account and the API base that it is
+    bound to.
+    """
+
+    version: str | None
+    newest: str
+    upgrades_itself: bool
+    ahead_ms: int
+    unsafe: str | None = None
+    triggers: str | None = None
+    belongs_to: tuple[str, str] | None = None
+
+
+def condition_of(url: str, clock: Clock) -> Condition:
+    """Look at a database that is there; LedgerUnavailableError if it cannot be reached."""
+    database = Database(url, clock)
+    try:
+        with database.read() as connection:
+            return _condition(database, connection, clock)
+    finally:
+        database.close()
+
+
+def journaled(path: Path) -> int:
+    """Return how many commits a journal holds that the database may not have.
+
+    LedgerTamperedError for a damaged journal, LedgerUnavailableError for one that cannot be read.
+    """
+    told: list[Event] = []
+    file = JournalFile(path, told.append)
+    if file.stamp() is None:
+        return 0
+    with file.locked():
+        file.refuse_damaged()
+        return len(file.view.pending)
+
+
+def _condition(database: Database, connection: Connection, clock: Clock) -> Condition:
+    dialect = database.dialect
+    found = migrate.version(connection)
+    ahead_ms = database.now_ms(connection) - clock.now_ms()
+    if found != migrate.HEAD:
+        return Condition(found, migrate.HEAD, dialect.upgrades_itself, ahead_ms)
+    bound = connection.execute(select(binding)).first()
+    return Condition(
+        found,
+        migrate.HEAD,
+        dialect.upgrades_itself,
+        ahead_ms,
+        _wrong(lambda: dialect.refuse_unsafe(connection)),
+        _wrong(lambda: dialect.check_triggers(connection)),
+        None if bound is None else (bound.account_id, bound.api_base),
+    )
+
+
+def _wrong(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except BillingError as error:
+        return str(error)
+    return None

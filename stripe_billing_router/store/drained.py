@@ -1,0 +1,105 @@
+"""What a drain of the journal does in the database: a line's writes, and that they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ..models import CloseOperation, OpenOperation, OperationState, Write
+from ..ports import DuplicateOperation, StaleLease
+from . import operations
+from .codec import operation_row
+from .journal import Line
+from .journal.drain import LineOutcome
+from .journal.view import opened
+from .schema import journal
+from .schema import operations as table
+
+Apply = Callable[[Write], None]
+
+_GIVEN_UP = frozenset({OperationState.UNKNOWN, OperationState.ABANDONED})
+
+
+class DrainedBefore(Exception):
+    """The line is in the database already; nothing of it was written now."""
+
+
+def drained_to(connection: Connection, journal_id: str) -> int:
+    """Return the sequence of the last line that is in the database, or 0."""
+    query = select(func.max(journal.c.sequence)).where(journal.c.journal_id == journal_id)
+    return int(connection.execute(query).scalar() or 0)
+
+
+def note(
+    connection: Connection, journal_id: str, line: Line, outcome: LineOutcome, now_ms: int
+) -> None:
+    """Write down, in the transaction of its writes, what became of a line."""
+    row = {
+        "journal_id": journal_id,
+        "sequence": line.sequence,
+        "outcome": outcome,
+        "drained_ms": now_ms,
+    }
+    try:
+        connection.execute(insert(journal).values(**row))
+    except IntegrityError:
+        raise DrainedBefore from None
+
+
+def apply_line(
+    connection: Connection, line: Line, writes: Sequence[Write], now_ms: int, apply: Apply
+) -> LineOutcome:
+    """Do a line's writes if its operation still is what the writer believed.
+
+    An effect that Stripe has proven is recorded even if the operation was given up meanwhile.
+    """
+
+    def at_its_time(write: Write) -> None:
+        if isinstance(write, OpenOperation):
+            _open(connection, write, line.at_ms, now_ms)
+        else:
+            apply(write)
+
+    if _all(connection, writes, at_its_time):
+        return "applied"
+    proven = [_unconditional(connection, write) for write in writes]
+    if None not in proven and _all(connection, [w for w in proven if w], at_its_time):
+        return "proven"
+    return "superseded"
+
+
+def _all(connection: Connection, writes: Sequence[Write], apply: Apply) -> bool:
+    """Do all writes, or none of them."""
+    with connection.begin_nested() as savepoint:
+        try:
+            for write in writes:
+                apply(write)
+        except (StaleLease, DuplicateOperation):
+            savepoint.rollback()
+            return False
+    return True
+
+
+def _unconditional(connection: Connection, write: Write) -> Write | None:
+    """Return a write as it may be done without the lease; None if it may not."""
+    if not isinstance(write, CloseOperation):
+        return None if hasattr(write, "lease_token") else write
+    stored = operations.load(connection, write.operation_id)
+    proven = write.outcome is not None and write.outcome.stripe_id is not None
+    if stored is None or not proven or stored.state not in _GIVEN_UP:
+        return None
+    return replace(write, lease_token=None)
+
+
+def _open(connection: Connection, write: OpenOperation, at_ms: int, now_ms: int) -> None:
+    """Insert an intent with its own time. It has happened, so nothing refuses it; its sender may
+    still be at it, so that its lease begins now, which is never too early to end."""
+    until_ms = now_ms + write.lease_ms
+    row = operation_row(replace(opened(write, at_ms), updated_ms=now_ms, lease_until_ms=until_ms))
+    try:
+        connection.execute(insert(table), row)
+    except IntegrityError:
+        raise DuplicateOperation(write.operation.operation_id) from None

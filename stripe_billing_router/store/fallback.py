@@ -1,0 +1,216 @@
+"""The durable memory with a second leg: the journal, while the database is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import BillingError, LedgerUnavailableError
+from ..models import OpenOperation, Operation, TakeLease, Write
+from ..ports import Clock, Event, TwinInDoubt
+from .database import Away
+from .fallback_reads import FallbackReads
+from .journal import Drain, DrainReport, JournalFile, fit
+from .journal.codec import encoded, subject_of
+from .journal.fitness import opens
+from .reach import Reach
+from .store import SqlStore
+from .twins import IsAlive, Twins
+
+_MOST_IN_DOUBT = 4096
+"""Operations of this process not seen closed; beyond, nobody could tell an equal call."""
+
+T = TypeVar("T")
+
+
+class FallbackStore(FallbackReads):
+    """Implements `ports.Store` over a database and a journal.
+
+    What the journal holds goes into the database before anything else is read or written there.
+    While the database is away, the journal takes what is fit for it: outcomes always, new intents
+    only as long as this process has heard from the database a moment ago.
+    """
+
+    def __init__(
+        self,
+        store: SqlStore,
+        journal: Path,
+        clock: Clock,
+        *,
+        is_alive: IsAlive,
+        tell: Callable[[Event], None],
+    ) -> None:
+        super().__init__(store, clock)
+        self._is_alive = is_alive
+        self._tell = tell
+        self._reach = Reach(clock)
+        self._file = JournalFile(journal, tell)
+        self._drain = Drain(self._file, store, self._estimated_ms, tell)
+        self._own = Twins()
+        self._ahead_ms = 0
+        self._journaling = False
+
+    def commit(self, *writes: Write) -> None:
+        asked = self._asked(writes)
+        try:
+            self._reach.writing(lambda: self._commit(writes))
+        except TwinInDoubt as twin:
+            self._own.hear(writes, twin)
+            raise
+        except Away as away:
+            self._journal_instead(writes, away)
+        self._own.learn(writes, self._estimated_ms(), asked)
+
+    def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation; while the database is away, one that only the journal knows."""
+        try:
+            return self._read(lambda: self._sql.operation(operation_id))
+        except LedgerUnavailableError:
+            held = self._held(operation_id)
+            if held is None:
+                raise
+            return held
+
+    def now_ms(self) -> int:
+        """Return the database's time; while it is away, what this host takes it for."""
+        try:
+            now_ms = self._reach.reading(self._sql.now_ms)
+        except Away:
+            return self._estimated_ms()
+        self._ahead_ms = now_ms - self._clock.now_ms()
+        return now_ms
+
+    def drain(
+        self, progress: Callable[[int], None] | None = None, skip: int | None = None
+    ) -> DrainReport:
+        """Bring the journal into the database; `progress` is told how many lines are done.
+
+        `skip` is the sequence of a line that is to be left out.
+        """
+        try:
+            return self._reach.reading(lambda: self._drain.run(progress, skip))
+        except Away as away:
+            raise _refused(away) from None
+
+    def upgrade(self) -> None:
+        """Bring the database to this version's schema and put its triggers back."""
+        self._sql.upgrade()
+
+    def close(self) -> None:
+        self._sql.close()
+
+    # -- while the database is there ------------------------------------------------------------
+
+    def _commit(self, writes: Sequence[Write]) -> None:
+        try:
+            self._drain.run()
+        except Away:
+            raise
+        except BillingError:
+            if opens(writes):
+                raise
+            if self._waits(str(subject_of(writes))):
+                self._append(writes)
+                return
+        self._sql.commit(*writes)
+        self._journaling = False
+
+    def _asked(self, writes: Sequence[Write]) -> str | None:
+        """Return what a keyless operation was asked for that is taken over: an equal call has to
+        be known also if the database goes away before, or just after, it is settled."""
+        for write in writes:
+            known = isinstance(write, TakeLease) and self._own.input_hash(write.operation_id)
+            if isinstance(write, TakeLease) and not known:
+                with suppress(LedgerUnavailableError):
+                    taken = self.operation(write.operation_id)
+                    if taken is not None and taken.idempotency_key is None:
+                        return taken.input_hash
+        return None
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """What the journal holds is read as well; one that cannot be drained hides nothing else."""
+
+        def drain_and_read() -> T:
+            try:
+                self._drain.run()
+            except Away:
+                raise
+            except BillingError:
+                return read()
+            return read()
+
+        try:
+            return self._reach.reading(drain_and_read)
+        except Away as away:
+            raise _refused(away) from None
+
+    # -- while it is away -----------------------------------------------------------------------
+
+    def _journal_instead(self, writes: Sequence[Write], away: Away) -> None:
+        new = any(isinstance(write, OpenOperation) for write in writes)
+        if new and not (self._reach.heard_lately() and len(self._own) < _MOST_IN_DOUBT):
+            raise _refused(away) from None
+        if not fit(writes, ()) and (new or self._file.stamp() is None):
+            raise _refused(away) from None
+        try:
+            self._append(writes, away)
+        except LedgerUnavailableError as error:
+            if error.args == away.args:
+                raise _refused(away) from None
+            raise LedgerUnavailableError(
+                f"Neither the ledger's database nor its journal can be written. {away} {error}"
+            ) from None
+        if not self._journaling:
+            self._journaling = True
+            message = f"the ledger's database is away, the journal {self._file.path} is in use"
+            self._tell(Event("ledger.journaled", "warning", message))
+
+    def _append(self, writes: Sequence[Write], away: Away | None = None) -> None:
+        """Write to the journal, by the rules that the tables have for what they hold."""
+        now_ms = self._estimated_ms()
+        ledger = self._sql.identity()
+        with self._file.locked():
+            self._file.refuse_damaged()
+            view = self._file.view
+            if not fit(writes, view.held):
+                raise _refused(away)
+            view.check(writes, now_ms)
+            for write in writes:
+                if isinstance(write, OpenOperation):
+                    for twins in (self._own, view.twins):
+                        twins.refuse(write.operation.input_hash, now_ms, self._is_alive)
+            self._file.begin(ledger, now_ms)
+            self._file.append("writes", now_ms, self._body(writes))
+
+    def _body(self, writes: Sequence[Write]) -> dict[str, object]:
+        """With what was asked for, so that other processes know an equal call."""
+        operation_id = subject_of(writes)
+        return {
+            "operation_id": operation_id,
+            "input_hash": self._own.input_hash(str(operation_id)),
+            "writes": encoded(writes),
+        }
+
+    def _waits(self, operation_id: str) -> bool:
+        """Say whether an operation's intent is in the journal and not in the database yet."""
+        with suppress(LedgerUnavailableError):
+            with self._file.locked():
+                journaled = operation_id in self._file.view.begun
+            return journaled and self._sql.operation(operation_id) is None
+        return False
+
+    def _held(self, operation_id: str) -> Operation | None:
+        with suppress(LedgerUnavailableError):
+            if self._file.stamp() is not None:
+                with self._file.locked():
+                    return self._file.view.held.get(operation_id)
+        return None
+
+    def _estimated_ms(self) -> int:
+        return self._clock.now_ms() + self._ahead_ms
+
+
+def _refused(away: Away | None) -> LedgerUnavailableError:
+    return LedgerUnavailableError(str(away))

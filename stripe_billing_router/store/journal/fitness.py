@@ -1,0 +1,43 @@
+"""What may go on without the database: one function, so that it can be seen at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+from ...models import (
+    AppendEntry,
+    CloseOperation,
+    OpenOperation,
+    RecordOutputs,
+    TakeLease,
+    Write,
+)
+
+
+def fit(writes: Sequence[Write], held: Container[str]) -> bool:
+    """Say whether writes may go to the journal; `held` are the operations that only it knows.
+
+    A keyless intent alone (a reservation or an approval with it needs the database); what came of
+    requests that have been sent; and renewals of leases on what nobody else can know of. Whoever
+    renewed another lease here could not see that it has been taken over.
+    """
+    if any(isinstance(write, OpenOperation) for write in writes):
+        return len(writes) == 1 and all(_is_keyless_intent(write) for write in writes)
+    return all(_is_outcome(write) or _is_held(write, held) for write in writes)
+
+
+def opens(writes: Sequence[Write]) -> bool:
+    """Say whether writes begin something, so that it is not too late to refuse them."""
+    return not all(_is_outcome(write) for write in writes)
+
+
+def _is_keyless_intent(write: Write) -> bool:
+    return isinstance(write, OpenOperation) and write.operation.idempotency_key is None
+
+
+def _is_outcome(write: Write) -> bool:
+    return isinstance(write, RecordOutputs | CloseOperation | AppendEntry)
+
+
+def _is_held(write: Write, held: Container[str]) -> bool:
+    return isinstance(write, TakeLease) and write.operation_id in held

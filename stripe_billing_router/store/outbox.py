@@ -1,0 +1,113 @@
+"""`stripe_outbox`: what hosts are told, written in the transaction that it tells about.
+
+Every ledger entry is one event. So is an operation left in doubt, which has no entry yet.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from ..models import SYSTEM_STREAM, BillingEvent, LedgerEntry, OperationState
+from .dialects import Dialect
+from .outbox_schema import outbox as table
+from .prepared import Prepared
+from .schema import heads, operations
+from .streams import locked_head
+
+_STATES = frozenset(map(str, OperationState))
+_OWN_NAMES = {("refund", "succeeded"): "payment.refunded"}
+_DOUBT = "operation.unknown"
+_INSERT = Prepared(insert(table))
+
+
+def entry_recorded(entry: LedgerEntry, sequence: int) -> tuple[Prepared, dict[str, Any]]:
+    """Return what tells of a ledger entry. `sequence` comes from the head of its stream, locked."""
+    row = {
+        "stream": entry.stream,
+        "sequence": sequence,
+        "id": _new_id(),
+        "name": name_of(entry.action_type, entry.status, entry.operation_id),
+        "at_ms": entry.timestamp_ms,
+        "action": entry.action_type,
+        "operation_id": entry.operation_id,
+        "stripe_id": entry.id if entry.id != entry.operation_id else None,
+        "amount_minor": entry.amount_minor,
+        "currency": entry.currency,
+        "error": entry.error,
+    }
+    return _INSERT, row
+
+
+def record_doubt(dialect: Dialect, connection: Connection, operation_id: str, now_ms: int) -> None:
+    """Tell that nobody knows what became of an operation, unless that is the last that was told.
+
+    Recovery comes back to the same doubt again and again.
+    """
+    query = select(operations).where(operations.c.operation_id == operation_id)
+    operation = connection.execute(query).mappings().one()
+    stream = operation["bot_id"]
+    sequence = locked_head(dialect, connection, stream).event_sequence + 1
+    if _last_told(connection, stream, operation_id) == _DOUBT:
+        return
+    row = {
+        "stream": stream,
+        "sequence": sequence,
+        "id": _new_id(),
+        "name": _DOUBT,
+        "at_ms": now_ms,
+        "action": operation["verb"].removeprefix("create_"),
+        "operation_id": operation_id,
+        "amount_minor": operation["amount_minor"],
+        "currency": operation["currency"],
+        "error": 0,
+    }
+    connection.execute(insert(table), row)
+    told = update(heads).where(heads.c.stream == stream).values(event_sequence=sequence)
+    connection.execute(told)
+
+
+def _last_told(connection: Connection, stream: str, operation_id: str) -> str | None:
+    """Return the name of the last event about an operation. There is no index for it: each event
+    would pay for what is seldom asked."""
+    query = (
+        select(table.c.name)
+        .where(table.c.stream == stream, table.c.operation_id == operation_id)
+        .order_by(table.c.sequence.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
+def name_of(action: str, status: str | None, operation_id: str | None) -> str:
+    """Return the name of the event about an entry with this action type and status."""
+    own = _OWN_NAMES.get((action, status or ""))
+    if own is not None:
+        return own
+    if operation_id is not None and status in _STATES:
+        return f"operation.{status}"
+    return f"{action}.{status or 'recorded'}"
+
+
+def events_of(connection: Connection, stream: str, *, after: int, limit: int) -> list[BillingEvent]:
+    """Return the events of a stream with a sequence above `after`, in order."""
+    query = (
+        select(table)
+        .where(table.c.stream == stream, table.c.sequence > after)
+        .order_by(table.c.sequence)
+        .limit(limit)
+    )
+    return [_event_of(row) for row in connection.execute(query).mappings()]
+
+
+def _event_of(row: RowMapping) -> BillingEvent:
+    fields: dict[str, Any] = dict(row)
+    stream = fields.pop("stream")
+    bot_id = None if stream == SYSTEM_STREAM else stream
+    return BillingEvent(bot_id=bot_id, **{**fields, "error": bool(row["error"])})
+
+
+def _new_id() -> str:
+    return f"bev_{secrets.token_hex(12)}"

@@ -1,0 +1,28 @@
+"""Where each bot's stream ends: one row, whose lock puts its writers one after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from ..chain import GENESIS
+from .dialects import Dialect
+from .prepared import Prepared
+from .schema import heads
+
+_HEAD = Prepared(select(heads).where(heads.c.stream == bindparam("stream")).with_for_update())
+
+
+def locked_head(dialect: Dialect, connection: Connection, stream: str) -> Any:
+    """Return the head of a stream, locked until the transaction ends; a new stream gets one.
+
+    Whatever is numbered under this lock becomes visible in the order of its numbers.
+    """
+    asked = {"stream": stream}
+    found = _HEAD.first(connection, asked)
+    if found is not None:
+        return found
+    new = {"stream": stream, "stream_sequence": 0, "entry_hash": GENESIS, "event_sequence": 0}
+    connection.execute(dialect.insert_unless_there(heads, new))
+    return _HEAD.first(connection, asked)
