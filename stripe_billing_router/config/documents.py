@@ -15,7 +15,7 @@ from .unreadable import Unreadable
 from .yaml_reader import parse_yaml
 
 _MOST_BYTES: Final = 256 * 1024 * 1024
-_NO_FILE: Final = "is not a file; set STRIPE_ROUTING_CONFIG to the routing file."
+_NO_FILE: Final = "is not a file; set {} to the right one."
 
 
 class Document(NamedTuple):
@@ -25,14 +25,16 @@ class Document(NamedTuple):
     faults: list[Fault]
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, setting: str = "STRIPE_ROUTING_CONFIG") -> Document:
     """Return the contents of a `.json` file, or of any other file as YAML.
 
-    Scalars of YAML and numbers of JSON stay text. ConfigurationError for whatever cannot be read.
+    Scalars of YAML and numbers of JSON stay text. ConfigurationError for whatever cannot be read;
+    it names `setting`, the variable that says where the file is.
     """
     what = plain_path(path)
     data, why = _bytes_of(path)
     if why:
+        why = why.format(setting)
         raise ConfigurationError(f"{what} {why}", faults=(Fault("", why),))
     parse = parse_json if path.suffix.lower() == ".json" else parse_yaml
     try:
@@ -58,9 +60,9 @@ def _bytes_of(path: Path) -> tuple[bytes, str]:
     except IsADirectoryError:
         why = _NO_FILE
     except FileNotFoundError:
-        why = "does not exist; run `stripe-billing-router init`, or set STRIPE_ROUTING_CONFIG."
+        why = "does not exist; run `stripe-billing-router init`, or set {}."
     except ValueError:
-        why = "is not a possible path; set STRIPE_ROUTING_CONFIG to the routing file."
+        why = "is not a possible path; set {} to the right one."
     except OSError as error:
         why = f"cannot be read ({error.strerror}); make it readable for this process."
     return b"", why
@@ -77,5 +79,5 @@ def _regular_file(path: Path) -> tuple[bytes, str]:
             return b"", _NO_FILE
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        return b"", "is larger than 256 MiB; is it the routing file? Set STRIPE_ROUTING_CONFIG."
+        return b"", "is larger than 256 MiB; is it the right one? Set {} to it."
     return data, ""

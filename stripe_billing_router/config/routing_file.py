@@ -9,10 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..models import Fault, OverrideKey, Route, RouteKey
+from ..models import Fault, OverrideKey, Policies, Route, RouteKey
 from ..redaction import shown
 from .documents import Document, read_document
 from .faults import faulty, plain_path
+from .hooks import Hooks
 from .route_tree import RouteTree
 from .sections import RESERVED, Recovery, Sections, check_sections
 
@@ -31,8 +32,8 @@ class RoutingFile:
     default_currency: str
     allowed_secret_keys: tuple[str, ...]
     key_accounts: Mapping[str, str]
-    policies: Mapping[str, Any]
-    hooks: Mapping[str, Any]
+    policies: Policies
+    hooks: Hooks
     recovery: Recovery
 
 
@@ -69,7 +70,7 @@ def _routing_file(path: Path, sections: Sections, tree: RouteTree) -> RoutingFil
         default_currency=sections.default_currency,
         allowed_secret_keys=tuple(dict.fromkeys(key.fingerprint for key in keys)),
         key_accounts={key.fingerprint: key.account for key in keys if key.account},
-        policies=sections.policies,
+        policies=sections.policies.policies(),
         hooks=sections.hooks,
         recovery=sections.recovery,
     )

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Final
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
-from ..errors import InvalidAmountError
 from ..fingerprint import key_fingerprint
 from ..models import Fault
-from ..money import currency
 from ..redaction import shown
 from ..routing import dotted
+from .hooks import Hooks
+from .policies import PoliciesSection, known_fields
+from .scalars import STRICT, currency_code, number, wrong
 
-_STRICT: Final = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
-_NUMBER: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
 _LIVE_KEY: Final = re.compile(r"[sr]k_live_[A-Za-z0-9_]{1,255}", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9]{1,64}", re.ASCII)
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    return PydanticCustomError("fault", "{message}", {"message": message})
-
-
 def _number(value: object) -> object:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    raise _wrong(f"is {shown(value)}, not a number of seconds such as 30")
+    return number(value, of=" of seconds such as 30")
 
 
 _SECONDS: Final = BeforeValidator(_number)
@@ -54,7 +46,7 @@ class Recovery:
     is younger than `complete_within`, which stays below Stripe's 24 hours for idempotency keys.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     http_timeout: Annotated[float, _SECONDS, Field(ge=0.1, le=120)] = 30.0
     retry_for: Annotated[float, _SECONDS, Field(ge=0, le=600)] = 30.0
@@ -79,7 +71,7 @@ def _allowed_key(entry: object) -> AllowedKey:
         return AllowedKey(key_fingerprint(text))
     if _FINGERPRINT.fullmatch(text):
         return AllowedKey(text)
-    raise _wrong(
+    raise wrong(
         "is neither a live secret key, which begins with sk_live or rk_live, nor a fingerprint, "
         "which is 'sha256:' and 64 hex digits"
     )
@@ -87,55 +79,43 @@ def _allowed_key(entry: object) -> AllowedKey:
 
 def _some_entries(value: object) -> object:
     if not isinstance(value, list):
-        raise _wrong("is not a list")
+        raise wrong("is not a list")
     if not value:
-        raise _wrong("is empty, which would allow no key; name a key, or leave the section out")
+        raise wrong("is empty, which would allow no key; name a key, or leave the section out")
     return value
 
 
 def _pinned(entry: Mapping[object, object]) -> AllowedKey:
     if set(entry) != {"fingerprint", "account"}:
-        raise _wrong("needs fingerprint and account, and nothing else")
+        raise wrong("needs fingerprint and account, and nothing else")
     fingerprint, account = entry["fingerprint"], entry["account"]
     if not isinstance(fingerprint, str) or not _FINGERPRINT.fullmatch(fingerprint):
-        raise _wrong("has a fingerprint that is not 'sha256:' and 64 hex digits")
+        raise wrong("has a fingerprint that is not 'sha256:' and 64 hex digits")
     if not isinstance(account, str) or not _ACCOUNT.fullmatch(account):
-        raise _wrong("has an account that is not an id such as acct_123")
+        raise wrong("has an account that is not an id such as acct_123")
     return AllowedKey(fingerprint, account)
-
-
-def _currency(value: object) -> str:
-    try:
-        return currency(value).code
-    except InvalidAmountError as error:
-        raise _wrong(f"is wrong: {error}") from None
-
-
-def _unsupported(value: object) -> Mapping[str, Any]:
-    if value is None or value == {}:
-        return {}
-    raise _wrong("is not supported: this version does not act on it; remove the section")
-
-
-_Unsupported = Annotated[Mapping[str, Any], PlainValidator(_unsupported)]
 
 
 class Sections(BaseModel):
     """The reserved top-level sections; what is absent or null has its default."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     allowed_secret_keys: Annotated[
         tuple[Annotated[AllowedKey, PlainValidator(_allowed_key)], ...],
         BeforeValidator(_some_entries),
     ] = ()
-    default_currency: Annotated[str, PlainValidator(_currency)] = "usd"
-    policies: _Unsupported = Field(default_factory=dict)
-    hooks: _Unsupported = Field(default_factory=dict)
+    default_currency: Annotated[str, PlainValidator(currency_code)] = "usd"
+    policies: PoliciesSection = PoliciesSection()
+    hooks: Hooks = Hooks()
     recovery: Recovery = Recovery()
 
 
 RESERVED: Final = tuple(Sections.model_fields)
+_SECTIONS: Final[Mapping[str, type[Recovery] | type[Hooks]]] = {
+    "recovery": Recovery,
+    "hooks": Hooks,
+}
 
 
 def check_sections(data: Mapping[str, Any]) -> tuple[Sections, list[Fault]]:
@@ -150,11 +130,14 @@ def check_sections(data: Mapping[str, Any]) -> tuple[Sections, list[Fault]]:
 
 def _faults(details: list[ErrorDetails]) -> Iterator[Fault]:
     for detail in details:
-        *parents, name = detail["loc"]
-        if detail["type"] == "unexpected_keyword_argument":
-            yield Fault(dotted(map(str, parents)), _unknown(name))
+        # pydantic marks the name of an entry that is itself wrong.
+        *parents, name = (str(part) for part in detail["loc"] if part != "[key]")
+        if detail["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            yield Fault(dotted(parents), _unknown(name, _known(parents)))
+        elif detail["type"] == "missing":
+            yield Fault(dotted(parents), f"{name} is missing")
         else:
-            yield Fault(dotted(map(str, detail["loc"])), _message(detail))
+            yield Fault(dotted((*parents, name)), _message(detail))
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -170,8 +153,13 @@ def _message(detail: ErrorDetails) -> str:
             return "is not a mapping of names to values"
 
 
-def _unknown(name: object) -> str:
-    known = [field.name for field in fields(Recovery)]
-    close = difflib.get_close_matches(str(name), known, 1)
+def _known(path: list[str]) -> Sequence[str]:
+    if path[0] == "policies":
+        return known_fields(path[1:])
+    return [field.name for field in fields(Hooks if path[0] == "hooks" else Recovery)]
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-    return f"{shown(str(name))} is unknown; {hint}"
+    return f"{shown(name)} is unknown; {hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +11,23 @@ import stripe
 
 from ..redaction import redact
 
+_SDK = logging.getLogger("stripe")
+
+
+def _is_logged() -> bool:
+    return _SDK.isEnabledFor(logging.DEBUG) or bool(stripe.log or os.environ.get("STRIPE_LOG"))
+
 
 class _Text(str):
-    """A body that reads as it is and shows itself without secrets."""
+    """A body that reads as it is and shows itself without secrets.
+
+    The SDK makes a line of its log from every body, also where nobody keeps a log.
+    """
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return redact(super().__repr__())
+        return redact(super().__repr__()) if _is_logged() else "'[not logged]'"
 
     def __str__(self) -> str:
         return redact(super().__str__())

@@ -14,13 +14,14 @@ import urllib3
 
 from ..ports import Reply
 from ..redaction import redact
+from .transport import BrokenOff
 
+# Not `requests`' ProxyError: a proxy's connection that breaks off under a request is one as well.
 _NO_CONNECTION = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     requests.exceptions.ConnectTimeout,
     ssl.SSLCertVerificationError,
-    requests.exceptions.ProxyError,
     ConnectionRefusedError,
     socket.gaierror,
 )
@@ -40,7 +41,7 @@ def from_error(error: stripe.StripeError) -> Reply:
     body = error.json_body
     status = error.http_status
     stripes = isinstance(body, dict) and isinstance(body.get("error"), dict)
-    if not stripes or status is None or "request-id" not in _lower(error.headers):
+    if not stripes or status is None or status < 400 or "request-id" not in _lower(error.headers):
         note = f"HTTP {status}, and an answer that is not Stripe's"
         return _reply("indeterminate", status, {}, error.headers, note)
     assert isinstance(body, dict)  # noqa: S101 - `stripes` says so, which mypy cannot see
@@ -50,11 +51,19 @@ def from_error(error: stripe.StripeError) -> Reply:
 
 def from_exception(error: Exception) -> Reply:
     """Return the reply of an attempt that broke off: was a connection made at all?"""
+    if isinstance(error, BrokenOff):
+        return _broken_off(error.reason, sent=error.sent)
     for cause in _causes(error):
         if isinstance(cause, _NO_CONNECTION):
-            return Reply("not_sent", note=f"no connection ({type(cause).__name__})")
+            return _broken_off(type(cause).__name__, sent=False)
     innermost = list(_causes(error))[-1]
-    return Reply("indeterminate", note=f"the connection broke ({type(innermost).__name__})")
+    return _broken_off(type(innermost).__name__, sent=True)
+
+
+def _broken_off(why: str, *, sent: bool) -> Reply:
+    if sent:
+        return Reply("indeterminate", note=f"the connection broke ({why})")
+    return Reply("not_sent", note=f"no connection ({why})")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import platform
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import stripe
 
-from ..locks import ForkSafeLock
+from ..locks import LATE_IMPORTS, ForkSafeLock
 from ..ports import Reply, Request
 from .discretion import DiscreetClient, keep_secrets_out
 from .replies import from_error, from_exception, from_response
+from .transport import KeptConnections
 
 API_VERSION = "2026-10-28.endive"
 """The Stripe API version this library is written against; sent with every request."""
@@ -19,6 +22,15 @@ API_VERSION = "2026-10-28.endive"
 _STRIPE = "https://api.stripe.com"
 _CONNECT_TIMEOUT = 10.0
 _KEPT_CLIENTS = 16
+
+
+def _client_type() -> type[stripe.StripeClient]:
+    """Load what the SDK would load, and look up, at its first request."""
+    with LATE_IMPORTS:
+        platform.platform()
+        with suppress(ImportError):
+            import_module("stripe._telemetry_id")
+        return stripe.StripeClient
 
 
 class StripeGateway:
@@ -36,7 +48,8 @@ class StripeGateway:
     ) -> None:
         self.api_base = api_base
         self.api_version = API_VERSION
-        self._timeout = (min(_CONNECT_TIMEOUT, http_timeout), http_timeout)
+        self._connect_timeout = min(_CONNECT_TIMEOUT, http_timeout)
+        self._answer_timeout = http_timeout
         self._given = http_client
         self._lock = ForkSafeLock()
         self._pid = -1
@@ -46,7 +59,7 @@ class StripeGateway:
 
     @property
     def longest_send(self) -> float:
-        return sum(self._timeout)
+        return self._connect_timeout + self._answer_timeout
 
     def send(self, request: Request) -> Reply:
         try:
@@ -78,16 +91,22 @@ class StripeGateway:
     def _start_afresh(self) -> None:
         """A forked child must not share its parent's connections."""
         self._clients = {}
-        self._http = DiscreetClient(
-            self._given or _Requests(self._timeout, loopback=self.api_base != _STRIPE)
-        )
+        self._http = DiscreetClient(self._given or self._own_client())
         self._pid = os.getpid()
+
+    def _own_client(self) -> KeptConnections:
+        return KeptConnections(
+            self.api_base,
+            connect=self._connect_timeout,
+            answer=self._answer_timeout,
+            loopback=self.api_base != _STRIPE,
+        )
 
     def _new_client(self, secret_key: str) -> stripe.StripeClient:
         with self._lock:
             if len(self._clients) >= _KEPT_CLIENTS:
                 self._clients.clear()
-            client = stripe.StripeClient(
+            client = _client_type()(
                 secret_key,
                 base_addresses={"api": self.api_base},
                 stripe_version=self.api_version,
@@ -103,24 +122,3 @@ def _options(request: Request) -> dict[str, Any]:
     if request.idempotency_key is not None:
         options["idempotency_key"] = request.idempotency_key
     return options
-
-
-class _Requests(stripe.RequestsClient):
-    """The SDK's client. Each thread's session ignores `.netrc`, which would replace the key, and,
-    where Stripe is on this machine, the environment's proxies, which would get to see it."""
-
-    def __init__(self, timeout: tuple[float, float], loopback: bool) -> None:
-        super().__init__(timeout=timeout)
-        self._loopback = loopback
-
-    def _request_internal(self, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self._thread_local, "session", None) is None:
-            session = self.requests.Session()
-            session.auth = _unchanged
-            session.trust_env = not self._loopback
-            session.max_redirects = 0
-            self._thread_local.session = session
-        return super()._request_internal(*args, **kwargs)
-
-
-_unchanged: Callable[[Any], Any] = lambda prepared: prepared  # noqa: E731

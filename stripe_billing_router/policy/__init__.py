@@ -1,0 +1,21 @@
+"""What the rules of a host demand of one call. Pure: nothing is read or written here."""
+
+from .counters import counter_of
+from .deciding import demands, spent
+from .facts import Demands, Facts
+from .limits import Limit, limits
+from .matching import matches, matching
+from .refusals import over_limit
+
+__all__ = [
+    "Demands",
+    "Facts",
+    "Limit",
+    "counter_of",
+    "demands",
+    "limits",
+    "matches",
+    "matching",
+    "over_limit",
+    "spent",
+]

@@ -1,0 +1,39 @@
+"""Which rules match a bot in a region."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from ..models import BotId, Policies, PolicyRule, RouteKey
+
+_MOST_KNOWN = 4096
+# The value holds the policies too: while it does, their id cannot become another's.
+_known: dict[tuple[int, BotId, str], tuple[Policies, tuple[PolicyRule, ...]]] = {}
+
+
+def matching(policies: Policies, bot: BotId, region: str) -> tuple[PolicyRule, ...]:
+    """Return the rules that match, in the file's order; found once for each bot and region."""
+    key = (id(policies), bot, region)
+    known = _known.get(key)
+    if known is None:
+        route_key = (bot.domain, region, bot.category, bot.name)
+        found = tuple(rule for rule in policies.rules if matches(rule, route_key))
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[key] = policies, found
+    return known[1]
+
+
+def matches(rule: PolicyRule, key: RouteKey) -> bool:
+    """Return whether a rule matches `(domain, region, business_category, bot_name)`."""
+    return all(fits(pattern, name) for pattern, name in zip(patterns(rule), key, strict=True))
+
+
+def patterns(rule: PolicyRule) -> RouteKey:
+    """Return a rule's patterns in the order of a route's key."""
+    return rule.domain, rule.region, rule.business_category, rule.bot_name
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Return whether `name` fits; `*` and `?` are the only wildcards, and case matters."""
+    return pattern == "*" or fnmatchcase(name, pattern.replace("[", "[[]"))
