@@ -6,7 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..errors import ConfigurationError, KeyConfigurationError, LedgerUnavailableError
+from ..errors import (
+    ConfigurationError,
+    KeyConfigurationError,
+    LedgerUnavailableError,
+    StripeUnavailableError,
+)
 from ..fingerprint import key_fingerprint
 from ..locks import ForkSafeLock
 from ..master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
@@ -120,10 +125,23 @@ class AccountCheck:
             with suppress(LedgerUnavailableError):  # an unknown skew stops no check
                 self._seen = self._compared(reply.date_ms)
         if reply.status == 200:
-            return str(reply.body["id"])
+            return _named(reply)
         if reply.status == 403 and fingerprint in keys.accounts:
             return keys.accounts[fingerprint]
         raise _refused(reply, keys.source)
+
+
+def _named(reply: Reply) -> str:
+    """Return the account that Stripe names; what names none is no foreign account."""
+    account = reply.body.get("id")
+    if isinstance(account, str) and account.startswith("acct_"):
+        return account
+    raise StripeUnavailableError(
+        "Stripe's answer does not say whose the key is; nothing was sent. Repeat the call, or see "
+        "https://status.stripe.com.",
+        http_status=reply.status,
+        request_id=reply.request_id,
+    )
 
 
 def _refused(reply: Reply, source: str) -> KeyConfigurationError:

@@ -38,6 +38,11 @@ class Canceller:
                 operation = self._follower.end(operation, verb)
         return self._closing.result(operation, verb)
 
+    def look(self, operation: Operation) -> Operation:
+        """Return what an operation that waits has come to without being canceled, recorded."""
+        with doubted(operation):
+            return self._follower.read_anew(operation, VERBS[operation.verb])
+
     def _cancellable(self, operation_id: object) -> Operation:
         sane = isinstance(operation_id, str) and _AN_ID.fullmatch(operation_id)
         known = self._store.operation(str(operation_id)) if sane else None
@@ -60,6 +65,8 @@ class Canceller:
 
 def _money(operation: Operation) -> Money:
     """Return what is known of the money of an operation that is not cancelled."""
+    if operation.state is OperationState.AWAITING_APPROVAL:
+        return "not_moved"
     outcome = operation.outcome
     if outcome is None or (outcome.failure is not None and outcome.failure.kind == "conflict"):
         return "unknown"

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
+from ..errors import AccountMismatchError, LedgerUnavailableError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
     AppendEntry,
     CloseOperation,
     EntryDraft,
+    OpenOperation,
     Operation,
     OperationState,
     Outcome,
     Result,
+    StepOutput,
+    Write,
     major,
 )
 from ..ports import Clock, Discrepancy, Event, StaleLease, Store
 from ..redaction import without_secrets
 from ..verbs import Verb
+from . import process
 from .failures import error_of
 from .observing import Observers
 from .reactions import Reactions, mismatch_error
@@ -51,13 +59,14 @@ class Closing:
         the open row is completed later. The failure is told as critical.
         """
         closed = replace(operation, state=outcome.state, outcome=outcome)
-        entry = AppendEntry(self._log_payment(closed, outcome, verb))
+        clean = replace(outcome, body=without_secrets(outcome.body))
+        entry = AppendEntry(self._log_payment(closed, clean, verb))
         close = CloseOperation(
             operation.operation_id,
             lease_token,
             outcome.state,
-            outcome,
-            operation.outputs,
+            clean,
+            _with_body(operation.outputs, outcome.body, clean.body),
             used_up,
             blocks_twins_for_ms,
         )
@@ -69,7 +78,7 @@ class Closing:
 
     def _commit(self, close: CloseOperation, entry: AppendEntry, closed: Operation) -> None:
         try:
-            self._store.commit(close, entry)
+            self._commit_held(closed, close, entry)
         except StaleLease:
             self._commit_proven(close, entry, closed)
         else:
@@ -90,18 +99,65 @@ class Closing:
         else:
             self._tell(closed, "operation.proven", f"it was {stored.state}, and is {closed.state}")
 
+    def record(self, operation: Operation, outcome: Outcome, verb: Verb, *more: Write) -> None:
+        """Commit what Stripe has told of an operation that no call holds, together with `more`.
+
+        StaleLease if it has moved on since it was read. Whoever asked for one that was in doubt
+        has not heard of this, and may ask again.
+        """
+        clean = replace(outcome, body=without_secrets(outcome.body))
+        closed = replace(operation, state=outcome.state, outcome=outcome)
+        doubted = operation.state in _IN_DOUBT
+        close = CloseOperation(
+            operation.operation_id,
+            operation.lease_token,
+            outcome.state,
+            clean,
+            blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS if doubted else 0,
+        )
+        self._store.commit(close, AppendEntry(self._log_payment(closed, clean, verb)), *more)
+        proven = operation.state is OperationState.ABANDONED
+        name = "operation.proven" if proven else "operation.closed"
+        self._tell(closed, name, f"it was {operation.state}, and is {closed.state}")
+
     def leave_unknown(self, operation: Operation, lease_token: str) -> None:
         """Mark an operation as in doubt and give up its lease; a crash would leave it likewise."""
+        close = CloseOperation(
+            operation.operation_id, lease_token, OperationState.UNKNOWN, None, None
+        )
         try:
-            self._store.commit(
-                CloseOperation(
-                    operation.operation_id, lease_token, OperationState.UNKNOWN, None, None
-                )
-            )
+            self._commit_held(operation, close)
         except Exception as error:  # noqa: BLE001 - an expired lease says the same, only later
             self._tell(operation, "operation.unrecorded", f"the doubt is not recorded: {error}")
         else:
             self._tell(operation, "operation.unknown", "the outcome is unknown")
+
+    def leave_lost(self, operation: Operation, lease_token: str) -> None:
+        """Mark an operation as in doubt if nobody has taken it over, but the database lost it."""
+        with suppress(LedgerUnavailableError):
+            if self._store.operation(operation.operation_id) is None:
+                self.leave_unknown(operation, lease_token)
+
+    def _commit_held(
+        self, operation: Operation, close: CloseOperation, *entries: AppendEntry
+    ) -> None:
+        """Commit; StaleLease if another holds the operation.
+
+        A database that fails over to a standby which lags loses what it had committed: then the
+        intent is written again, or nothing would tell of the payment.
+        """
+        try:
+            self._store.commit(close, *entries)
+        except StaleLease:
+            if self._store.operation(operation.operation_id) is not None:
+                raise
+            token = close.lease_token or uuid.uuid4().hex
+            begun = replace(operation, state=OperationState.PENDING, outcome=None)
+            opening = OpenOperation(begun, token, 0, process.me())
+            self._store.commit(opening, replace(close, lease_token=token), *entries)
+            self._tell(
+                operation, "ledger.intent_lost", "the database had lost it; it is written again"
+            )
 
     def deliver(
         self, operation: Operation, verb: Verb, public_key: str | None = None, *, first: bool
@@ -119,6 +175,13 @@ class Closing:
             raise error_of(operation, public_key)
         return _result(operation, outcome, verb)
 
+    def tell_if_misdirected(self, operation: Operation) -> None:
+        """Let the consequences follow where no caller waits for the result."""
+        outcome = operation.outcome
+        if outcome is not None and _foreign(outcome):
+            with suppress(AccountMismatchError):
+                self._reactions.mismatch(_misdirected(operation, outcome), money="moved")
+
     def result(self, operation: Operation, verb: Verb) -> Result:
         """Return what an operation came to, whatever it is, without raising it."""
         if operation.outcome is None:
@@ -126,7 +189,7 @@ class Closing:
         return _result(operation, operation.outcome, verb)
 
     def _log_payment(self, operation: Operation, outcome: Outcome, verb: Verb) -> EntryDraft:
-        """Return the ledger entry of an operation's outcome."""
+        """Return the ledger entry of an operation's outcome, whose body holds no secrets."""
         return EntryDraft(
             id=outcome.stripe_id or operation.operation_id,
             action_type=verb.action_type,
@@ -136,7 +199,7 @@ class Closing:
             user_email=operation.user_email,
             bot_id=str(operation.bot),
             destination_account=outcome.destination_account or STRIPE_MASTER_ACCOUNT_ID,
-            raw_event=without_secrets(outcome.body),
+            raw_event=outcome.body,
             error=outcome.failure is not None or _foreign(outcome),
             operation_id=operation.operation_id,
             status=outcome.state,
@@ -156,15 +219,27 @@ class Closing:
         )
 
 
+BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
+"""How long the bot that died, and was not told, may come back and ask for the same again."""
+
+_IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 _GIVEN_UP = frozenset({OperationState.UNKNOWN, OperationState.ABANDONED})
 
 _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
+    "ledger.intent_lost": "critical",
     "operation.closed": "info",
     "operation.proven": "critical",
     "operation.unrecorded": "critical",
     "operation.unknown": "warning",
     "operation.superseded": "warning",
 }
+
+
+def _with_body(
+    outputs: Sequence[StepOutput], body: Mapping[str, Any], clean: Mapping[str, Any]
+) -> tuple[StepOutput, ...]:
+    """Return the outputs with `clean` in the place of `body`."""
+    return tuple(replace(o, body=clean) if o.body is body else o for o in outputs)
 
 
 def _foreign(outcome: Outcome) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import NoReturn
 
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError
-from ..models import Failure, Operation, OperationState, Outcome, Result
+from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result
 from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
 from ..verbs import Verb
+from .collecting import within_rules
 from .failures import failure_of_reply, unknown
 from .leases import Lease
 from .parts import Parts
@@ -46,7 +48,7 @@ class Executor:
         try:
             operation, outcome = self._parts.runner.run(
                 operation,
-                verb.proceed,
+                within_rules(verb, self._parts.policing, self._parts.leases, lease),
                 keys,
                 lease,
                 in_doubt=in_doubt,
@@ -58,6 +60,7 @@ class Executor:
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "Stripe gave no clear answer.") from None
         except StaleLease:
+            self._parts.closing.leave_lost(operation, lease.token)
             raise _unknown(operation, "Another process has taken this operation over.") from None
         except (LedgerUnavailableError, CommitAmbiguous):
             self._parts.closing.leave_unknown(operation, lease.token)
@@ -66,11 +69,15 @@ class Executor:
         closed = self._parts.closing.close(operation, outcome, verb, lease.token)
         return self._parts.closing.deliver(closed, verb, keys.public_key, first=True)
 
-    def recheck(self, operation: Operation, keys: Keys) -> None:
-        """What is checked before a call is checked again before every resend."""
+    def recheck(self, operation: Operation, keys: Keys) -> Sequence[Reserve]:
+        """What is checked before a call is checked again before every resend.
+
+        Returns what the rules demand that the operation holds by then.
+        """
         for guard in self._parts.guards:
             guard.check_bot(operation.bot)
         self._parts.accounts.check(operation.bot, keys)
+        return self._parts.policing.rechecked(operation)
 
     def _not_executed(
         self, operation: Operation, verb: Verb, lease: Lease, why: Reply | BillingError

@@ -9,11 +9,14 @@ from typing import Any
 from ..errors import BillingError, ConfigurationError, InvalidRequestError
 from ..fingerprint import key_fingerprint
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import BotId, Explanation, Fault
+from ..models import BotId, Explanation, Fault, Route
+from ..money import to_minor
+from ..policy import Facts
 from ..ports import KeyProvider, Keys, Routes, Store
 from ..redaction import shown
 from ..verbs import VERBS
 from .accounts import AccountCheck
+from .forecasting import Forecast
 from .parsing import overrides_of
 from .reactions import WHAT
 
@@ -27,14 +30,21 @@ class Examiner:
         keys: KeyProvider,
         accounts: AccountCheck,
         store: Store,
+        forecast: Forecast,
     ) -> None:
         self._routes = routes
         self._keys = keys
         self._accounts = accounts
         self._store = store
+        self._forecast = forecast
 
-    def explain(self, bot_id: object, verb: object, overrides: object) -> Explanation:
-        """Return what applies to a call of `verb` by this bot; sends nothing."""
+    def explain(
+        self, bot_id: object, verb: object, overrides: object, amount: object = None
+    ) -> Explanation:
+        """Return what applies to a call of `verb` by this bot; sends nothing.
+
+        `amount` is in major units of the route's currency; None stands for the smallest one.
+        """
         bot = BotId.parse(bot_id)
         if not isinstance(verb, str) or verb not in VERBS:
             raise InvalidRequestError(
@@ -45,6 +55,10 @@ class Examiner:
         found = self._routes.resolve(bot, wanted)
         keys = self._keys.keys()
         fingerprint = key_fingerprint(keys.secret_key)
+        minor = 1 if amount is None else to_minor(amount, found.currency)
+        facts = Facts(bot, verb, found.region, minor, found.currency)
+        refusals, approval = self._forecast.refusals(facts)
+        wrong = self._wrong(fingerprint in keys.allowed, found.route)
         return Explanation(
             bot_id=str(bot),
             verb=verb,
@@ -56,6 +70,9 @@ class Examiner:
             key_fingerprint=fingerprint,
             key_source=keys.source,
             key_allowed=fingerprint in keys.allowed,
+            limits=self._forecast.limits(bot, verb, found.region),
+            refusals=(*wrong, *refusals),
+            approval=approval,
         )
 
     def verify(self, bot_ids: Iterable[object]) -> None:
@@ -75,6 +92,12 @@ class Examiner:
                 f"The router is not fit to run:\n{listed}\nCorrect this and start again.",
                 faults=tuple(tuple(fault) for fault in faults),
             )
+
+    def _wrong(self, key_allowed: bool, route: Route) -> tuple[str, ...]:
+        kinds = [] if key_allowed else ["key"]
+        if route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID):
+            kinds.append("route_account")
+        return tuple(WHAT[kind] for kind in kinds)
 
     def _check_account(self, keys: Keys) -> None:
         found = self._accounts.discrepancy(None, keys)

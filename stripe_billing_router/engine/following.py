@@ -34,7 +34,31 @@ class Follower:
         """Return the operation as Stripe shows it now, recorded if it has moved on."""
         keys = self._checked_keys(operation)
         read = self._sent(operation, verb.refresh(operation), keys)
-        return self._moved_on(operation, verb, keys, read) if read.ok else operation
+        if not read.ok:
+            raise _unsaid(operation, f"HTTP {read.status}")
+        return self._moved_on(operation, verb, keys, read)
+
+    def look(self, operation: Operation, verb: Verb) -> Outcome:
+        """Return what a waiting operation has come to by now, and record nothing."""
+        keys = self._checked_keys(operation)
+        read = self._sent(operation, verb.refresh(operation), keys)
+        if not read.ok:
+            raise _unsaid(operation, f"HTTP {read.status}")
+        return self._settled(operation, verb, keys, read)[1]
+
+    def glance(self, operation: Operation, verb: Verb) -> Outcome | None:
+        """As `look`, for an operation that others may be at: nothing is sent but reads.
+
+        None if what Stripe shows is not the end of it.
+        """
+        keys = self._checked_keys(operation)
+        read = self._sent(operation, verb.refresh(operation), keys)
+        if not read.ok:
+            raise _unsaid(operation, f"HTTP {read.status}")
+        seen = _seen(operation, read)
+        while isinstance(judged := _judged(verb, seen), Step) and judged.method == "get":
+            seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
+        return None if isinstance(judged, Step) else judged
 
     def end(self, operation: Operation, verb: Verb) -> Operation:
         """Return the operation ended, or as what overtook the attempt to end it."""
@@ -55,14 +79,20 @@ class Follower:
     def _moved_on(
         self, operation: Operation, verb: Verb, keys: Keys, read: StepOutput
     ) -> Operation:
-        """Let the verb judge what was read; a late decline has to be made unpayable first."""
-        seen = replace(operation, outputs=(replace(read, step=operation.steps[0].name),))
-        while isinstance(judged := _judged(verb, seen), Step):
-            seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
+        seen, judged = self._settled(operation, verb, keys, read)
         if judged.state is operation.state:
             return replace(operation, outcome=judged)
         known = replace(operation, outputs=(*operation.outputs, *seen.outputs))
         return self._closing.close(known, judged, verb, None)
+
+    def _settled(
+        self, operation: Operation, verb: Verb, keys: Keys, read: StepOutput
+    ) -> tuple[Operation, Outcome]:
+        """Let the verb judge what was read; a late decline has to be made unpayable first."""
+        seen = _seen(operation, read)
+        while isinstance(judged := _judged(verb, seen), Step):
+            seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
+        return seen, judged
 
     def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
         request = Request(
@@ -75,6 +105,10 @@ class Follower:
         )
         reply = self._reader.ask(request)
         return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
+
+
+def _seen(operation: Operation, read: StepOutput) -> Operation:
+    return replace(operation, outputs=(replace(read, step=operation.steps[0].name),))
 
 
 def _judged(verb: Verb, seen: Operation) -> Step | Outcome:

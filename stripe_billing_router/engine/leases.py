@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..models import OperationState, TakeLease
+from ..models import OperationState, TakeLease, Write
 from ..ports import Clock, StaleLease, Store
 from . import process
 
@@ -59,8 +60,9 @@ class Leases:
         *,
         by_force: bool = False,
         to_send: bool = True,
+        writes: Sequence[Write] = (),
     ) -> Lease:
-        """Take over an operation.
+        """Take over an operation; `writes` go into the same commit.
 
         StaleLease if another holds it, it has moved on, or, if it is taken `to_send` for it, its
         first send is too long ago.
@@ -77,9 +79,25 @@ class Leases:
                 process.me() if to_send else process.RECOVERS + process.me(),
                 SENDABLE_FOR_MS if to_send else None,
                 by_force,
-            )
+            ),
+            *writes,
         )
         return lease
+
+    def renew(self, lease: Lease, writes: Sequence[Write] = ()) -> None:
+        """Begin the lease anew; `writes` go into the same commit. StaleLease if it was taken over.
+
+        What its holder writes otherwise could change an operation that is another's by then.
+        """
+        renewed = self.take(
+            lease.operation_id,
+            lease.token,
+            frozenset({OperationState.PENDING}),
+            by_force=True,
+            to_send=lease.to_send,
+            writes=writes,
+        )
+        lease.token, lease.taken = renewed.token, renewed.taken
 
     def ensure(self, lease: Lease) -> None:
         """Make sure that the lease outlives the next send.
@@ -87,13 +105,6 @@ class Leases:
         StaleLease if it was taken over, or if its holder's time to send is over.
         """
         if lease.left(self._clock) < self._needed:
-            renewed = self.take(
-                lease.operation_id,
-                lease.token,
-                frozenset({OperationState.PENDING}),
-                by_force=True,
-                to_send=lease.to_send,
-            )
-            lease.token, lease.taken = renewed.token, renewed.taken
+            self.renew(lease)
         if lease.sends_until is not None and self._clock.elapsed() > lease.sends_until:
             raise StaleLease(lease.operation_id)

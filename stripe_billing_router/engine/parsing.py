@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -42,6 +43,13 @@ def parse(
     call = Call(bot, verb.name, clean, extra, arguments.metadata(metadata), overrides_of(overrides))
     operation_id = keyed_operation_id(bot, verb.name, key) if key else new_operation_id()
     return Asked(call, operation_id, key, input_hash(bot, verb.name, call.asked()))
+
+
+def resumable(asked: Asked) -> Asked:
+    """Return a keyless call with a key of its own, by which its caller can come back to it."""
+    key = "approval-" + uuid.uuid4().hex
+    operation_id = keyed_operation_id(asked.call.bot, asked.call.verb, key)
+    return replace(asked, operation_id=operation_id, idempotency_key=key)
 
 
 def _key(key: object) -> str | None:

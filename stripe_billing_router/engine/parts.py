@@ -8,11 +8,21 @@ from dataclasses import dataclass
 from ..models import Operation
 from ..ports import Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
 from .accounts import AccountCheck
+from .approving import Approvals
 from .closing import Closing
 from .leases import Leases
 from .lookups import Lookups
+from .policing import Policing
 from .reads import Reader
 from .runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old an operation is, in milliseconds: at least, and at most."""
+
+    least_ms: int
+    most_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +40,21 @@ class Parts:
     leases: Leases
     runner: Runner
     closing: Closing
+    policing: Policing
+    approvals: Approvals
     guards: Sequence[Guard]
     in_progress_wait: float
 
-    def age_ms(self, operation: Operation, keys: Keys) -> int:
+    def age(self, operation: Operation, keys: Keys) -> Age:
         """Return how long ago an operation may first have been sent.
 
-        By the later of the database's clock and Stripe's own: one that was set back must not make
-        an old request key look young.
+        By the database's clock and by Stripe's own: one that was set back must not make an old
+        request key look young, nor one that was set on a young one forgotten.
         """
         ours = self.store.now_ms() - operation.started_ms
         theirs = self.reader.now_ms(keys.secret_key)
-        if theirs is None:
-            return ours
-        return max(ours, theirs - started_by_stripe_ms(operation))
+        stripes = ours if theirs is None else theirs - started_by_stripe_ms(operation)
+        return Age(min(ours, stripes), max(ours, stripes))
 
 
 def started_by_stripe_ms(operation: Operation) -> int:

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..errors import BillingError, StripeRequestError, StripeUnavailableError
+from ..errors import BillingError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
-from ..ports import Guard, KeyProvider, Reply, Routes
+from ..ports import Guard, KeyProvider, Routes
 from ..redaction import shown
 from ..verbs import arguments
 from .accounts import AccountCheck
+from .answers import good, items_of
 from .parsing import overrides_of
 from .reads import Reader
+
+_MEND = "Check the key's permissions and the arguments."
 
 _PAGE = 100
 _MOST_TYPES = 20
@@ -48,7 +51,7 @@ class Queries:
         route = self._routes.resolve(bot, overrides_of(overrides))
         keys = self._keys.keys()
         self._accounts.check(bot, keys, route.route)
-        body = _good(self._reader.get("/v1/balance", keys.secret_key, "balance"))
+        body = good(self._reader.get("/v1/balance", keys.secret_key, "balance"), _MEND)
         try:
             return _balance(body)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -66,9 +69,9 @@ class Queries:
 
     def _pages(self, path: str, key: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
-            page = _good(self._reader.get(path, key, "list", query))
-            items = page.get("data")
-            if not isinstance(items, list) or not all(_is_listed(item) for item in items):
+            page = good(self._reader.get(path, key, "list", query), _MEND)
+            items = items_of(page)
+            if items is None:
                 raise _unreadable()
             yield from (dict(item) for item in items)
             if not page.get("has_more") or not items:
@@ -115,16 +118,6 @@ def _types(listed: object) -> list[str]:
     return sorted(arguments.text(name, "event_types", 255) for name in listed)
 
 
-def _good(reply: Reply) -> Mapping[str, Any]:
-    if reply.status == 200:
-        return reply.body
-    raise StripeRequestError(
-        f"Stripe refuses to be read ({reply.note}). Check the key's permissions and the arguments.",
-        http_status=reply.status,
-        request_id=reply.request_id,
-    )
-
-
 def _balance(body: Mapping[str, Any]) -> Balance:
     return Balance(
         id="balance",
@@ -147,10 +140,6 @@ def _sums(funds: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
     for fund in funds:
         sums[fund["currency"]] = sums.get(fund["currency"], 0) + fund["amount"]
     return {code: to_major(minor, code) for code, minor in sums.items()}
-
-
-def _is_listed(item: object) -> bool:
-    return isinstance(item, Mapping) and isinstance(item.get("id"), str)
 
 
 def _unreadable() -> BillingError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from threading import local
 from typing import NoReturn
 
+from ..attempts import attempt
 from ..errors import AccountMismatchError, Money
 from ..ports import Discrepancy, Reaction
 
@@ -16,26 +18,37 @@ WHAT = {
     "route_account": "the route names another account",
     "key_account": "the secret key belongs to another account",
     "destination": "the payment's destination is another account",
+    "event_account": "a webhook that Stripe signed for us is about another account",
 }
 
 
 class Reactions:
-    """Runs every registered reaction, then raises."""
+    """Runs every registered reaction, in order, then raises."""
 
     def __init__(self, reactions: Sequence[Reaction]) -> None:
         self._reactions = tuple(reactions)
+        self._here = local()
 
     def mismatch(self, discrepancy: Discrepancy, money: Money = "not_moved") -> NoReturn:
         """React to a failed check of key, account or destination; then AccountMismatchError."""
-        for reaction in self._reactions:
-            self._run(reaction, discrepancy)
+        self._alert_mismatch(discrepancy)
         raise mismatch_error(discrepancy, money)
 
-    def _run(self, reaction: Reaction, discrepancy: Discrepancy) -> None:
+    def _alert_mismatch(self, discrepancy: Discrepancy) -> None:
+        """Run the consequences, but not those of a check that a consequence itself fails."""
+        if getattr(self._here, "reacting", False):
+            return
+        self._here.reacting = True
         try:
-            reaction.react(discrepancy)
-        except Exception:  # noqa: BLE001 - a failing consequence must not stop the next one
-            _log.exception("a reaction to a discrepancy failed: %s", type(reaction).__name__)
+            for reaction in self._reactions:
+                _run(reaction, discrepancy)
+        finally:
+            self._here.reacting = False
+
+
+def _run(reaction: Reaction, discrepancy: Discrepancy) -> None:
+    failure = f"a reaction to a discrepancy failed: {type(reaction).__name__}"
+    attempt(_log, failure, lambda: reaction.react(discrepancy))
 
 
 def mismatch_error(discrepancy: Discrepancy, money: Money) -> AccountMismatchError:

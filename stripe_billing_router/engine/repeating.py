@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from ..errors import IdempotencyConflictError, OperationInProgressError
+from ..errors import (
+    IdempotencyConflictError,
+    OperationInProgressError,
+    PaymentActionRequiredError,
+)
 from ..models import Operation, OperationState, Result
-from ..ports import CommitAmbiguous, StaleLease
+from ..ports import CommitAmbiguous, Keys, StaleLease
 from ..verbs import Verb
 from . import process
 from .executing import Executor
 from .failures import doubted, unknown
 from .following import WAITING, Follower
-from .leases import SENDABLE_FOR_MS
+from .leases import SENDABLE_FOR_MS, Lease
 from .parsing import Asked
 from .parts import Parts
+from .policing import within_limits
 
 _POLL = 0.05
 _RESUMABLE = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
@@ -72,18 +77,20 @@ class Repeater:
         """Go on with the frozen steps and their keys, after every check of a first call."""
         with doubted(known):
             keys = self._parts.keys.keys()
-            self._executor.recheck(known, keys)
-            if self._parts.age_ms(known, keys) > SENDABLE_FOR_MS:
+            reserves = self._executor.recheck(known, keys)
+            if self._parts.age(known, keys).most_ms > SENDABLE_FOR_MS:
                 raise unknown(
                     known.operation_id, known.idempotency_key, "It is too old to be sent again."
                 )
             try:
-                lease = self._parts.leases.take(
-                    known.operation_id,
-                    known.lease_token,
-                    frozenset({known.state}),
-                    by_force=process.provably_dead(known.lease_owner),
-                )
+                with within_limits():
+                    lease = self._parts.leases.take(
+                        known.operation_id,
+                        known.lease_token,
+                        frozenset({known.state}),
+                        by_force=process.provably_dead(known.lease_owner),
+                        writes=reserves,
+                    )
             except StaleLease:
                 return None
             except CommitAmbiguous:
@@ -92,7 +99,24 @@ class Repeater:
                     known.idempotency_key,
                     "The database broke off while the operation was taken up again.",
                 ) from None
-            return self._executor.execute(known, verb, keys, lease, in_doubt=True)
+            return self._go_on(known, verb, keys, lease)
+
+    def _go_on(self, known: Operation, verb: Verb, keys: Keys, lease: Lease) -> Result:
+        """Execute; what waits is read anew, for what Stripe replays is how it was then."""
+        told: Result | PaymentActionRequiredError
+        try:
+            told = self._executor.execute(known, verb, keys, lease, in_doubt=True)
+        except PaymentActionRequiredError as waits:
+            told = waits
+        else:
+            if OperationState(told.state) not in WAITING:
+                return told
+        now = self._parts.store.operation(known.operation_id)
+        if now is not None and now.state in WAITING:
+            return self._read_anew(now, verb)
+        if isinstance(told, PaymentActionRequiredError):
+            raise told
+        return told
 
     def _read_anew(self, known: Operation, verb: Verb) -> Result:
         """Read once where a waiting payment stands now."""

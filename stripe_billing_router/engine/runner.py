@@ -54,7 +54,7 @@ class Runner:
         lease: Lease,
         *,
         in_doubt: bool,
-        recheck: Callable[[Keys], None],
+        recheck: Callable[[Keys], object],
     ) -> tuple[Operation, Outcome]:
         """Return the operation with all outputs, and what it came to.
 
@@ -84,7 +84,7 @@ class Runner:
         keys: Keys,
         lease: Lease,
         in_doubt: bool,
-        recheck: Callable[[Keys], None],
+        recheck: Callable[[Keys], object],
     ) -> tuple[StepOutput, Keys]:
         """Return Stripe's answer to one step, and the keys that are in force by then."""
         give_up = self._clock.elapsed() + self._retry_for
@@ -136,10 +136,11 @@ class Runner:
             operation.api_version,
             step.expects,
             key if keyed else None,
+            step.name,
         )
 
 
-def _recheck(recheck: Callable[[Keys], None], keys: Keys, in_doubt: bool) -> None:
+def _recheck(recheck: Callable[[Keys], object], keys: Keys, in_doubt: bool) -> None:
     try:
         recheck(keys)
     except BillingError as veto:

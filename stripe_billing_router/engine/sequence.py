@@ -1,8 +1,9 @@
 """A money verb, step by step; one direction, no way back.
 
-parse, replay or resume, frozen, route, keys and account, prepare, plan, policy; then the intent in
-one durable commit; then Stripe, step by step, outside any transaction; then outcome and ledger
-entry in one durable commit; then observers; then the result.
+parse, replay or resume, frozen, route, keys and account, prepare, plan, policy; then the intent,
+with what it reserves and the approval it uses, in one durable commit; then Stripe, step by step,
+outside any transaction; then outcome, ledger entry and settled reservations in one durable commit;
+then observers; then the result.
 """
 
 from __future__ import annotations
@@ -24,15 +25,24 @@ from ..models import (
     Result,
     Write,
 )
-from ..ports import CommitAmbiguous, DuplicateOperation, Intent, Keys, StaleLease, TwinInDoubt
+from ..ports import (
+    ApprovalNotGiven,
+    CommitAmbiguous,
+    DuplicateOperation,
+    Intent,
+    Keys,
+    StaleLease,
+    TwinInDoubt,
+)
 from ..verbs import Plan, Verb
-from . import process
+from . import process, running
 from .executing import Executor
 from .failures import twin_in_doubt, unknown
 from .following import Follower
 from .leases import Lease
-from .parsing import Asked, parse
+from .parsing import Asked, parse, resumable
 from .parts import Parts
+from .policing import within_limits
 from .repeating import Repeater
 
 
@@ -82,12 +92,13 @@ class OperationSequence:
 
     def _again(self, known: Operation, asked: Asked, verb: Verb) -> Result | None:
         """Answer a call whose key has been used before; None if the answer has just changed."""
+        running.about(known, again=True)
         free = self._repeater.when_free(known, asked)
-        if free.state is OperationState.ABANDONED:
+        if free.state in _WITHOUT_EFFECT:
             return self._first(asked, verb, free)
         return self._repeater.answer(free, verb)
 
-    def _first(self, asked: Asked, verb: Verb, abandoned: Operation | None) -> Result | None:
+    def _first(self, asked: Asked, verb: Verb, known: Operation | None) -> Result | None:
         """Execute a call that has had no effect yet; None if its key has just been used."""
         bot = asked.call.bot
         for guard in self._parts.guards:
@@ -97,11 +108,17 @@ class OperationSequence:
         self._parts.accounts.check(bot, keys, route.route)
         plan = verb.plan(asked.call, route, self._parts.lookups.with_keys(keys))
         operation = self._operation(asked, route, plan, keys)
+        running.about(operation)
+        demanded = self._parts.policing.demanded(operation)
+        if demanded.approval is not None and asked.idempotency_key is None:
+            self._parts.approvals.refuse_equal(operation)
+            operation = self._operation(resumable(asked), route, plan, keys)
         writes = [w for g in self._parts.guards for w in g.check_intent(_intent(operation, route))]
         lease = self._parts.leases.new(operation.operation_id)
         try:
-            operation = self._open(operation, abandoned, lease, writes)
-        except (DuplicateOperation, StaleLease):
+            writes += self._parts.policing.permitted(operation, demanded)
+            operation = self._open(operation, known, lease, writes)
+        except (DuplicateOperation, StaleLease, ApprovalNotGiven):
             return None
         return self._executor.execute(operation, verb, keys, lease, in_doubt=False)
 
@@ -131,18 +148,20 @@ class OperationSequence:
     def _open(
         self,
         operation: Operation,
-        abandoned: Operation | None,
+        known: Operation | None,
         lease: Lease,
         writes: Sequence[Write],
     ) -> Operation:
         """Make the intent durable. Only then may Stripe hear of it."""
         held = (lease.token, self._parts.leases.milliseconds, process.me())
         opening: Write = OpenOperation(operation, *held)
-        if abandoned is not None:
-            operation = replace(operation, generation=abandoned.generation)
+        if known is not None:
+            operation = replace(operation, generation=known.generation)
             opening = ReopenOperation(operation, *held)
         try:
-            self._parts.store.commit(*writes, opening)
+            # The operation's own row first: who finds it taken must not wait for a budget.
+            with within_limits():
+                self._parts.store.commit(opening, *writes)
         except TwinInDoubt as twin:
             raise twin_in_doubt(*twin.args, pays=bool(operation.amount_minor)) from None
         except CommitAmbiguous:
@@ -151,7 +170,12 @@ class OperationSequence:
                 operation.idempotency_key,
                 "The database broke off while the intent was written.",
             ) from None
+        running.opened(operation)
         return operation
+
+
+_WITHOUT_EFFECT = frozenset({OperationState.ABANDONED, OperationState.AWAITING_APPROVAL})
+"""What is planned afresh when it is asked for again."""
 
 
 def _intent(operation: Operation, route: ResolvedRoute) -> Intent:

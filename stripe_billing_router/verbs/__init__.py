@@ -4,6 +4,7 @@ from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
 from .customer import CustomerVerb
+from .dues import due
 from .refund import RefundVerb
 from .subscription import SubscriptionVerb
 
@@ -17,4 +18,4 @@ _ALL: tuple[Verb, ...] = (
 
 VERBS = {verb.name: verb for verb in _ALL}
 
-__all__ = ["VERBS", "Call", "Lookups", "Plan", "Price", "UnreadableAnswer", "Verb"]
+__all__ = ["VERBS", "Call", "Lookups", "Plan", "Price", "UnreadableAnswer", "Verb", "due"]

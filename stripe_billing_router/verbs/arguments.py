@@ -16,6 +16,9 @@ from ..stripe_parameters import declared, unknown_names
 STAMPED = ("operation_id", "bot_id")
 """Metadata names that the router sets itself."""
 
+EXCLUDES = "excludes_operation_id"
+"""The metadata name by which recovery knows the payments with which it used a request key up."""
+
 ACCOUNT_METADATA = ("destination_account", "account", "stripe_account")
 """Metadata names that say whose event it is."""
 
@@ -127,7 +130,7 @@ def _metadata_name(name: Any, where: str) -> str:
     found = text(name, f"a name in {where}", 40)
     if not found or "[" in found or "]" in found:
         raise invalid(where, f"has the name {shown(found)}; use 1 to 40 characters, no brackets")
-    if found in STAMPED:
+    if found in (*STAMPED, EXCLUDES):
         raise invalid(where, f"sets {found!r}, which the router sets itself; leave it out")
     return found
 

@@ -98,6 +98,10 @@ class CheckoutVerb:
         }
         params.setdefault(_LATER[mode], {})
         code, amount_minor = _total(lines)
+        if code is not None:
+            # Checkout would choose the currency of wherever its customer is, of those that a price
+            # has, and rules would have been asked about another.
+            params["currency"] = code
         if _AMOUNT_VARIES & set(call.params):
             amount_minor = None
         step = Step(_CREATE, "post", _PATH, params, "checkout.session")

@@ -41,8 +41,8 @@ DECIDED = frozenset(
 )
 CREATE = "invoice"
 _ITEM = "item"
-_FINALIZE = "finalize"
-_PAY = "pay"
+FINALIZE = "finalize"
+PAY = "pay"
 _LOOK = "look"
 _FOUND = "found"
 _PENDING = "pending_items"
@@ -60,8 +60,8 @@ _DELETE_DRAFT = Step("delete_draft", "delete", _PATH + "/{invoice}", {}, "invoic
 _VOID = Step("void", "post", _PATH + "/{invoice}/void", {}, "invoice", repeatable=True)
 _TIDY_UP = {
     _ITEM: (_DELETE_DRAFT,),
-    _FINALIZE: (_DELETE_ITEM, _DELETE_DRAFT),
-    _PAY: (_VOID,),
+    FINALIZE: (_DELETE_ITEM, _DELETE_DRAFT),
+    PAY: (_VOID,),
 }
 """What takes an invoice down, by the step that failed."""
 
@@ -115,8 +115,8 @@ def _steps(
     return (
         Step(CREATE, "post", _PATH, draft, "invoice"),
         Step(_ITEM, "post", "/v1/invoiceitems", item, "invoiceitem"),
-        Step(_FINALIZE, "post", _PATH + "/{invoice}/finalize", {"auto_advance": False}, "invoice"),
-        Step(_PAY, "post", _PATH + "/{invoice}/pay", pay, "invoice"),
+        Step(FINALIZE, "post", _PATH + "/{invoice}/finalize", {"auto_advance": False}, "invoice"),
+        Step(PAY, "post", _PATH + "/{invoice}/pay", pay, "invoice"),
     )
 
 
@@ -132,7 +132,7 @@ def proceed(operation: Operation) -> Step | Outcome:
             return _after_failure(operation, step.name, output)
         last = output.body
         id_of(last)  # an item that names no invoice would be collected with any other
-        if step.name == _FINALIZE and status_of(last) == "paid":
+        if step.name == FINALIZE and status_of(last) == "paid":
             break  # Stripe carries what is under its minimum to the next invoice
     return _outcome_of(operation, last)
 
@@ -185,7 +185,7 @@ def _after_failure(operation: Operation, failed: str, output: StepOutput) -> Ste
     failure = failure_of(output, "declined" if _is_card_error(output) else "refused")
     if failed == CREATE or failure.kind == "conflict":
         return refused(output)  # with a conflict, what is there belongs to another operation
-    if failed == _PAY and failure.code in _ACTION_NEEDED:
+    if failed == PAY and failure.code in _ACTION_NEEDED:
         return _waits(operation, output)
     return _taken_down(operation, _shown(operation), _TIDY_UP[failed], failure)
 
@@ -262,7 +262,7 @@ def _with_secret(invoice: Mapping[str, Any]) -> Mapping[str, Any]:
 def _shown(operation: Operation) -> Mapping[str, Any]:
     """Return the invoice as Stripe showed it last, before anything went wrong."""
     shown: Mapping[str, Any] = {}
-    for name in (CREATE, _FINALIZE):
+    for name in (CREATE, FINALIZE):
         output = output_of(operation, name)
         if output is not None and output.ok:
             shown = output.body
@@ -292,7 +292,7 @@ def _refusal_of_bank(invoice: Mapping[str, Any]) -> Failure | None:
         intent = _at(payment, "payment", "payment_intent")
         error = _at(intent, "last_payment_error")
         if error and intent.get("status") == "requires_payment_method":
-            return failure_of(StepOutput(_PAY, 402, {"error": error}), "declined")
+            return failure_of(StepOutput(PAY, 402, {"error": error}), "declined")
     return None
 
 

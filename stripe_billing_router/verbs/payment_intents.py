@@ -102,10 +102,12 @@ def _after_success(
 ) -> Step | Outcome:
     """A payment intent that was found, not answered, may tell of its decline only here.
 
-    While a customer is at it, a failed attempt is not the end: they may use another card.
+    While a customer is at it, a failed attempt is not the end: they may use another card. Once a
+    bank is at it, its refusal is: nobody waits any more for a payment that stays payable.
     """
     error = payment.get("last_payment_error")
-    theirs = on_session or operation.state is OperationState.REQUIRES_ACTION
+    at_the_bank = operation.state is OperationState.PROCESSING
+    theirs = operation.state is OperationState.REQUIRES_ACTION or (on_session and not at_the_bank)
     if theirs or error is None or payment.get("status") != "requires_payment_method":
         return outcome(payment, on_session)
     told = StepOutput(CREATE, 402, {"error": error})

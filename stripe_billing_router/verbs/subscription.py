@@ -54,11 +54,15 @@ _CREATE = "subscription"
 _VOID = "void"
 _END = "end"
 _LOOK = "look"
+_FIRST = "first_invoice"
 _PATH = "/v1/subscriptions"
 _EXPAND = ["latest_invoice.confirmation_secret"]
 _OVER = frozenset({"canceled", "incomplete_expired"})
 _CANCELED = Failure("canceled", "the subscription ended before its first payment")
 _RUNS = frozenset({"active", "past_due", "paused", "trialing", "unpaid"})
+_MADE_WITH_IT = "subscription_create"
+_MADE_WITHIN = 3600
+"""Seconds. Whatever was made later is no first invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class SubscriptionVerb:
         created = output_of(operation, _CREATE)
         if created is None:
             return operation.steps[0]
-        return _outcome(created.body) if created.ok else refused(created)
+        return _come_to(operation, created.body) if created.ok else refused(created)
 
     def search(self, operation: Operation) -> Search:
         expand = [f"data.{name}" for name in _EXPAND]
@@ -165,8 +169,8 @@ def _ended(operation: Operation, subscription_id: str) -> Step | Outcome:
     if ended is None:
         return _end(subscription_id)
     if ended.ok:
-        return _outcome(ended.body)
-    return _look(subscription_id) if looked is None else _outcome(looked.body)
+        return _come_to(operation, ended.body)
+    return _look(subscription_id) if looked is None else _come_to(operation, looked.body)
 
 
 def _stands(operation: Operation, looked: StepOutput) -> Step | Outcome:
@@ -174,7 +178,7 @@ def _stands(operation: Operation, looked: StepOutput) -> Step | Outcome:
     body = looked.body
     if body.get("status") == "incomplete" and _invoice_of(body).get("status") == "void":
         return _ended(operation, id_of(body))
-    return _outcome(body)
+    return _come_to(operation, body)
 
 
 def _end(subscription_id: str) -> Step:
@@ -193,8 +197,33 @@ def _invoice_of(subscription: Mapping[str, Any]) -> Mapping[str, Any]:
     return invoice if isinstance(invoice, Mapping) else {}
 
 
-def _outcome(subscription: Mapping[str, Any]) -> Outcome:
-    invoice = _invoice_of(subscription)
+def _come_to(operation: Operation, subscription: Mapping[str, Any]) -> Step | Outcome:
+    """Return what a subscription has come to, which its first invoice says. One that is looked at
+    late may have been renewed, and shows that invoice instead: its first has to be read."""
+    shown = _invoice_of(subscription)
+    if shown.get("billing_reason") in (None, _MADE_WITH_IT):
+        return _outcome(subscription, shown)
+    listed = output_of(operation, _FIRST)
+    if listed is None:
+        return _list_first(subscription)
+    return _outcome(subscription, _first_of(listed))
+
+
+def _list_first(subscription: Mapping[str, Any]) -> Step:
+    until = {"lte": minor_of(subscription, "created") + _MADE_WITHIN}
+    query = {"subscription": id_of(subscription), "created": until, "limit": 100}
+    return Step(_FIRST, "get", "/v1/invoices", query, "list")
+
+
+def _first_of(listed: StepOutput) -> Mapping[str, Any]:
+    found = listed.body.get("data")
+    if not listed.ok or not isinstance(found, list):
+        raise UnreadableAnswer("the invoices of a subscription were not shown")
+    return next((item for item in found if item.get("billing_reason") == _MADE_WITH_IT), {})
+
+
+def _outcome(subscription: Mapping[str, Any], invoice: Mapping[str, Any]) -> Outcome:
+    """Return what a subscription has come to whose first invoice is `invoice`."""
     settled = invoice.get("status") == "paid"
     collected = minor_of(invoice, "amount_paid") if settled else 0
     status = status_of(subscription)

@@ -1,0 +1,43 @@
+"""Nothing is collected under rules that were asked about less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import PolicyViolationError
+from ..models import Failure, Operation, OperationState, Outcome, Step
+from ..verbs import Verb, due
+from .leases import Lease, Leases
+from .policing import Policing, within_limits
+
+
+def within_rules(
+    verb: Verb, policing: Policing, leases: Leases, lease: Lease
+) -> Callable[[Operation], Step | Outcome]:
+    """Return the verb's `proceed`; what shows to collect more than the rules allow is taken down
+    instead, and has come to nothing because of them."""
+    vetoes: list[str] = []
+
+    def plan(operation: Operation) -> Step | Outcome:
+        step = verb.proceed(operation)
+        if isinstance(step, Outcome):
+            return _vetoed(step, vetoes[-1]) if vetoes else step
+        try:
+            reserves = policing.more_due(operation, due(operation, step))
+            if reserves:
+                with within_limits():
+                    leases.renew(lease, reserves)
+        except PolicyViolationError as veto:
+            vetoes.append(str(veto))
+            return verb.wind_up(operation)
+        return step
+
+    return plan
+
+
+def _vetoed(outcome: Outcome, veto: str) -> Outcome:
+    """What was paid while it was taken down stays what it is."""
+    if outcome.state is not OperationState.CANCELED:
+        return outcome
+    return replace(outcome, failure=Failure("vetoed", veto))

@@ -1,0 +1,102 @@
+"""What follows a failed check, one class for each consequence; alerts are another room's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..ports import Discrepancy, Event
+from .reactions import WHAT
+from .sanity import ACCOUNT_MISMATCH
+
+_MOST_SEVERE = 5.0
+_KINDS = {"operation.escalated": "escalated", "operation.proven": "proven"}
+
+
+class DiscrepancyLog(Protocol):
+    """Where discrepancies are kept for people."""
+
+    def record(
+        self,
+        kind: str,
+        *,
+        bot_id: str | None = None,
+        account_id: str | None = None,
+        expected_account_id: str | None = None,
+        operation_id: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> object: ...
+
+
+class RollbackManager(Protocol):
+    """Ours, or what the host puts in its place."""
+
+    def auto_rollback(self, bot_id: str, *, reason: str) -> object: ...
+
+
+class PaymentSanity(Protocol):
+    """Ours, or what the host puts in its place."""
+
+    def record_payment_anomaly(
+        self, event_type: str, metadata: Mapping[str, Any], *, severity: float
+    ) -> object: ...
+
+
+class RecordDiscrepancy:
+    """Keeps failed checks, and operations that people have to look at. A Reaction and an
+    Observer; `log` opens the database, which may be what fails."""
+
+    def __init__(self, log: Callable[[], DiscrepancyLog]) -> None:
+        self._log = log
+
+    def react(self, discrepancy: Discrepancy) -> None:
+        self._log().record(
+            discrepancy.kind,
+            bot_id=_bot_id(discrepancy),
+            account_id=discrepancy.account_id,
+            expected_account_id=discrepancy.expected_account_id,
+            operation_id=discrepancy.operation_id,
+            details={"what": WHAT[discrepancy.kind]},
+        )
+
+    def notify(self, event: Event) -> None:
+        kind = _KINDS.get(event.name)
+        if kind is not None:
+            self._log().record(
+                kind,
+                bot_id=str(event.bot) if event.bot else None,
+                operation_id=event.operation_id,
+                details={"what": event.message, "verb": event.verb},
+            )
+
+
+class RollBack:
+    """Rolls back what the bot could have changed. A discrepancy of no bot rolls nothing back."""
+
+    def __init__(self, manager: RollbackManager) -> None:
+        self._manager = manager
+
+    def react(self, discrepancy: Discrepancy) -> None:
+        if discrepancy.bot is not None:
+            self._manager.auto_rollback(str(discrepancy.bot), reason=WHAT[discrepancy.kind])
+
+
+class RecordAnomaly:
+    """Writes the failed check to the shared ledger."""
+
+    def __init__(self, sanity: PaymentSanity) -> None:
+        self._sanity = sanity
+
+    def react(self, discrepancy: Discrepancy) -> None:
+        metadata = {
+            "bot_id": _bot_id(discrepancy),
+            "kind": discrepancy.kind,
+            "account_id": discrepancy.account_id,
+            "expected_account_id": discrepancy.expected_account_id,
+            "operation_id": discrepancy.operation_id,
+        }
+        self._sanity.record_payment_anomaly(ACCOUNT_MISMATCH, metadata, severity=_MOST_SEVERE)
+
+
+def _bot_id(discrepancy: Discrepancy) -> str | None:
+    return str(discrepancy.bot) if discrepancy.bot else None

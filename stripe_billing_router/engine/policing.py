@@ -1,0 +1,145 @@
+"""What the host's rules demand of an operation, asked before its intent and before every resend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..errors import PolicyViolationError
+from ..models import LedgerEntry, Operation, Policies, Reserve, Spend, Write
+from ..money import to_major
+from ..policy import Demands, Facts, demands, over_limit, spent
+from ..ports import BudgetExceeded, Store
+from .approving import Approvals
+from .payments import is_collected, own_payment
+
+
+class Policing:
+    """Applies the rules of one router."""
+
+    def __init__(self, policies: Policies, store: Store, approvals: Approvals) -> None:
+        self._policies = policies
+        self._store = store
+        self._approvals = approvals
+
+    def demanded(self, operation: Operation) -> Demands:
+        """Return what the matching rules demand; PolicyViolationError if one refuses."""
+        if not self._policies.rules:
+            return Demands()
+        paid = self._paid(operation)
+        found = demands(self._policies, _facts(operation, paid))
+        if found.own_payment is not None and paid is None:
+            raise _not_its_own(operation, found.own_payment)
+        return found
+
+    def permitted(self, operation: Operation, demanded: Demands) -> list[Write]:
+        """Return the writes that belong into the intent's commit.
+
+        ApprovalRequiredError if a person has to agree first: they are asked.
+        """
+        reserves: list[Write] = [*_reserves(operation, demanded)]
+        if demanded.approval is None:
+            return reserves
+        facts = _facts(operation, self._paid(operation))
+        shown = replace(operation, amount_minor=facts.amount_minor, currency=facts.currency)
+        return [*reserves, self._approvals.granted(shown, demanded.approval)]
+
+    def rechecked(self, operation: Operation) -> Sequence[Reserve]:
+        """Check an operation whose intent is durable once more, before it is sent (again).
+
+        Returns what it has to hold by then, which it mostly does already.
+        """
+        demanded = self.demanded(operation)
+        if demanded.approval is not None and not self._approvals.used(operation):
+            raise _not_approved(operation, demanded.approval)
+        return _reserves(operation, demanded)
+
+    def more_due(self, operation: Operation, due: int | None) -> Sequence[Reserve]:
+        """Ask once more where more is due than the rules were asked about.
+
+        Returns what the operation has to hold then; PolicyViolationError if it is too much, or a
+        person would have to agree to it.
+        """
+        planned = operation.amount_minor
+        if due is None or planned is None or due <= planned:
+            return ()
+        larger = replace(operation, amount_minor=due)
+        demanded = self.demanded(larger)
+        if demanded.approval is not None:
+            raise _not_approved_so_much(larger, demanded.approval)
+        return _reserves(larger, demanded)
+
+    def spent(
+        self, operation: Operation, spent_by: str, amount_minor: int, currency: str
+    ) -> list[Spend]:
+        """Return what counts money that moved after an operation: a renewal, or a refund's that
+        came back."""
+        facts = replace(_facts(operation, None), amount_minor=amount_minor, currency=currency)
+        return [Spend(spent_by, part) for part in spent(self._policies, facts)]
+
+    def _paid(self, operation: Operation) -> LedgerEntry | None:
+        """Return the bot's own payment that a refund is for, if that matters and is known."""
+        matters = operation.amount_minor is None or any(
+            rule.own_payments_only for rule in self._policies.rules
+        )
+        if operation.verb != "refund" or not matters:
+            return None
+        return own_payment(operation, self._store)
+
+
+@contextmanager
+def within_limits() -> Iterator[None]:
+    """Have a commit that passes a limit raise PolicyViolationError, with what is left of it."""
+    try:
+        yield
+    except BudgetExceeded as signal:
+        raise over_limit(*signal.args) from None
+
+
+def _reserves(operation: Operation, demanded: Demands) -> list[Reserve]:
+    return [Reserve(operation.operation_id, part) for part in demanded.reservations]
+
+
+def _facts(operation: Operation, paid: LedgerEntry | None) -> Facts:
+    """Return what is known of the call; a whole refund gives back what the ledger shows."""
+    facts = Facts(
+        operation.bot,
+        operation.verb,
+        operation.region,
+        operation.amount_minor,
+        operation.currency,
+    )
+    if paid is None or facts.amount_minor is not None:
+        return facts
+    collected = paid.amount_minor if is_collected(paid) else None
+    return replace(facts, amount_minor=collected, currency=paid.currency)
+
+
+def _not_its_own(operation: Operation, rule: str) -> PolicyViolationError:
+    return PolicyViolationError(
+        f"The rule {rule} lets {operation.bot} refund its own payments only, and the ledger does "
+        "not show this one as such. Name it by the id that its charge returned, or have the bot "
+        "that collected it, or a person, refund it.",
+        rule=rule,
+    )
+
+
+def _not_approved_so_much(operation: Operation, rule: str) -> PolicyViolationError:
+    amount = to_major(operation.amount_minor or 0, operation.currency or "")
+    return PolicyViolationError(
+        f"The rule {rule} asks for a person's approval, and nobody was asked about "
+        f"{amount:f} {operation.currency}, which Stripe would collect together with what "
+        f"{operation.customer_id} owes from before. Settle the customer's balance in Stripe, or "
+        "charge by amount.",
+        rule=rule,
+    )
+
+
+def _not_approved(operation: Operation, rule: str) -> PolicyViolationError:
+    return PolicyViolationError(
+        f"The rule {rule} asks for a person's approval by now, which operation "
+        f"{operation.operation_id} never had; it is not sent again. `stripe-billing-router "
+        "operations recover` settles it.",
+        rule=rule,
+    )
