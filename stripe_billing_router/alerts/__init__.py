@@ -1,5 +1,18 @@
 """Telling people: what happened to operations, and what must never happen."""
 
+from .alert import Alert
+from .dispatching import Alerts
 from .logs import LogObserver, LogReaction
+from .sending import AlertSender
+from .training import TrainingExport
+from .urls import alert_urls
 
-__all__ = ["LogObserver", "LogReaction"]
+__all__ = [
+    "Alert",
+    "AlertSender",
+    "Alerts",
+    "LogObserver",
+    "LogReaction",
+    "TrainingExport",
+    "alert_urls",
+]

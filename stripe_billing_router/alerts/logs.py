@@ -1,33 +1,89 @@
-"""Alerts as log records of this package's logger, with their facts as `extra`."""
+"""What happens as log records of this package's logger, with their facts as `extra`."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any, Final
 
-from ..ports import Discrepancy, Event
+from ..ports import CallDetails, Discrepancy, Event
 
 _log = logging.getLogger("stripe_billing_router")
+_calls = logging.getLogger("stripe_billing_router.calls")
+# Callers hear of their errors: where nobody has set up logging, stderr need not hear of them too.
+_calls.addHandler(logging.NullHandler())
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+_TOLD_AT_THE_END: Final = frozenset({"operation.closed", "operation.unknown"})
+_IN_DOUBT: Final = frozenset({"unknown", "pending"})
 
 
 class LogObserver:
-    """One record for each event; no personal data."""
+    """One record for each event, and one at the end of each call of a verb; no personal data."""
+
+    follows = frozenset({"call.ended"})
 
     def notify(self, event: Event) -> None:
-        _log.log(
-            _LEVELS[event.severity],
-            "%s %s: %s",
-            event.name,
-            event.operation_id,
-            event.message,
-            extra={
-                "billing_event": event.name,
-                "operation_id": event.operation_id,
-                "bot_id": str(event.bot) if event.bot else None,
-                "verb": event.verb,
-            },
-        )
+        if event.call is not None and event.name == "call.ended":
+            _tell_end(event, event.call)
+        elif event.call is None or event.name not in _TOLD_AT_THE_END:
+            _write(_log, _LEVELS[event.severity], event, event.message, _facts(event))
+
+
+def _tell_end(event: Event, call: CallDetails) -> None:
+    level = _level(call)
+    if _calls.isEnabledFor(level):
+        facts = {**_facts(event), **_ending(call)}
+        _write(_calls, level, event, _pairs(facts), facts)
+
+
+def _write(
+    log: logging.Logger, level: int, event: Event, message: str, facts: dict[str, Any]
+) -> None:
+    name = " ".join(filter(None, (event.name, event.operation_id)))
+    log.log(level, "%s: %s", name, message, extra=facts)
+
+
+def _level(call: CallDetails) -> int:
+    """What is in doubt, or went where it should not, is an error; a refusal is a warning."""
+    if call.error is None:
+        return logging.INFO
+    definite = call.money == "not_moved" and call.state not in _IN_DOUBT
+    return logging.WARNING if definite else logging.ERROR
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    return {
+        "billing_event": event.name,
+        "operation_id": event.operation_id,
+        "bot_id": str(event.bot) if event.bot else None,
+        "verb": event.verb,
+    }
+
+
+def _ending(call: CallDetails) -> dict[str, Any]:
+    """Times are in seconds, amounts in minor units."""
+    return {
+        "region": call.region,
+        "state": call.state,
+        "error": call.error,
+        "reason": call.reason,
+        "money": call.money,
+        "amount_minor": call.amount_minor,
+        "currency": call.currency,
+        "duration_s": round(call.duration, 6),
+        "requests": call.requests,
+        "retries": call.retries,
+        "replayed": call.replayed,
+    }
+
+
+def _pairs(facts: dict[str, Any]) -> str:
+    """Return the facts that are known as people, and log parsers, read them."""
+    told = [(name, fact) for name, fact in facts.items() if name not in _IN_THE_NAME]
+    return " ".join(f"{name}={fact}" for name, fact in told if fact is not None)
+
+
+_IN_THE_NAME: Final = frozenset({"billing_event", "operation_id"})
 
 
 class LogReaction:
