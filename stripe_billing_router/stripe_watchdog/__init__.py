@@ -1,6 +1,9 @@
-"""The watchdog: looks at ledger and operations from outside the calls that wrote them."""
+"""The watchdog: proves that the ledger and Stripe agree, from outside the calls that wrote both."""
 
-from .checks import CHECKS, Finding, Sources
-from .run import main, watch
+from .findings import Finding
+from .inspection import DaySum, Inspection, Progress
+from .limits import Limits
+from .planning import ReadPlan
+from .run import main
 
-__all__ = ["CHECKS", "Finding", "Sources", "main", "watch"]
+__all__ = ["DaySum", "Finding", "Inspection", "Limits", "Progress", "ReadPlan", "main"]

@@ -1,0 +1,50 @@
+"""The ledger and the operations, as they stand by themselves."""
+
+from __future__ import annotations
+
+from ...models import OperationState
+from ..cases import BrokenStream, Claim, OpenOperation, Problem, View
+from ..limits import DAY_MS, HOUR_MS
+
+_WAITS_FOR_MS = {
+    OperationState.REQUIRES_ACTION: DAY_MS + 2 * HOUR_MS,
+    OperationState.PROCESSING: 15 * DAY_MS,
+}
+"""Customers are given a day, banks two weeks; both with some grace."""
+
+
+def orphan_ledger_entry(claim: Claim, view: View) -> Problem | None:  # noqa: ARG001
+    """The ledger says that money moved, and Stripe, asked for it by its id, does not."""
+    if claim.collected:
+        return None
+    entry = claim.entry
+    return Problem(
+        f"The ledger says that {entry.id} ({entry.action_type}) moved money, and Stripe does not "
+        "show it so. Find out who wrote entry "
+        f"{entry.sequence}, and whether the payment was made in another account.",
+        details={"sequence": entry.sequence, "action_type": entry.action_type},
+    )
+
+
+def stale_operation(case: OpenOperation, view: View) -> Problem | None:
+    """An operation is still not settled long after it should have been."""
+    operation = case.operation
+    patience = _WAITS_FOR_MS.get(operation.state, view.limits.stale_after_ms)
+    if case.age_ms <= patience:
+        return None
+    return Problem(
+        f"{operation.verb} of {operation.bot} is {operation.state} since "
+        f"{case.age_ms // 60_000} minutes. Run `stripe-billing-router operations recover`, then "
+        "look it up in Stripe by the operation id in its metadata.",
+        details={"state": str(operation.state), "verb": operation.verb},
+    )
+
+
+def ledger_tampered(case: BrokenStream, view: View) -> Problem | None:  # noqa: ARG001
+    """A hash chain of the ledger does not hold."""
+    broken = case.broken
+    return Problem(
+        f"entry {broken.stream_sequence}: {broken.why}. Stop the bots and compare the ledger with "
+        "its last back-up.",
+        details={"stream_sequence": broken.stream_sequence, "sequence": broken.sequence},
+    )

@@ -1,0 +1,241 @@
+"""One run of the watchdog: reads Stripe and the ledger, and says what does not agree."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..models import BotId, Shown
+from ..store import Workspace
+from . import surveying
+from .cases import (
+    BrokenStream,
+    Case,
+    Claim,
+    Dispute,
+    Endpoint,
+    KeyAccount,
+    OpenOperation,
+    RoutedObject,
+    Takings,
+    View,
+)
+from .findings import Finding
+from .judging import Judge
+from .limits import DAY_MS, Limits
+from .matching import matched
+from .movements import Movement
+from .planning import PlannedSource, ReadPlan, payments_in, planned
+from .reading import Reads, read_sources
+from .second_look import SecondLook
+from .takings import Sums
+
+_PAGE = 1000
+"""Objects that are matched together."""
+
+_MONEY = (Movement, Claim, Takings)
+
+
+class Surroundings(surveying.Table, Protocol):
+    """What a run works with: a `BillingRouter` has it all."""
+
+    @property
+    def listings(self) -> Reads: ...
+    @property
+    def store(self) -> surveying.AnyStore: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. `stage` is a source or `matching`; `done` counts objects."""
+
+    stage: str
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaySum:
+    """What one day (`2026-11-20`, UTC) collected less what it gave back, in minor units."""
+
+    day: str
+    currency: str
+    ledger_minor: int
+    stripe_minor: int
+
+
+class Inspection:
+    """One run. `findings()` does all the work; the rest is known when it has ended.
+
+    `workspace` is a SQLite file for what has been read so far: a run that was interrupted and is
+    started again with the same file and `since_ms` goes on where it stopped, with the window it
+    had. The file is gone after a whole run. Without one, a temporary file is used.
+    """
+
+    def __init__(
+        self,
+        router: Surroundings,
+        limits: Limits,
+        *,
+        workspace: Path | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._router = router
+        self._reads = router.listings
+        self._limits = limits
+        self._path = workspace
+        self._progress = progress
+        self._sums = Sums()
+        self._until_ms: int | None = limits.until_ms
+        self._saw_stripe = False
+
+    def plan(self) -> ReadPlan:
+        """Return what the run is going to read, from the ledger's size; asks Stripe nothing."""
+        store, limits = self._router.store, self._limits
+        now_ms = store.now_ms()
+        until_ms = limits.until_ms or now_ms
+        in_window = payments_in(store.books.size(limits.since_ms, until_ms))
+        in_month = payments_in(store.books.size(now_ms - 30 * DAY_MS, now_ms))
+        routed = len(surveying.named_by_routes(self._router))
+        return planned(limits, until_ms, in_window, in_month, routed)
+
+    def findings(self) -> Generator[Finding]:
+        """Yield every finding once, in no order. Raises BillingError if it cannot run."""
+        with tempfile.TemporaryDirectory(prefix="stripe-watchdog-") as folder:
+            workspace = Workspace(self._path or Path(folder) / "workspace.db")
+            try:
+                yield from self._findings(workspace)
+            except BaseException:
+                workspace.close()
+                raise
+            workspace.remove()
+
+    def days(self) -> Sequence[DaySum]:
+        """Return ledger and Stripe by day and currency, oldest first; after `findings()`."""
+        return [
+            DaySum(sums.day, sums.currency, sums.ledger_minor, sums.stripe_minor)
+            for sums in self._sums.days()
+        ]
+
+    @property
+    def saw_stripe(self) -> bool:
+        """Whether Stripe was looked at; not with a key that is not the master account's."""
+        return self._saw_stripe
+
+    @property
+    def until_ms(self) -> int:
+        """Where the window ends; of an interrupted run, where it ended then."""
+        if self._until_ms is None:
+            raise RuntimeError("the window is open until findings() has begun; read them first")
+        return self._until_ms
+
+    @property
+    def next_since_ms(self) -> int:
+        """Where the next run has to begin, so that what was under way at this one is looked at.
+
+        What has not settled by now has to be compared with its balance transaction then.
+        """
+        return self.until_ms - self._limits.settlement_lag_ms - DAY_MS
+
+    def _findings(self, workspace: Workspace) -> Iterator[Finding]:
+        store, now_ms = self._router.store, self._router.store.now_ms()
+        foreign = self._reads.discrepancy()
+        now_ms = now_ms if foreign else self._reads.now_ms() or now_ms
+        # Stripe counts in whole seconds: the one that is not over belongs to the window.
+        until_ms = self._limits.until_ms or (now_ms // 1000 + 1) * 1000
+        until_ms = workspace.window(STRIPE_MASTER_ACCOUNT_ID, self._limits.since_ms, until_ms)
+        workspace.forget_reports()
+        self._until_ms = until_ms
+        judge = Judge(View(self._limits, now_ms, self._routed()), workspace.report)
+        if foreign is not None:
+            account = KeyAccount(foreign.kind, foreign.account_id, foreign.expected_account_id)
+            yield from judge.findings(account)
+        else:
+            yield from self._of_stripe(judge, workspace)
+            self._saw_stripe = True
+        yield from _judged(judge, OpenOperation, lambda: surveying.open_operations(store))
+        yield from _judged(judge, BrokenStream, lambda: surveying.broken_streams(store))
+
+    def _routed(self) -> frozenset[str]:
+        return frozenset(
+            str(BotId(domain, category, name)) for domain, _, category, name in self._router.routes
+        )
+
+    def _of_stripe(self, judge: Judge, workspace: Workspace) -> Iterator[Finding]:
+        reads = self._reads
+        if any(judge.looks_at(case) for case in (*_MONEY, Dispute)):
+            read_sources(reads, workspace, self._limits, self.until_ms, self._tell)
+        if any(judge.looks_at(case) for case in _MONEY):
+            yield from self._of_money(judge, workspace)
+        for page in workspace.open_disputes(_PAGE):
+            for row in page:
+                yield from judge.findings(surveying.dispute(row))
+        yield from _judged(judge, Endpoint, lambda: surveying.endpoints(reads))
+        yield from _judged(
+            judge, RoutedObject, lambda: surveying.routed_objects(reads, self._router)
+        )
+
+    def _of_money(self, judge: Judge, workspace: Workspace) -> Iterator[Finding]:
+        books, limits = self._router.store.books, self._limits
+        for refused in books.refused_payments(limits.since_ms - DAY_MS, self.until_ms, limit=_PAGE):
+            operation_id, named = refused
+            workspace.put_refused((name, operation_id) for name in named)
+        second = SecondLook(self._reads, workspace)
+        done = 0
+        for pages in (workspace.charges, workspace.refunds, workspace.failures):
+            for page in pages(_PAGE):
+                yield from self._of_page(judge, page, second)
+                done += len(page)
+                self._tell("matching", done)
+        yield from self._of_claims(judge, workspace, second, done)
+        for takings in self._sums.days():
+            yield from judge.findings(takings)
+
+    def _of_page(
+        self, judge: Judge, page: Sequence[Shown], second: SecondLook
+    ) -> Iterator[Finding]:
+        books = self._router.store.books
+        for first in matched(books, page):
+            movement = first
+            if not judge.is_fine(first):
+                now = second.at(first.shown)
+                if now is None:
+                    continue
+                (movement,) = matched(books, [now])
+                if not judge.is_fine(movement):
+                    second.in_vain()
+                    yield from judge.findings(movement)
+            self._sums.add(movement)
+
+    def _of_claims(
+        self, judge: Judge, workspace: Workspace, second: SecondLook, done: int
+    ) -> Iterator[Finding]:
+        books, limits = self._router.store.books, self._limits
+        after = None
+        while page := books.collected(limits.since_ms, self.until_ms, after=after, limit=_PAGE):
+            collected = workspace.collected([entry.id for entry in page])
+            for entry in page:
+                claim = Claim(entry, entry.id in collected or second.finds(entry.id))
+                if not claim.collected:
+                    self._sums.add_orphan(claim)
+                yield from judge.findings(claim)
+            after = (page[-1].timestamp_ms, page[-1].sequence)
+            done += len(page)
+            self._tell("matching", done)
+
+    def _tell(self, stage: str, done: int) -> None:
+        if self._progress is not None:
+            self._progress(Progress(stage, done))
+
+
+def _judged(judge: Judge, about: type, cases: Callable[[], Iterator[Case]]) -> Iterator[Finding]:
+    """Look at cases, which are read only if a check that is asked for looks at such."""
+    if judge.looks_at(about):
+        for case in cases():
+            yield from judge.findings(case)
+
+
+__all__ = ["DaySum", "Inspection", "PlannedSource", "Progress", "ReadPlan", "Surroundings"]

@@ -1,0 +1,127 @@
+"""What earlier runs told: the open findings and the last-run marker, kept over every crash.
+
+`finance_logs/stripe_watchdog_state.json` is replaced at once, at the end of a whole run. What a run
+tells before that goes into `finance_logs/stripe_watchdog_run.jsonl`, so that the run after a crash
+knows it; the journal is there only while a run works, or after one was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from ..json_lines import JsonLines, sync_folder
+from .files import replace_text
+
+STATE: Final = "finance_logs/stripe_watchdog_state.json"
+JOURNAL: Final = "finance_logs/stripe_watchdog_run.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An open finding. `told_ms` is when people were told, `seen_ms` until when a run saw it."""
+
+    check: str
+    subject: str
+    at_ms: int | None
+    told_ms: int
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A run that did not come to its end: when it began, and from when on it looked."""
+
+    begun_ms: int
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier runs left. `open` is keyed by fingerprint; `marker_ms` is where to go on."""
+
+    marker_ms: int | None
+    open: Mapping[str, Told]
+    cut_off: CutOff | None = None
+
+
+class Register:
+    """Reads and writes both files below `home`, for one account at one API base.
+
+    Of another account or API base nothing is known, and nothing is kept.
+    """
+
+    def __init__(self, home: Path, account_id: str, api_base: str) -> None:
+        self._state = home / STATE
+        self._journal = JsonLines(home / JOURNAL)
+        self._bound = {"account_id": account_id, "api_base": api_base}
+
+    def load(self) -> Memory:
+        """Return what is known; ConfigurationError for a state that cannot be read."""
+        state = self._read()
+        known = state is not None and self._is_ours(state)
+        told = {key: Told(**value) for key, value in state["open"].items()} if known else {}
+        cut_off = self._replay(told)
+        return Memory(state["marker_ms"] if known else None, told, cut_off)
+
+    def begin(self, cut_off: CutOff | None, begun_ms: int, since_ms: int) -> None:
+        """Open the journal; what a run that was cut off left in it stays."""
+        self._journal.repair()
+        first_ms = begun_ms if cut_off is None else cut_off.begun_ms
+        self._journal.append({**self._bound, "begun_ms": first_ms, "since_ms": since_ms})
+
+    def tell(self, fingerprint: str, told: Told) -> None:
+        """Remember durably that people know of this finding."""
+        self._journal.append({"told": fingerprint, **asdict(told)})
+
+    def forget(self, fingerprint: str) -> None:
+        """Remember durably that people know that this finding is resolved."""
+        self._journal.append({"resolved": fingerprint})
+
+    def finish(self, marker_ms: int | None, still_open: Mapping[str, Told]) -> None:
+        """Replace the state and drop the journal: the run is whole."""
+        state = {
+            "version": 1,
+            **self._bound,
+            "marker_ms": marker_ms,
+            "open": {key: asdict(told) for key, told in sorted(still_open.items())},
+        }
+        replace_text(self._state, json.dumps(state), mode=0o600)
+        self._journal.path.unlink(missing_ok=True)
+        sync_folder(self._state.parent)
+
+    def _replay(self, told: dict[str, Told]) -> CutOff | None:
+        """Bring `told` to where the journal ends."""
+        cut_off, ours = None, False
+        for _, record in self._journal.records():
+            if record is None:
+                continue
+            if "begun_ms" in record:
+                ours = self._is_ours(record)
+                cut_off = CutOff(record["begun_ms"], record["since_ms"]) if ours else cut_off
+            elif ours and "told" in record:
+                told[record["told"]] = Told(**{name: record[name] for name in Told.__slots__})
+            elif ours and "resolved" in record:
+                told.pop(record["resolved"], None)
+        return cut_off
+
+    def _is_ours(self, record: Mapping[str, Any]) -> bool:
+        return all(record.get(name) == value for name, value in self._bound.items())
+
+    def _read(self) -> Any:
+        try:
+            state = json.loads(self._state.read_bytes())
+            if state["version"] == 1 and isinstance(state["open"], dict):
+                return state
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise ConfigurationError(
+            f"{self._state} is damaged, or of another version; move it away: the next run looks "
+            "back 30 days and tells every finding again."
+        )
