@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import aio
 from .client import BillingRouter
 from .default import use_router
 from .master_account import STRIPE_MASTER_ACCOUNT_ID
 from .models import OverrideKey, Route, RouteKey
-from .sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY, SandboxHTTPClient, World
+from .ports import Observer
+from .sandbox import (
+    SANDBOX_API_BASE,
+    SANDBOX_SECRET_KEY,
+    Delivery,
+    SandboxHTTPClient,
+    World,
+)
+from .sandbox.posting import PULLED
 from .store import StripeLedger
 
 SANDBOX_PUBLIC_KEY = "pk_live_sandbox00000000000000"
 _KEPT_SETTINGS = ("STRIPE_ROUTING_CONFIG", "STRIPE_ROUTER_HOME")
+_PATIENCE = 10.0
+"""Seconds that calls of `aio` have to end before their ledger is taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +37,16 @@ class Sandbox:
 
     world: World
     router: BillingRouter
+    webhook_endpoint: str
 
     @property
     def ledger(self) -> StripeLedger:
+        """What the router wrote down."""
         return self.router.ledger
+
+    def deliveries(self) -> Iterator[Delivery]:
+        """Yield what Stripe would deliver now: raw bodies, and headers that the router trusts."""
+        return self.world.deliveries(self.webhook_endpoint)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, for Stripe and for the router alike."""
@@ -38,23 +55,36 @@ class Sandbox:
 
 @contextmanager
 def sandbox(
-    config: str | Path | None = None, *, ledger_url: str | None = None
+    config: str | Path | None = None,
+    *,
+    ledger_url: str | None = None,
+    observers: Sequence[Observer] = (),
 ) -> Iterator[Sandbox]:
     """Make the default router one whose Stripe is a sandbox, while the context lasts.
 
     Routes come from `config` or from where they always come from; the products, prices,
     customers and payment methods that they name exist in the sandbox. The ledger is a temporary
-    one unless `ledger_url` is given. Keys and Vault of the environment are not looked at.
+    one unless `ledger_url` is given. `observers` are told as a router's are. Keys and Vault of the
+    environment are not looked at.
     """
     with tempfile.TemporaryDirectory(prefix="stripe-sandbox-") as folder:
         world = World(account_id=STRIPE_MASTER_ACCOUNT_ID)
         url = ledger_url or _temporary_ledger(Path(folder))
-        with sandbox_router(world, config, ledger_url=url) as router, use_router(router):
-            yield Sandbox(world, router)
+        made = sandbox_router(world, config, ledger_url=url, data_home=folder, observers=observers)
+        with made as router, use_router(router):
+            try:
+                yield Sandbox(world, router, _endpoint(world))
+            finally:
+                aio.workers.join(_PATIENCE)
 
 
 def sandbox_router(
-    world: World, config: str | Path | None = None, *, ledger_url: str | None = None
+    world: World,
+    config: str | Path | None = None,
+    *,
+    ledger_url: str | None = None,
+    data_home: str | Path | None = None,
+    observers: Sequence[Observer] = (),
 ) -> BillingRouter:
     """Return a router whose Stripe is `world`, and put what its routes name into the world."""
     router = BillingRouter(
@@ -62,11 +92,14 @@ def sandbox_router(
         secret_key=SANDBOX_SECRET_KEY,
         public_key=SANDBOX_PUBLIC_KEY,
         ledger_url=ledger_url,
+        ledger_fallback=None if data_home is None else Path(data_home, "ledger.jsonl"),
         api_base=SANDBOX_API_BASE,
         http_client=SandboxHTTPClient(world),
         clock=world.clock,
-        environ=_environment(),
+        environ=_environment(world),
         recover_at_start=False,
+        data_home=data_home,
+        observers=observers,
     )
     furnish_routes(world, router.routes, router.overrides)
     return router
@@ -105,6 +138,16 @@ def _temporary_ledger(folder: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _environment() -> Mapping[str, str]:
+def _environment(world: World) -> Mapping[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
-    return {**kept, "STRIPE_ALLOWED_SECRET_KEYS": SANDBOX_SECRET_KEY}
+    return {
+        **kept,
+        "STRIPE_ALLOWED_SECRET_KEYS": SANDBOX_SECRET_KEY,
+        "STRIPE_WEBHOOK_SECRET": world.webhook_secret(_endpoint(world)),
+    }
+
+
+def _endpoint(world: World) -> str:
+    """Return the endpoint whose webhooks the routers of a world trust; it is made once."""
+    made = [found["id"] for found in world.objects("webhook_endpoint") if found["url"] == PULLED]
+    return made[0] if made else world.add_webhook_endpoint()

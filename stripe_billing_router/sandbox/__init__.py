@@ -17,8 +17,19 @@
     world.settle_processing("pi_…", succeed=True)          # the bank answers
     world.add_product("prod_1"), world.add_price("price_1", unit_amount=500, interval="month")
     world.complete_checkout("cs_…"), world.expire_checkout("cs_…")
-    world.fail_refund("re_…"), world.open_dispute("ch_…"), world.close_dispute("dp_…", won=True)
-    world.delivery("evt_…", endpoint="we_…")               -> signed webhook: body, headers
+    world.settle_refund("re_…"), world.fail_refund("re_…")
+    world.open_dispute("ch_…"), world.close_dispute("dp_…", won=True)
+    world.refund_in_dashboard("pi_…", amount=500)          # or ch_…; what people do themselves
+    world.cancel_in_dashboard("sub_…"), world.void_in_dashboard("in_…")
+    world.answer_dispute("dp_…")
+
+    world.add_webhook_endpoint(events=["*"], plan=DeliveryPlan(seed=1, duplicate=0.1))  -> id
+    world.webhook_secret("we_…")                           # what signs its deliveries
+    for payload, headers in world.deliveries("we_…"): …    # what is due now, as if answered 200
+    world.deliver("we_…", lambda payload, headers: 200)    # all of it; moves the clock for retries
+    world.undelivered("we_…"), world.plan_deliveries("we_…", DeliveryPlan(drop=0.5))
+    world.delivery("evt_…", endpoint="we_…")               -> one of them again: payload, headers
+    with sending(world): …                                 # really, over HTTP, to 127.0.0.1
 
     world.add_key("rk_live_…", restricted=True)            # account=, denied={"account", "charges"}
     world.revoke_key("sk_live_…")
@@ -36,7 +47,8 @@
     world.handle(HttpRequest.to("POST", "/v1/customers", headers, "email=x"))   -> HttpResponse
 
 Stripe's own test payment methods (`pm_card_visa`, `pm_card_chargeDeclined`, …) work too. The kinds
-of `Fault` and what they mean are in its docstring. `handle` raises `WireFault` where no response
+of `Fault` and what they mean are in its docstring, and those of `DeliveryPlan` in its own;
+`sending` is in `sandbox.sending`. `handle` raises `WireFault` where no response
 comes back; `SandboxHTTPClient` turns that into what the Stripe SDK raises. `VirtualClock` has the
 methods of the engine's `Clock`, so one clock can serve both.
 """
@@ -47,7 +59,9 @@ from typing import TYPE_CHECKING, Any
 
 from .access import SANDBOX_SECRET_KEY
 from .clock import VirtualClock
+from .delivery_plan import DeliveryPlan
 from .faults import Fault
+from .posting import Delivery
 from .wire import HttpRequest, HttpResponse, WireFault
 from .world import World
 
@@ -57,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SANDBOX_API_BASE",
     "SANDBOX_SECRET_KEY",
+    "Delivery",
+    "DeliveryPlan",
     "Fault",
     "HttpRequest",
     "HttpResponse",

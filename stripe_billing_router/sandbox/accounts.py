@@ -28,6 +28,8 @@ class Accounts:
     ) -> None:
         self.own = own
         self.lock = threading.RLock()
+        self.posted = threading.Event()
+        """Set whenever there may be something new to deliver."""
         self._clock = clock
         self._seed = seed
         self._api_version = api_version
@@ -35,6 +37,10 @@ class Accounts:
         self._reactions = reactions
         self._redirect_methods = redirect_methods
         self._states: dict[str, AccountState] = {}
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch."""
+        return self._clock.now_ms()
 
     def state(self, account_id: str | None = None) -> AccountState:
         """Return everything that an account holds, brought up to the present."""
@@ -54,6 +60,7 @@ class Accounts:
             self._nouns,
             self._reactions,
             self._redirect_methods,
+            self.posted,
         )
 
     def states(self) -> Iterator[AccountState]:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .accounts import Accounts
+from .dashboard import Dashboard
+from .posting import Posting
 from .resources.customers import new_customer
 from .rules import checkout, disputes, payments, refunds, setups
 from .rules.catalogue import keep_options, new_price, new_product
 from .rules.outcomes import SUCCEEDS, PaymentOutcome
-from .rules.payment_methods import method_or_new, new_method, usable_method
-from .rules.webhooks import signed
+from .rules.payment_methods import attach, method_or_new, new_method, usable_method
 from .state import AccountState
-from .wire import Json
+from .wire import Json, copied
 
 
-class Controls:
+class Controls(Dashboard, Posting):
     """Controls take and return ids. KeyError for an id that does not exist.
 
     Where `account` is not given, new objects belong to the world's own account.
     """
-
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
-        self._lock = accounts.lock
 
     def state(self, account: str | None = None) -> AccountState:
         """Return everything that an account holds; the world's own account unless given."""
@@ -82,7 +78,8 @@ class Controls:
             state = self.state(account)
             owner = state.require("customer", customer, "customer") if customer else None
             method = new_method(state, PaymentOutcome.parse(outcome), id)
-            method["customer"] = customer
+            if customer:
+                attach(state, method, customer)
             if owner and default:
                 _make_default(state, owner, method["id"])
             return str(method["id"])
@@ -181,6 +178,11 @@ class Controls:
         with self._lock:
             payments.settle(*self._accounts.holder("payment_intent", payment_intent), succeed)
 
+    def settle_refund(self, refund: str) -> None:
+        """Let a card's bank confirm a refund. ValueError if it has failed, or is no card's."""
+        with self._lock:
+            refunds.settle_refund(*self._accounts.holder("refund", refund))
+
     def fail_refund(self, refund: str, reason: str = "lost_or_stolen_card") -> None:
         """Let a refund come back. ValueError if it did not succeed before."""
         with self._lock:
@@ -203,26 +205,11 @@ class Controls:
             state, found = self._accounts.holder("dispute", dispute)
             disputes.close(state, found, won)
 
-    # -- webhooks -------------------------------------------------------------------------------
-
-    def delivery(
-        self, event: str, *, endpoint: str | None = None, secret: str | None = None
-    ) -> tuple[bytes, dict[str, str]]:
-        """Return body and headers with which Stripe would deliver an event now.
-
-        Signed with `secret`, or with the secret of a webhook endpoint.
-        """
-        with self._lock:
-            state, found = self._accounts.holder("event", event)
-            if secret is None:
-                if endpoint is None:
-                    raise ValueError("name the endpoint or the secret to sign with")
-                secret = str(state.notes[endpoint]["secret"])
-            return signed(found, secret, state.now())
-
 
 def _make_default(state: AccountState, customer: Json, method_id: str) -> None:
     known = state.find("payment_method", method_id)
     method = known or new_method(state, SUCCEEDS, method_id)
-    method["customer"] = customer["id"]
+    attach(state, method, customer["id"])
+    before = copied(customer)
     customer["invoice_settings"]["default_payment_method"] = method["id"]
+    state.changed("customer.updated", customer, before)

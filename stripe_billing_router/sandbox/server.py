@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,11 @@ class SandboxServer(ThreadingHTTPServer):
     def __init__(self, world: World, port: int = 0) -> None:
         self.world = world
         super().__init__((HOST, port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, perhaps killed, is no fault of the server's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def api_base(self) -> str:
@@ -68,11 +74,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        body = self._body()
-        if body is None:
+        length = self._length()
+        if length is None:
             self.send_error(413)
             return
-        request = HttpRequest.to(self.command, self.path, dict(self.headers.items()), body)
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it died in the middle: that is no request
+            self.close_connection = True
+            return
+        request = HttpRequest.to(
+            self.command, self.path, dict(self.headers.items()), body.decode("utf-8", "replace")
+        )
         try:
             response = self.server.world.handle(request)
         except WireFault:
@@ -80,12 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(response)
 
-    def _body(self) -> str | None:
-        """Return the body; None for one that is too large or has no proper length."""
+    def _length(self) -> int | None:
+        """Return the length of the body; None for one that is too large or has no proper length."""
         length = self.headers.get("Content-Length") or "0"
         if not length.isdigit() or int(length) > _MOST_BYTES:
             return None
-        return self.rfile.read(int(length)).decode("utf-8", "replace")
+        return int(length)
 
     def _send(self, response: HttpResponse) -> None:
         # In one write: a second small packet would wait for the first one's acknowledgement.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .changes import previous_attributes
 from .clock import VirtualClock
 from .failures import StripeFailure, no_such
 from .idempotency import IdempotencyKeys
 from .identifiers import Identifiers
+from .mailboxes import Mailbox
 from .rules.outcomes import PaymentOutcome
 from .wire import Json, copied
 
@@ -28,6 +31,7 @@ class AccountState:
         nouns: Mapping[str, str],
         reactions: Mapping[str, list[Callable[[AccountState, Json], None]]],
         redirect_methods: bool,
+        posted: threading.Event,
     ) -> None:
         self.id = account_id
         self.clock = clock
@@ -40,8 +44,11 @@ class AccountState:
         """Payment intent to invoice payment, by id."""
         self.notes: dict[str, Json] = {}
         """What the sandbox remembers of an object and Stripe does not show, by id."""
+        self.mailboxes: dict[str, Mailbox] = {}
+        """What webhook endpoints have yet to get, by the endpoint's id."""
         self.request: Json = {"id": None, "idempotency_key": None}
         self.redirect_methods = redirect_methods
+        self._posted = posted
         self._ticked = 0
         self._nouns = nouns
         self._reactions = reactions
@@ -101,18 +108,32 @@ class AccountState:
         data: dict[str, Any] = {"object": copied(obj)}
         if previous is not None:
             data["previous_attributes"] = copied(previous)
-        self.add(
-            {
-                "id": self.ids.new("evt_"),
-                "object": "event",
-                "api_version": self.api_version,
-                "created": self.now(),
-                "data": data,
-                "livemode": True,
-                "pending_webhooks": 0,
-                "request": dict(self.request),
-                "type": type_,
-            }
-        )
+        event = {
+            "id": self.ids.new("evt_"),
+            "object": "event",
+            "api_version": self.api_version,
+            "created": self.now(),
+            "data": data,
+            "livemode": True,
+            "pending_webhooks": 0,
+            "request": dict(self.request),
+            "type": type_,
+        }
+        self._post(self.add(event))
         for react in self._reactions.get(type_, ()):
             react(self, obj)
+
+    def changed(self, type_: str, obj: Json, before: Json) -> None:
+        """Record that `obj` is no longer as the copy `before`, if it is not."""
+        previous = previous_attributes(before, obj)
+        if previous:
+            self.emit(type_, obj, previous)
+
+    def _post(self, event: Json) -> None:
+        """Queue an event for the endpoints that asked for its type."""
+        for endpoint in self.all("webhook_endpoint"):
+            asked = {"*", event["type"]} & set(endpoint["enabled_events"])
+            if asked and endpoint["status"] == "enabled":
+                self.mailboxes[endpoint["id"]].post(event["id"], self.clock.now_ms())
+                event["pending_webhooks"] += 1
+                self._posted.set()

@@ -123,6 +123,7 @@ class World(Controls):
         self.clock.advance(seconds)
         with self._lock:
             list(self._accounts.states())
+            self.posted.set()
 
     # -- looking in -----------------------------------------------------------------------------
 

@@ -33,7 +33,6 @@ _NOT_HERE = (
     "adaptive_pricing",
     "after_expiration",
     "allow_promotion_codes",
-    "currency",
     "discounts",
     "invoice_creation",
     "managed_payments",
@@ -113,6 +112,7 @@ def _lines(call: Call) -> list[Json]:
         raise missing_param("line_items")
     lines = [_line(call, n, item) for n, item in enumerate(params["line_items"])]
     _check_lines(params["mode"], lines)
+    _check_currency(params.get("currency"), lines)
     return lines
 
 
@@ -131,6 +131,17 @@ def _line(call: Call, position: int, item: Json) -> Json:
     quantity = positive(item["quantity"], f"{where}[quantity]")
     product = call.account.require("product", price["product"])
     return rules.new_line(call.account, price, quantity, product["name"])
+
+
+def _check_currency(asked: str | None, lines: list[Json]) -> None:
+    for line in lines:
+        price = line["price"]
+        if asked in (None, price["currency"]):
+            continue
+        if asked in (price.get("currency_options") or {}):
+            raise invalid("The sandbox sells in a price's own currency only.", "currency")
+        message = f"The price specified does not support currency of `{asked}`."
+        raise invalid(message, "currency")
 
 
 def _check_lines(mode: str, lines: list[Json]) -> None:

@@ -8,7 +8,7 @@ from ..failures import invalid
 from ..family import Call, Handler
 from ..paging import listing
 from ..rules.checks import merged_metadata
-from ..wire import Json
+from ..wire import Json, copied
 
 
 def retriever(kind: str) -> Handler:
@@ -43,15 +43,13 @@ def living(call: Call, kind: str) -> Json:
 
 def change(call: Call, obj: Json, names: Iterable[str], event: str) -> None:
     """Set the given ones of the fields `names`, and metadata, and emit `event`."""
-    before = dict(obj)
+    before = copied(obj)
     metadata = merged_metadata(call.params, obj.get("metadata"))
     obj.update(given(call.params, names))
     obj["metadata"] = metadata
     if "updated" in obj:
         obj["updated"] = call.account.now()
-    changed = {name: old for name, old in before.items() if obj[name] != old}
-    if changed:
-        call.account.emit(event, obj, changed)
+    call.account.changed(event, obj, before)
 
 
 def given(params: Json, names: Iterable[str]) -> Json:

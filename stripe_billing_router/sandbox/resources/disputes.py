@@ -6,7 +6,7 @@ from ..failures import refused
 from ..family import Call, Family, Route
 from ..rules import disputes as rules
 from ..rules.checks import merged_metadata
-from ..wire import Json
+from ..wire import Json, copied
 from .common import lister, retriever
 
 _KIND = "dispute"
@@ -15,6 +15,7 @@ _KIND = "dispute"
 def update(call: Call) -> Json:
     """Add evidence; with `submit`, which is the default, the bank looks at it."""
     dispute = _undecided(call)
+    before = copied(dispute)
     dispute["metadata"] = merged_metadata(call.params, dispute["metadata"])
     dispute["evidence"] |= call.params.get("evidence", {})
     details = dispute["evidence_details"]
@@ -23,7 +24,7 @@ def update(call: Call) -> Json:
         dispute["status"] = "under_review"
         details["submission_count"] += 1
         details["submission_method"] = "manual"
-    call.account.emit("charge.dispute.updated", dispute)
+    call.account.changed("charge.dispute.updated", dispute, before)
     return dispute
 
 

@@ -48,6 +48,7 @@ def create(call: Call) -> Json:
     metadata = merged_metadata(params)
     method = _method(call, params.get("customer"))
     intent = new_intent(call.account, amount, params["currency"], params.get("customer"))
+    intent["capture_method"] = "automatic_async"
     intent.update(given(params, _PLAIN), metadata=metadata)
     intent["automatic_payment_methods"] |= params.get("automatic_payment_methods", {})
     _choose(intent, method)
@@ -172,13 +173,11 @@ def update(call: Call) -> Json:
     if intent["id"] in call.account.invoice_payment_of and _OF_THE_INVOICE & set(call.params):
         raise _state_error(intent, "What an invoice asks for cannot change on its PaymentIntent.")
     changes = _changes(call, intent)
-    before = {name: intent[name] for name in changes}
+    before = copied(intent)
     intent.update(changes)
     if call.params.get("payment_method") and intent["status"] != "requires_action":
         intent["status"] = "requires_confirmation"
-    changed = {name: old for name, old in before.items() if intent[name] != old}
-    if changed:
-        call.account.emit("payment_intent.updated", intent, changed)
+    call.account.changed("payment_intent.updated", intent, before)
     return intent
 
 

@@ -1,4 +1,4 @@
-"""`/v1/webhook_endpoints`. `World.delivery` makes what would be sent to one."""
+"""`/v1/webhook_endpoints`. What is sent to one: `World.deliver`, `World.deliveries`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from ..failures import invalid
 from ..family import Call, Family, Route
 from ..rules.checks import merged_metadata
+from ..rules.webhooks import new_endpoint
 from ..wire import Json, copied
 from .common import given, lister, refuse, retriever, tombstone
 
@@ -22,21 +23,10 @@ def create(call: Call) -> Json:
     _check(params)
     if len(list(account.all(_KIND))) >= _MOST:
         raise invalid(f"You have reached the maximum of {_MOST} webhook endpoints.")
-    endpoint: Json = {
-        "id": account.ids.new("we_"),
-        "object": _KIND,
-        "api_version": params.get("api_version"),
-        "application": None,
-        "created": account.now(),
-        "description": None,
-        "livemode": True,
-        "metadata": merged_metadata(params),
-        "status": "enabled",
-        **given(params, _PLAIN),
-    }
-    secret = account.ids.new("whsec_", 32)
-    account.notes[endpoint["id"]] = {"secret": secret}
-    return {**copied(account.add(endpoint)), "secret": secret}
+    endpoint = new_endpoint(account, params["url"], params["enabled_events"])
+    endpoint.update(given(params, ("api_version", "description")))
+    endpoint["metadata"] = merged_metadata(params)
+    return {**copied(endpoint), "secret": account.notes[endpoint["id"]]["secret"]}
 
 
 def _check(params: Json) -> None:
@@ -62,6 +52,7 @@ def delete(call: Call) -> Json:
     """Delete an endpoint."""
     endpoint = call.account.require(_KIND, call.ids["id"])
     call.account.remove(endpoint)
+    call.account.mailboxes.pop(endpoint["id"])
     return tombstone(endpoint)
 
 

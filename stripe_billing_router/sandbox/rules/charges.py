@@ -6,7 +6,7 @@ from typing import Any
 
 from ..failures import error_object, with_documentation
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, copied
 from .balance import record_charge
 from .outcomes import PaymentOutcome
 from .payment_methods import no_billing_details
@@ -79,13 +79,19 @@ def _outcome(status: str, **changes: Any) -> Json:
     }
 
 
-def capture(account: AccountState, charge: Json, amount: int) -> None:
+def capture(charge: Json, amount: int) -> None:
     """Collect `amount` (minor units) of an authorized charge, and give the rest back."""
     charge["captured"] = True
     charge["amount_captured"] = amount
     charge["status"] = "succeeded"
     charge["receipt_url"] = f"https://pay.stripe.com/receipts/{charge['id']}"
+
+
+def book_late(account: AccountState, charge: Json) -> None:
+    """Put a charge into the balance after it was told of, as Stripe does by default."""
+    before = copied(charge)
     record_charge(account, charge)
+    account.changed("charge.updated", charge, before)
 
 
 def failed_charge(

@@ -77,12 +77,27 @@ def _book(account: AccountState, dispute: Json, sign: int) -> None:
     dispute["balance_transactions"].append(copied(entry))
 
 
+def answer(account: AccountState, dispute: Json) -> None:
+    """Send evidence to the bank. ValueError if the dispute is decided already."""
+    _check_undecided(dispute)
+    before = copied(dispute)
+    dispute["status"] = "under_review"
+    dispute["evidence_details"]["has_evidence"] = True
+    dispute["evidence_details"]["submission_count"] += 1
+    dispute["evidence_details"]["submission_method"] = "manual"
+    account.changed("charge.dispute.updated", dispute, before)
+
+
 def close(account: AccountState, dispute: Json, won: bool) -> None:
     """Decide a dispute: the money comes back if it is won. ValueError if it is decided already."""
-    if dispute["status"] in ("won", "lost"):
-        raise ValueError(f"{dispute['id']} is {dispute['status']} already")
+    _check_undecided(dispute)
     dispute["status"] = "won" if won else "lost"
     if won:
         _book(account, dispute, 1)
         account.emit("charge.dispute.funds_reinstated", dispute)
     account.emit("charge.dispute.closed", dispute)
+
+
+def _check_undecided(dispute: Json) -> None:
+    if dispute["status"] in ("won", "lost"):
+        raise ValueError(f"{dispute['id']} is {dispute['status']} already")

@@ -50,10 +50,12 @@ def refused_by_bank(account: AccountState, intent: Json) -> None:
     _, invoice = _paid_for(account, intent)
     if invoice is None:
         return
+    before = copied(invoice)
     invoice["attempted"] = True
     invoice["attempt_count"] += 1
     again = invoice["auto_advance"] and invoice["attempt_count"] < _MOST_ATTEMPTS
     invoice["next_payment_attempt"] = account.now() + _RETRY_AFTER if again else None
+    account.changed("invoice.updated", invoice, before)
     account.emit("invoice.payment_failed", invoice)
 
 

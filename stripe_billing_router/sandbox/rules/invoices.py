@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..failures import refused
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, copied
 from .checks import minimum
 from .invoice_payments import expect_payment, intent_of, payment_of
 from .payments import CANCELABLE, cancel
@@ -25,7 +25,7 @@ def in_state(invoice: Json, states: tuple[str, ...], what: str) -> None:
 def finalize(account: AccountState, invoice: Json) -> None:
     """Open a draft: what is due is fixed, and a payment intent waits for it."""
     customer = account.require("customer", invoice["customer"], "customer")
-    now = account.now()
+    now, before = account.now(), copied(invoice)
     _use_balance(invoice, customer)
     invoice["status"], invoice["effective_at"] = "open", now
     invoice["status_transitions"]["finalized_at"] = now
@@ -39,6 +39,7 @@ def finalize(account: AccountState, invoice: Json) -> None:
     if invoice["amount_due"]:
         expect_payment(account, invoice)
     account.emit("invoice.finalized", invoice)
+    account.changed("invoice.updated", invoice, before)
     if not invoice["amount_due"]:
         mark_paid(account, invoice)
 
@@ -61,10 +62,12 @@ def pay_out_of_band(account: AccountState, invoice: Json) -> None:
 
 def void(account: AccountState, invoice: Json) -> None:
     """Void an invoice: nobody can pay it any more."""
+    before = copied(invoice)
     _stop_payment(account, invoice, "void_invoice")
     invoice["status"], invoice["auto_advance"] = "void", False
     invoice["next_payment_attempt"] = None
     invoice["status_transitions"]["voided_at"] = account.now()
+    account.changed("invoice.updated", invoice, before)
     account.emit("invoice.voided", invoice)
 
 
@@ -89,8 +92,10 @@ def mark_uncollectible(account: AccountState, invoice: Json) -> None:
 
 def mark_paid(account: AccountState, invoice: Json) -> None:
     """Close an invoice as paid."""
+    before = copied(invoice)
     invoice["status"], invoice["amount_remaining"] = "paid", 0
     invoice["attempted"], invoice["next_payment_attempt"] = True, None
     invoice["status_transitions"]["paid_at"] = account.now()
+    account.changed("invoice.updated", invoice, before)
     account.emit("invoice.paid", invoice)
     account.emit("invoice.payment_succeeded", invoice)

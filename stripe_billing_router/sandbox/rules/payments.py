@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from ..failures import StripeFailure
 from ..state import AccountState
 from ..wire import Json, copied
-from .charges import capture, failed_charge, mark_failed, new_charge, refusal_of
+from .balance import record_charge
+from .charges import (
+    book_late,
+    capture,
+    failed_charge,
+    mark_failed,
+    new_charge,
+    refusal_of,
+)
 from .outcomes import SUCCEEDS, PaymentOutcome
 from .payment_methods import attach
 
@@ -105,9 +113,12 @@ def succeed(account: AccountState, intent: Json, method: Json) -> None:
         account.emit("charge.succeeded", charge)
         account.emit("payment_intent.amount_capturable_updated", intent)
         return
-    _collect(account, intent, charge, intent["amount"])
+    later = intent["capture_method"] == "automatic_async"
+    _collect(account, intent, charge, intent["amount"], booked=not later)
     account.emit("charge.succeeded", charge)
     account.emit("payment_intent.succeeded", intent)
+    if later:
+        book_late(account, charge)
 
 
 def capture_intent(account: AccountState, intent: Json, amount: int) -> None:
@@ -119,8 +130,12 @@ def capture_intent(account: AccountState, intent: Json, amount: int) -> None:
     account.emit("payment_intent.succeeded", intent)
 
 
-def _collect(account: AccountState, intent: Json, charge: Json, amount: int) -> None:
-    capture(account, charge, amount)
+def _collect(
+    account: AccountState, intent: Json, charge: Json, amount: int, *, booked: bool = True
+) -> None:
+    capture(charge, amount)
+    if booked:
+        record_charge(account, charge)
     intent["status"], intent["amount_capturable"] = "succeeded", 0
     intent["amount_received"] = amount
 
@@ -177,8 +192,9 @@ def cancel(account: AccountState, intent: Json, reason: str | None) -> None:
     """Cancel a payment that can be canceled; money that was held is let go."""
     if intent["status"] == "requires_capture":
         charge = account.require("charge", intent["latest_charge"])
+        before = copied(charge)
         charge["refunded"], charge["amount_refunded"] = True, charge["amount"]
-        account.emit("charge.refunded", charge)
+        account.changed("charge.refunded", charge, before)
     intent["status"], intent["amount_capturable"] = "canceled", 0
     intent["canceled_at"], intent["cancellation_reason"] = account.now(), reason
     intent["next_action"] = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..failures import refused
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, copied
 from .balance import record, still_pending_until
 
 
@@ -56,11 +56,40 @@ def new_refund(account: AccountState, charge: Json, amount: int, words: Json) ->
         **words,
     }
     _book(account, charge, refund, -amount)
+    before = copied(charge)
     charge["amount_refunded"] += amount
     charge["refunded"] = left_of(charge) == 0
     account.emit("refund.created", account.add(refund))
-    account.emit("charge.refunded", charge)
+    account.changed("charge.refunded", charge, before)
     return refund
+
+
+def refund_rest(
+    account: AccountState, charge: Json, amount: int | None, reason: str | None
+) -> Json:
+    """Give money back as a person does in the dashboard: all that is left, or `amount` of it."""
+    given = left_of(charge) if amount is None else amount
+    check_refundable(charge, given)
+    return new_refund(account, charge, given, {"reason": reason})
+
+
+def settle_refund(account: AccountState, refund: Json) -> None:
+    """A card's bank has taken a refund and gives its reference. ValueError for any other."""
+    details = refund["destination_details"]
+    if refund["status"] != "succeeded" or details is None:
+        raise ValueError(f"{refund['id']} is {refund['status']}, or no card's refund")
+    before = copied(refund)
+    details["card"] |= {
+        "reference": f"{refund['created']:023}",
+        "reference_status": "available",
+        "reference_type": "acquirer_reference_number",
+    }
+    _tell(account, refund, before)
+
+
+def _tell(account: AccountState, refund: Json, before: Json) -> None:
+    account.changed("refund.updated", refund, before)
+    account.changed("charge.refund.updated", refund, before)
 
 
 def _book(account: AccountState, charge: Json, refund: Json, amount: int) -> None:
@@ -83,8 +112,10 @@ def fail_refund(account: AccountState, refund: Json, reason: str) -> None:
         category="refund_failure",
         available_on=account.now(),
     )
+    before = copied(refund)
     refund["status"], refund["failure_reason"] = "failed", reason
     refund["failure_balance_transaction"] = entry["id"]
     charge["amount_refunded"] -= refund["amount"]
     charge["refunded"] = False
+    _tell(account, refund, before)
     account.emit("refund.failed", refund)

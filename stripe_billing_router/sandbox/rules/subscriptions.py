@@ -6,7 +6,7 @@ from typing import Any
 
 from ..failures import StripeFailure, card_error
 from ..state import AccountState
-from ..wire import Json
+from ..wire import Json, copied
 from .invoice_collection import pay
 from .invoice_drafts import new_invoice, set_lines
 from .invoice_payments import first_method, method_for
@@ -37,9 +37,8 @@ def start(account: AccountState, subscription: Json, behavior: str, off_session:
     for item in subscription["items"]["data"]:
         account.add(item)
     account.emit("customer.subscription.created", account.add(subscription))
-    invoice = _new_invoice(account, subscription, "subscription_create")
+    invoice = _new_invoice(account, subscription, "subscription_create", advances=not automatic)
     if not automatic:
-        invoice["auto_advance"] = True
         invoice["due_date"] = account.now() + subscription["days_until_due"] * 86_400
         _activate(account, subscription)
         return
@@ -69,7 +68,9 @@ def _check_collectable(account: AccountState, method: Json) -> None:
         raise StripeFailure(402, refusal(outcome), executed=True)
 
 
-def _new_invoice(account: AccountState, subscription: Json, reason: str) -> Json:
+def _new_invoice(
+    account: AccountState, subscription: Json, reason: str, *, advances: bool = False
+) -> Json:
     """Store a draft for the present period, with the customer's pending items on it."""
     customer = account.require("customer", subscription["customer"])
     invoice = new_invoice(account, customer, subscription["currency"], reason)
@@ -82,6 +83,7 @@ def _new_invoice(account: AccountState, subscription: Json, reason: str) -> Json
         "type": "subscription_details",
     }
     invoice["collection_method"] = subscription["collection_method"]
+    invoice["auto_advance"] = advances
     free = subscription["status"] == "trialing"
     own = [
         line_of_subscription(account, subscription, item, free)
@@ -121,9 +123,9 @@ def _activate(account: AccountState, subscription: Json) -> None:
 
 
 def _change(account: AccountState, subscription: Json, **changes: Any) -> None:
-    before = {name: subscription[name] for name in changes}
+    before = copied(subscription)
     subscription.update(changes)
-    account.emit("customer.subscription.updated", subscription, before)
+    account.changed("customer.subscription.updated", subscription, before)
 
 
 def being_paid(account: AccountState, intent: Json) -> None:
@@ -186,15 +188,16 @@ def _renew(account: AccountState, subscription: Json) -> None:
     if subscription["cancel_at_period_end"]:
         cancel(account, subscription)
         return
+    before = copied(subscription)
     for item in subscription["items"]["data"]:
         recurring, begin = item["price"]["recurring"], item["current_period_end"]
         item["current_period_start"] = begin
         length = recurring["interval"], recurring["interval_count"]
         item["current_period_end"] = period_end(begin, *length)
     if subscription["status"] == "trialing":
-        _change(account, subscription, status="active")
-    invoice = _new_invoice(account, subscription, "subscription_cycle")
-    invoice["auto_advance"] = True
+        subscription["status"] = "active"
+    invoice = _new_invoice(account, subscription, "subscription_cycle", advances=True)
+    account.changed("customer.subscription.updated", subscription, before)
     if subscription["collection_method"] == "charge_automatically":
         finalize(account, invoice)
         _charge_period(account, subscription, invoice)
