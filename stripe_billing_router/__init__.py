@@ -2,7 +2,8 @@
 
 A bot says who it is and what it wants; the library decides which product, price, customer,
 currency, account and key apply, whether the bot may do it, does it at most once, and can prove
-afterwards what happened. Importing this package touches no file, socket or database.
+afterwards what happened. Importing this package touches no file, socket or database, and loads
+little more than the errors: everything else is loaded when it is first asked for.
 """
 
 from __future__ import annotations
@@ -13,23 +14,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import errors as errors
-from .api import (
-    cancel,
-    charge,
-    create_checkout_session,
-    create_customer,
-    create_subscription,
-    explain,
-    get_balance,
-    iter_master_events,
-    refund,
-    register_override,
-    register_route,
-    register_strategy,
-    validate_webhook_account,
-    verify_router,
-)
-from .default import ROUTING_TABLE, get_router, set_router, use_router
 from .errors import (
     AccountMismatchError,
     ApprovalRequiredError,
@@ -55,23 +39,42 @@ from .errors import (
     StripeUnavailableError,
     WebhookError,
 )
+from .locks import LATE_IMPORTS
 from .master_account import STRIPE_MASTER_ACCOUNT_ID
-from .models import (
-    Balance,
-    Charge,
-    CheckoutSession,
-    Customer,
-    Explanation,
-    Refund,
-    Result,
-    Route,
-    Subscription,
-)
-from .routing import RouteStrategy
 
 if TYPE_CHECKING:
+    from .api import (
+        cancel,
+        charge,
+        create_checkout_session,
+        create_customer,
+        create_subscription,
+        explain,
+        get_balance,
+        iter_master_events,
+        refund,
+        register_override,
+        register_route,
+        register_strategy,
+        validate_webhook_account,
+        verify_router,
+    )
     from .client import BillingRouter
-    from .store import StripeLedger
+    from .default import ROUTING_TABLE, get_router, set_router, use_router
+    from .engine import AutomatedRollbackManager
+    from .models import (
+        Balance,
+        Charge,
+        CheckoutSession,
+        Customer,
+        Explanation,
+        Refund,
+        Result,
+        Route,
+        Subscription,
+    )
+    from .routing import RouteStrategy
+    from .store import DiscrepancyDB, StripeLedger
 
 STRIPE_REGISTERED_ACCOUNT_ID = STRIPE_MASTER_ACCOUNT_ID
 """Another name of STRIPE_MASTER_ACCOUNT_ID."""
@@ -82,6 +85,7 @@ __all__ = [
     "STRIPE_REGISTERED_ACCOUNT_ID",
     "AccountMismatchError",
     "ApprovalRequiredError",
+    "AutomatedRollbackManager",
     "Balance",
     "BillingError",
     "BillingRouter",
@@ -89,6 +93,7 @@ __all__ = [
     "CheckoutSession",
     "ConfigurationError",
     "Customer",
+    "DiscrepancyDB",
     "Explanation",
     "FrozenError",
     "IdempotencyConflictError",
@@ -135,8 +140,23 @@ __all__ = [
 ]
 
 _LOADED_WHEN_ASKED_FOR = {
-    "BillingRouter": ".client",
-    "StripeLedger": ".store",
+    name: module
+    for module, names in {
+        ".api": """
+            cancel charge create_checkout_session create_customer create_subscription explain
+            get_balance iter_master_events refund register_override register_route
+            register_strategy validate_webhook_account verify_router
+        """,
+        ".client": "BillingRouter",
+        ".default": "ROUTING_TABLE get_router set_router use_router",
+        ".engine": "AutomatedRollbackManager",
+        ".models": """
+            Balance Charge CheckoutSession Customer Explanation Refund Result Route Subscription
+        """,
+        ".routing": "RouteStrategy",
+        ".store": "DiscrepancyDB StripeLedger",
+    }.items()
+    for name in names.split()
 }
 _PINNED = frozenset({"STRIPE_MASTER_ACCOUNT_ID", "STRIPE_REGISTERED_ACCOUNT_ID"})
 
@@ -148,7 +168,8 @@ class _Package(ModuleType):
         module = _LOADED_WHEN_ASKED_FOR.get(name)
         if module is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(module, self.__name__), name)
+        with LATE_IMPORTS:
+            value = getattr(import_module(module, self.__name__), name)
         setattr(self, name, value)
         return value
 

@@ -172,10 +172,14 @@ def validate_webhook_account(event: Any) -> bool:
 
 
 def explain(
-    bot_id: str, verb: str = "charge", *, overrides: Mapping[str, str] | None = None
+    bot_id: str,
+    verb: str = "charge",
+    *,
+    amount: Decimal | int | str | float | None = None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Explanation:
     """Return what would apply to a call; sends nothing; see `BillingRouter.explain`."""
-    return get_router().explain(bot_id, verb, overrides=overrides)
+    return get_router().explain(bot_id, verb, amount=amount, overrides=overrides)
 
 
 def verify_router(bot_ids: Iterable[str] = ()) -> None:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from .bootstrap import BackgroundRecovery, Given, assemble
+from .alerts import Alert
+from .bootstrap import Assembly, BackgroundRecovery, Given, HostCode, OperatorsDesk, assemble
+from .engine import (
+    AutomatedRollbackManager,
+    Listings,
+    RollbackHook,
+    SanityLayer,
+)
 from .models import (
     Balance,
+    BillingEvent,
+    BotId,
     Charge,
     CheckoutSession,
     Customer,
     Explanation,
     OverrideKey,
+    Policies,
     RecoveryReport,
     Refund,
     Result,
@@ -25,7 +36,7 @@ from .models import (
 )
 from .ports import Clock, Guard, Observer, Reaction
 from .routing import RouteStrategy
-from .store import SqlStore, StripeLedger
+from .store import DiscrepancyDB, FallbackStore, StripeLedger
 from .verbs import VERBS
 
 if TYPE_CHECKING:
@@ -36,11 +47,16 @@ class BillingRouter:
     """The door to Stripe: routes, checks, writes down, sends at most once, proves.
 
     Everything is optional and comes from the environment and the routing file where it is not
-    given. `config` is the routing file, `ledger_url` an SQLAlchemy URL, `home` the folder where
-    relative paths start. `guards` may veto calls, `observers` are told, `reactions` follow a
-    failed check. Making a router reads the routing file; the database and Stripe come at first
-    use, and then, unless `recover_at_start` is off, what crashes left behind is settled in the
-    background. Safe under threads and after `fork`. Raises ConfigurationError with every fault.
+    given. `config` is the routing file, `ledger_url` an SQLAlchemy URL, `ledger_fallback` the
+    journal's path, `home` the folder where relative paths start. `policies` stand in for the
+    file's; `guards` may veto calls, `observers` are told, `reactions` follow a failed check.
+    `menace_sanity_layer`, `alert_dispatcher`, `rollback_manager` and `rollback_hooks` are the
+    host's own code, as in the file's section `hooks`. `data_home` is where finance_logs/ and
+    training_data/ are written, if not below `home`.
+
+    Making a router reads the routing file and imports its hooks; the database and Stripe come at
+    first use, and then, unless `recover_at_start` is off, what crashes left behind is settled in
+    the background. Safe under threads and after `fork`. Raises ConfigurationError with every fault.
     """
 
     def __init__(
@@ -51,14 +67,21 @@ class BillingRouter:
         public_key: str | None = None,
         home: str | Path | None = None,
         ledger_url: str | None = None,
+        ledger_fallback: str | Path | None = None,
         api_base: str | None = None,
         http_client: stripe.HTTPClient | None = None,
         clock: Clock | None = None,
+        policies: Policies | None = None,
         guards: Sequence[Guard] = (),
         observers: Sequence[Observer] = (),
         reactions: Sequence[Reaction] = (),
         environ: Mapping[str, str] | None = None,
         recover_at_start: bool = True,
+        menace_sanity_layer: Any = None,
+        alert_dispatcher: Callable[[Alert], object] | None = None,
+        rollback_manager: Any = None,
+        rollback_hooks: Sequence[RollbackHook] = (),
+        data_home: str | Path | None = None,
     ) -> None:
         self._start = BackgroundRecovery(self.recover_operations) if recover_at_start else None
         self._parts = assemble(
@@ -68,13 +91,19 @@ class BillingRouter:
                 public_key,
                 home,
                 ledger_url,
+                ledger_fallback,
                 api_base,
                 http_client,
                 clock,
+                policies,
                 guards,
                 observers,
                 reactions,
                 environ,
+                HostCode(
+                    menace_sanity_layer, alert_dispatcher, rollback_manager, tuple(rollback_hooks)
+                ),
+                data_home,
             )
         )
 
@@ -200,14 +229,16 @@ class BillingRouter:
 
     def get_balance(self, bot_id: str, *, overrides: Mapping[str, str] | None = None) -> Balance:
         """Return the account's balance: `available` and `pending`, major units by currency."""
-        return self._parts.queries.balance(bot_id, overrides)
+        read = partial(self._parts.queries.balance, bot_id, overrides)
+        return self._parts.calls.run("get_balance", bot_id, read)
 
     def cancel(self, operation_id: str) -> Result:
         """End an operation that still waits for its customer, and return what it came to.
 
         The result's `state` is `canceled`, or what overtook the cancellation (`succeeded`).
         """
-        return self._parts.canceller.cancel(operation_id)
+        work = partial(self._parts.canceller.cancel, operation_id)
+        return self._parts.calls.run("cancel", None, work)
 
     def recover_operations(self, progress: Callable[[int], None] | None = None) -> RecoveryReport:
         """Settle what crashes left behind; safe at any time and from several processes.
@@ -215,6 +246,11 @@ class BillingRouter:
         `progress` is called with the number of operations looked at so far.
         """
         return self._parts.recovery.run(progress)
+
+    def history(self, bot_id: str, *, after: int = 0, limit: int = 100) -> list[BillingEvent]:
+        """Return what happened to a bot's money, in order: its events after sequence `after`."""
+        bot = str(BotId.parse(bot_id))
+        return self._parts.store.outbox.history(bot, after=after, limit=limit)
 
     def iter_master_events(
         self,
@@ -238,10 +274,19 @@ class BillingRouter:
         return self._parts.webhook_check.validate(event)
 
     def explain(
-        self, bot_id: str, verb: str = "charge", *, overrides: Mapping[str, str] | None = None
+        self,
+        bot_id: str,
+        verb: str = "charge",
+        *,
+        amount: Decimal | int | str | float | None = None,
+        overrides: Mapping[str, str] | None = None,
     ) -> Explanation:
-        """Return which route, key, account and currency a call would use; sends nothing."""
-        return self._parts.examiner.explain(bot_id, verb, overrides)
+        """Return which route, key, account, currency and limits would apply, what is left of them,
+        and whether the call would pass; sends nothing.
+
+        `amount` is in major units of the route's currency; without one, the smallest is meant.
+        """
+        return self._parts.examiner.explain(bot_id, verb, overrides, amount)
 
     def verify_router(self, bot_ids: Iterable[str] = ()) -> None:
         """Check ledger, keys, account, routes, and that `bot_ids` have routes, before start-up.
@@ -286,8 +331,13 @@ class BillingRouter:
         return self._parts.table.overrides
 
     @property
-    def store(self) -> SqlStore:
-        """The database of this router."""
+    def listings(self) -> Listings:
+        """Everything that the master account holds, for those who check the books."""
+        return self._parts.listings
+
+    @property
+    def store(self) -> FallbackStore:
+        """The database of this router, with its journal."""
         return self._parts.store
 
     @property
@@ -295,10 +345,27 @@ class BillingRouter:
         """The ledger of this router's database."""
         return self._parts.store.ledger
 
+    @property
+    def discrepancies(self) -> DiscrepancyDB:
+        """The failed checks that this router's database knows of."""
+        return self._parts.store.discrepancies
+
+    @property
+    def sanity_layer(self) -> SanityLayer:
+        """Where anomalies are recorded and listed."""
+        return self._parts.consequences.sanity
+
+    @property
+    def rollback_manager(self) -> AutomatedRollbackManager:
+        """What takes a bot back to the routing file."""
+        return self._parts.consequences.rollback
+
     def close(self) -> None:
-        """Close connections. A router that is used again opens them again."""
+        """Send what alerts are queued, for some seconds, and close connections. A router that is
+        used again opens them again."""
         if self._start is not None:
             self._start.wait()
+        self._parts.consequences.sender.close()
         self._parts.gateway.close()
         self._parts.store.close()
 
@@ -328,7 +395,8 @@ class BillingRouter:
     ) -> Any:
         if self._start is not None:
             self._start.once()
-        return self._parts.sequence.run(
+        work = partial(
+            self._parts.sequence.run,
             VERBS[verb],
             bot_id,
             given,
@@ -337,3 +405,14 @@ class BillingRouter:
             idempotency_key=idempotency_key,
             metadata=metadata,
         )
+        return self._parts.calls.run(verb, bot_id, work)
+
+
+def operators_desk(router: BillingRouter) -> OperatorsDesk:
+    """Return where people decide for a router. No method of it, so that bots do not hold it."""
+    return router._parts.desk
+
+
+def assembly_of(router: BillingRouter) -> Assembly:
+    """Return the parts of a router, for rooms of the library that work with them."""
+    return router._parts

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
-from .locks import ForkSafeLock
+from .locks import LATE_IMPORTS, ForkSafeLock
 from .models import Route, RouteKey
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def _leave(router: BillingRouter) -> None:
 
 def _make() -> BillingRouter:
     global _router
-    from .client import BillingRouter  # noqa: PLC0415 - importing the package must stay light
+    with LATE_IMPORTS:
+        from .client import BillingRouter  # noqa: PLC0415 - importing the package must stay light
 
     with _lock:
         if _router is None:

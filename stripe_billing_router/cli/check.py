@@ -1,36 +1,74 @@
-"""`check`: what would stop a bot, all at once, before one is started."""
+"""`check`: the doctor; what is wrong, in order, and how to mend it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from textwrap import indent
+from typing import Annotated, Final
 
 import typer
 
-from ..client import BillingRouter
-from ..errors import ConfigurationError
+from .completing import bot_ids
+from .doctor import CHECKS, Diagnosis, Facts, examine
 from .ground import ConfigOption, JsonOption
-from .output import as_json
+from .output import as_json, styled
+
+_Bots = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="BOT", help="Bots that need a route.", autocompletion=bot_ids),
+]
+_Offline = Annotated[
+    bool, typer.Option("--offline", help="Ask neither Stripe nor Vault; only files and database.")
+]
+_COLOURS: Final = {"ok": "green", "problem": "red", "skipped": "yellow"}
 
 
 def check(
-    bots: Annotated[
-        list[str] | None, typer.Argument(metavar="[BOT]…", help="Bots to route.")
-    ] = None,
+    bots: _Bots = None,
+    offline: _Offline = False,
     config: ConfigOption = None,
     as_json_: JsonOption = False,
 ) -> None:
-    """Check settings, routing file, keys, account, ledger and bots; exit code 2 on a fault."""
-    faults: tuple[tuple[str, str], ...] = ()
-    try:
-        with BillingRouter(None if config is None else config.absolute()) as router:
-            router.verify_router(bots or ())
-    except ConfigurationError as error:
-        if not as_json_:
-            raise
-        faults = error.faults or (("", str(error)),)
+    """Say in order what is wrong, and how to mend it.
+
+    Looks at settings, routing file, Vault, keys, account, database, journal, clocks, and the
+    prices and customers that routes name. Changes nothing. Exit code 1 if there is a problem.
+    """
+    found = list(_shown(_examined(config, bots or [], offline), quietly=as_json_))
+    problems = sum(one.result == "problem" for one in found)
     if as_json_:
-        as_json({"ok": not faults, "faults": [list(fault) for fault in faults]})
+        as_json({"ok": not problems, "checks": [asdict(one) for one in found]})
     else:
-        typer.echo("Everything that a bot needs is there.")
-    if faults:
-        raise typer.Exit(2)
+        typer.echo(_summary(problems), err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _examined(config: Path | None, bots: list[str], offline: bool) -> Iterator[Diagnosis]:
+    with closing(Facts(config, bots, offline)) as facts:
+        yield from examine(facts, CHECKS)
+
+
+def _shown(found: Iterator[Diagnosis], *, quietly: bool) -> Iterator[Diagnosis]:
+    """Yield what is found, and print it at once unless told not to."""
+    for one in found:
+        if not quietly:
+            typer.echo(_line(one))
+        yield one
+
+
+def _line(found: Diagnosis) -> str:
+    message = indent(found.message, " " * _BEFORE_MESSAGES).lstrip()
+    return f"{styled(f'{found.result:9}', _COLOURS[found.result])}{found.check:17}{message}"
+
+
+def _summary(problems: int) -> str:
+    if not problems:
+        return "Everything that a bot needs is there."
+    return f"{problems} problem{'' if problems == 1 else 's'}. Mend the first one first."
+
+
+_BEFORE_MESSAGES: Final = 26

@@ -15,7 +15,7 @@ from .ground import JsonOption
 from .output import as_json
 
 _Paths = Annotated[
-    list[Path] | None, typer.Argument(metavar="[PATH]…", help="Files and folders; here if none.")
+    list[Path] | None, typer.Argument(metavar="PATH", help="Files and folders; here if none.")
 ]
 _Allow = Annotated[
     list[str] | None,
@@ -30,7 +30,10 @@ def check_usage(
     with_ignored: _WithIgnored = False,
     as_json_: JsonOption = False,
 ) -> None:
-    """Find Stripe used outside the router, and raw keys. Exit code 1 if there are any."""
+    """Find Stripe used outside the router, and raw keys.
+
+    Exit code 1 if there are any.
+    """
     report = examine(paths or [Path()], allow=_by_rule(allow or []), with_ignored=with_ignored)
     if as_json_:
         as_json([{**asdict(one), "name": RULES[one.rule]} for one in report.findings])

@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from ..config.locations import FILE_NAMES, FOLDER
-from ..config.template import TEMPLATE_PATH, template
+from ..config.template import (
+    INSTRUCTIONS_PATH,
+    TEMPLATE_PATH,
+    WATCHDOG_PATH,
+    instructions_template,
+    template,
+    watchdog_template,
+)
 from .files import write_new
+from .ground import JsonOption
+from .output import as_json
 
 _GITIGNORE = "# What runs write stays out of git.\n*\n!.gitignore\n"
 
@@ -23,19 +32,32 @@ Next:
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Your project's folder.")] = Path(),
+    as_json_: JsonOption = False,
 ) -> None:
-    """Write an example config/ and a finance_logs/ for the ledger. Overwrites nothing."""
-    config = folder / TEMPLATE_PATH
-    there = [folder / FOLDER / name for name in FILE_NAMES if (folder / FOLDER / name).exists()]
-    if there:
-        config = there[0]
-        _say(config, written=False)
-    else:
-        _say(config, written=write_new(config, template()))
-    ignored = folder / "finance_logs" / ".gitignore"
-    _say(ignored, written=write_new(ignored, _GITIGNORE))
+    """Write an example configuration. Overwrites nothing.
+
+    Also makes the folders for what runs write.
+    """
+    config, done = _config(folder)
+    texts = {
+        folder / INSTRUCTIONS_PATH: instructions_template(),
+        folder / WATCHDOG_PATH: watchdog_template(),
+        **{folder / name / ".gitignore": _GITIGNORE for name in ("finance_logs", "training_data")},
+    }
+    done |= {path: write_new(path, text) for path, text in texts.items()}
+    if as_json_:
+        as_json([{"path": str(path), "written": written} for path, written in done.items()])
+        return
+    for path, written in done.items():
+        typer.echo(f"wrote {path}" if written else f"kept {path}, which is there already")
     typer.echo(_NEXT.format(config=config))
 
 
-def _say(path: Path, *, written: bool) -> None:
-    typer.echo(f"wrote {path}" if written else f"kept {path}, which is there already")
+def _config(folder: Path) -> tuple[Path, dict[Path, bool]]:
+    """Return the routing file, and whether it has just been written."""
+    names = (folder / FOLDER / name for name in FILE_NAMES)
+    there = next((path for path in names if path.exists()), None)
+    if there is not None:
+        return there, {there: False}
+    path = folder / TEMPLATE_PATH
+    return path, {path: write_new(path, template())}

@@ -9,15 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
+from ..client import BillingRouter
 from ..models import BotId, LedgerEntry
 from ..store import LedgerHeads
+from .completing import BotOption
 from .files import read_file
 from .ground import ConfigOption, JsonOption, the_store, when
 from .output import as_json, as_table, counting
 
 app = typer.Typer(help="Look at the ledger and check it.", no_args_is_help=True)
 
-_Bot = Annotated[str | None, typer.Option(metavar="BOT", help="Only this bot.")]
 _After = Annotated[int, typer.Option(min=0, help="Only entries after this sequence number.")]
 _Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many at the most.")]
 
@@ -33,9 +34,15 @@ _PrivateKey = Annotated[
 ]
 
 
+_Skip = Annotated[
+    int | None,
+    typer.Option(min=2, metavar="LINE", help="Leave this line out: it was settled by hand."),
+]
+
+
 @app.command("list")
 def list_entries(
-    bot: _Bot = None,
+    bot: BotOption = None,
     after: _After = 0,
     limit: _Limit = 100,
     config: ConfigOption = None,
@@ -59,7 +66,10 @@ def verify(
     config: ConfigOption = None,
     as_json_: JsonOption = False,
 ) -> None:
-    """Check every hash chain, also against kept heads; exit code 1 if one does not hold."""
+    """Check every hash chain, also against kept heads.
+
+    Exit code 1 if one does not hold.
+    """
     kept = _kept_heads(heads, public_key)
     with the_store(config) as store, counting("entries") as progress:
         found = store.ledger.verify(kept, progress)
@@ -75,7 +85,10 @@ def verify(
 
 @app.command("heads")
 def show_heads(sign: _PrivateKey = None, config: ConfigOption = None) -> None:
-    """Print where every stream ends, as JSON to keep elsewhere; see `ledger verify --heads`."""
+    """Print where every stream ends, as JSON to keep elsewhere.
+
+    `ledger verify --heads` checks the ledger against it.
+    """
     with the_store(config) as store:
         found = store.ledger.heads()
     if sign is not None:
@@ -84,8 +97,11 @@ def show_heads(sign: _PrivateKey = None, config: ConfigOption = None) -> None:
 
 
 @app.command("export")
-def export(bot: _Bot = None, after: _After = 0, config: ConfigOption = None) -> None:
-    """Print every entry as a line of JSON, in the order in which they were written."""
+def export(bot: BotOption = None, after: _After = 0, config: ConfigOption = None) -> None:
+    """Print every entry as a line of JSON.
+
+    In the order in which they were written.
+    """
     bot_id = None if bot is None else str(BotId.parse(bot))
     with the_store(config) as store, counting("entries") as progress:
         for number, entry in enumerate(store.ledger.entries(bot_id=bot_id, after=after), 1):
@@ -95,13 +111,34 @@ def export(bot: _Bot = None, after: _After = 0, config: ConfigOption = None) -> 
 
 @app.command("upgrade")
 def upgrade(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
-    """Bring the database to this version's tables, and put its triggers back."""
+    """Bring the database to this version's tables.
+
+    Its triggers are put back, too.
+    """
     with the_store(config, may_create=True) as store:
         store.upgrade()
     if as_json_:
         as_json({"ok": True})
         return
     typer.echo("The ledger's database is up to date.")
+
+
+@app.command("drain")
+def drain(skip: _Skip = None, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
+    """Bring the journal into the database.
+
+    It holds what was written while the database was away.
+    """
+    path = None if config is None else config.absolute()
+    with BillingRouter(path) as router, counting("lines") as progress:
+        done = asdict(router.store.drain(progress, skip))
+    if as_json_:
+        as_json(done)
+        return
+    typer.echo(f"Drained {done.pop('drained')} lines of the journal.")
+    for what, operations in done.items():
+        if operations:
+            typer.echo(f"{what}: {', '.join(operations)}")
 
 
 def _kept_heads(heads: Path | None, public_key: Path | None) -> LedgerHeads | None:

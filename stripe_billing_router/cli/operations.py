@@ -11,6 +11,7 @@ from ..client import BillingRouter
 from ..errors import InvalidRequestError
 from ..models import BotId, Operation, OperationState, major
 from ..redaction import shown
+from .completing import BotOption
 from .ground import ConfigOption, JsonOption, the_store, when
 from .output import as_json, as_table, counting
 
@@ -19,14 +20,13 @@ app = typer.Typer(help="Look at what bots have asked for.", no_args_is_help=True
 _State = Annotated[
     list[OperationState] | None, typer.Option(help="Only these states; may be repeated.")
 ]
-_Bot = Annotated[str | None, typer.Option(metavar="BOT", help="Only this bot.")]
 _Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")]
 
 
 @app.command("list")
 def list_operations(
     state: _State = None,
-    bot: _Bot = None,
+    bot: BotOption = None,
     limit: _Limit = 50,
     config: ConfigOption = None,
     as_json_: JsonOption = False,
@@ -66,7 +66,10 @@ def show_operation(
 
 @app.command("recover")
 def recover(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
-    """Settle what crashes left behind; exit code 1 if people have to look at something."""
+    """Settle what crashes left behind.
+
+    Exit code 1 if people have to look at something.
+    """
     path = None if config is None else config.absolute()
     with BillingRouter(path) as router, counting("operations") as progress:
         found = asdict(router.recover_operations(progress))
@@ -82,10 +85,14 @@ def recover(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
 def cancel(
     operation_id: Annotated[str, typer.Argument(metavar="OPERATION", help="op_…")],
     config: ConfigOption = None,
+    as_json_: JsonOption = False,
 ) -> None:
     """End an operation that still waits for its customer."""
     with BillingRouter(None if config is None else config.absolute()) as router:
         done = router.cancel(operation_id)
+    if as_json_:
+        as_json({"operation_id": operation_id, "state": done.state})
+        return
     typer.echo(f"{operation_id} is {done.state}.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,16 @@ from rich.text import Text
 def as_json(data: Any) -> None:
     """Print JSON-like `data`, indented."""
     typer.echo(json.dumps(data, indent=2))
+
+
+def as_json_line(data: Any) -> None:
+    """Print JSON-like `data` on one line: for commands that go on."""
+    typer.echo(json.dumps(data))
+
+
+def styled(text: str, colour: str) -> str:
+    """Return `text` in a colour, which is left out where it is not shown on a terminal."""
+    return text if os.environ.get("NO_COLOR") else typer.style(text, fg=colour)
 
 
 def as_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -11,6 +11,8 @@ import typer
 from ..errors import ConfigurationError, InvalidRequestError
 from ..redaction import shown
 from .files import os_errors, replace_text
+from .ground import JsonOption
+from .output import as_json
 
 PIN_FILE: Final = "master_account.py"
 
@@ -31,15 +33,19 @@ def pin_account(
     package: Annotated[
         Path, typer.Option(metavar="DIR", help="The vendored copy of the package.")
     ] = Path("stripe_billing_router"),
+    as_json_: JsonOption = False,
 ) -> None:
-    """Pin a vendored copy to your Stripe account: edits one line, which git then shows."""
+    """Pin a vendored copy to your Stripe account.
+
+    Edits one line, which git then shows.
+    """
     check_account(account)
     if _INSTALLED & set(package.absolute().parts):
         raise ConfigurationError(
             f"{package} is an installed package, where the next installation undoes the change "
             "and no review sees it; run `stripe-billing-router vendor` and pin that copy."
         )
-    say(package / PIN_FILE, pin(package, account))
+    say(package / PIN_FILE, pin(package, account), as_json_=as_json_)
 
 
 def check_account(account: str) -> None:
@@ -64,8 +70,11 @@ def pin(package: Path, account: str) -> Change | None:
     return Change(found.group(), after)
 
 
-def say(path: Path, change: Change | None) -> None:
-    """Print the change as a diff would."""
+def say(path: Path, change: Change | None, *, as_json_: bool) -> None:
+    """Print the change as a diff would, or as JSON; nothing has changed if it is None."""
+    if as_json_:
+        as_json({"path": str(path), "change": None if change is None else change._asdict()})
+        return
     if change is None:
         typer.echo(f"{path} names this account already; nothing is changed.")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,12 +13,18 @@ from ..config import RoutingFile, load_routing_file
 from ..errors import InvalidRequestError
 from ..models import BotId, Route, RouteKey
 from ..models.routes import FIELDS
+from ..money import amounts_as_text
+from ..policy import Limit, limits
 from ..redaction import shown
 from ..routing import REGION, RoutingTable
+from ..verbs import VERBS
+from .completing import BotArgument
 from .ground import ConfigOption, JsonOption, settings_of
+from .linting import lint
 from .output import as_json, as_table
 
 app = typer.Typer(help="Look at the routing file.", no_args_is_help=True)
+app.command("lint")(lint)
 
 _Override = Annotated[
     list[str] | None,
@@ -40,29 +47,51 @@ def list_routes(config: ConfigOption = None, as_json_: JsonOption = False) -> No
 
 @app.command("explain")
 def explain(
-    bot_id: Annotated[str, typer.Argument(metavar="BOT", help="business_category:bot_name")],
+    bot_id: BotArgument,
     override: _Override = None,
     config: ConfigOption = None,
     as_json_: JsonOption = False,
 ) -> None:
-    """Show what a call of BOT would bill with, as far as the file decides; sends nothing.
+    """Show what a call of BOT would bill with; sends nothing.
 
-    Strategies and what bots register at run time live in their process and are not seen here.
+    As far as the file decides: strategies and what bots register at run time live in their
+    process and are not seen here.
     """
     file = _routing_file(config)
     bot = BotId.parse(bot_id)
     overrides = _pairs(override or [])
     table = RoutingTable(file.routes, file.overrides, file.default_currency)
     found = table.resolve(bot, overrides)
+    applying = _limits(file, bot, found.region)
     if as_json_:
-        as_json(_explained(bot, overrides, found.region, found.route, found.currency))
+        as_json(
+            {
+                **_explained(bot, overrides, found.region, found.route, found.currency),
+                "limits": [amounts_as_text(asdict(limit)) for limit in applying],
+            }
+        )
         return
     plain = table.resolve(bot, {REGION: found.region}).route
     rows = [("bot", str(bot), ""), ("region", found.region, "")]
     rows += [_field_row(name, found.route, plain) for name in FIELDS if name in found.route]
     if "currency" not in found.route:
         rows.append(("currency", found.currency, "default_currency"))
+    rows += [_limit_row(limit) for limit in applying]
     as_table(("field", "value", "from"), rows)
+
+
+def _limits(file: RoutingFile, bot: BotId, region: str) -> list[Limit]:
+    """Return the limits of every verb, each once, in the file's order."""
+    found = [limit for verb in VERBS for limit in limits(file.policies, bot, verb, region)]
+    return list(dict.fromkeys(found))
+
+
+def _limit_row(limit: Limit) -> tuple[str, str, str]:
+    allowed = limit.limit
+    value = ", ".join(allowed) if isinstance(allowed, tuple) else str(allowed or "")
+    per = f"per {limit.window}" if limit.window else ""
+    text = " ".join(part for part in (value, limit.currency, per) if part)
+    return limit.what, text or "yes", f"policies.rules.{limit.rule}"
 
 
 def _routing_file(config: Path | None) -> RoutingFile:

@@ -9,15 +9,21 @@ import typer
 from ..config import load_routing_file
 from ..errors import ConfigurationError
 from ..sandbox import SANDBOX_SECRET_KEY
+from ..sandbox.sending import sending
 from ..sandbox.server import SandboxServer, real_time_world
 from ..testing import furnish_routes
-from .ground import ConfigOption, settings_of
+from .ground import ConfigOption, JsonOption, settings_of
+from .output import as_json_line
 
-_Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free one.")]
 
 
-def sandbox(port: _Port = 12111, config: ConfigOption = None) -> None:
-    """Serve a Stripe stand-in on 127.0.0.1 until interrupted, for tests in any language."""
+def sandbox(port: _Port = 12111, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
+    """Serve a Stripe stand-in on 127.0.0.1 until interrupted.
+
+    For tests in any language: what your routes name is there. Webhook endpoints that are registered
+    with it are sent to if they are on 127.0.0.1 too.
+    """
     world = real_time_world()
     file = load_routing_file(settings_of(config).routing_config)
     furnish_routes(world, file.routes, file.overrides)
@@ -27,10 +33,18 @@ def sandbox(port: _Port = 12111, config: ConfigOption = None) -> None:
         raise ConfigurationError(
             f"Port {port} of 127.0.0.1 cannot be had ({error.strerror}); pass another with --port."
         ) from None
-    typer.echo(f"export STRIPE_API_BASE={server.api_base}")
-    typer.echo(f"export STRIPE_SECRET_KEY={SANDBOX_SECRET_KEY}")
+    variables = {
+        "STRIPE_API_BASE": server.api_base,
+        "STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY,
+    }
+    if as_json_:
+        as_json_line(variables)
+    else:
+        for name, value in variables.items():
+            typer.echo(f"export {name}={value}")
     try:
-        server.serve_forever(0.2)
+        with sending(world):
+            server.serve_forever(0.2)
     except KeyboardInterrupt:
         typer.echo(f"{len(world.requests)} requests were answered.", err=True)
     finally:

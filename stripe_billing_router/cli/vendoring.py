@@ -12,6 +12,7 @@ import typer
 
 from ..errors import ConfigurationError
 from .files import os_errors
+from .ground import JsonOption
 from .pinning import PIN_FILE, Change, check_account, pin, say
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -21,14 +22,20 @@ _LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", "*.py[cod]", ".*")
 def vendor(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the copy goes.")],
     account: Annotated[str, typer.Option(metavar="ACCOUNT", help="Your Stripe account, acct_….")],
+    as_json_: JsonOption = False,
 ) -> None:
-    """Copy this package into DIR and pin the copy to your account. Overwrites nothing."""
+    """Copy this package into DIR, pinned to your account.
+
+    Overwrites nothing.
+    """
     check_account(account)
     target = folder / _PACKAGE.name
     _refuse_impossible(target)
     with os_errors(f"Copying the package to {target}"):
         change = _copied(target, account)
-    say(target / PIN_FILE, change)
+    say(target / PIN_FILE, change, as_json_=as_json_)
+    if as_json_:
+        return
     typer.echo(f"{folder} has to stand before site-packages on sys.path, so that the copy is used.")
 
 

@@ -1,0 +1,208 @@
+"""Connects the parts of one router; opens no database and no connection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import RoutingFile, Settings, load_routing_file, load_settings
+from ..engine import (
+    AccountCheck,
+    Approvals,
+    Calls,
+    Canceller,
+    Closing,
+    Examiner,
+    Follower,
+    Forecast,
+    FreezeGuard,
+    Leases,
+    Listings,
+    Lookups,
+    ObservedProvider,
+    Observers,
+    OperationSequence,
+    OperatorsDesk,
+    Parts,
+    Policing,
+    Queries,
+    Reactions,
+    Reader,
+    Recovery,
+    Runner,
+    SystemClock,
+    WebhookAccountCheck,
+    provably_alive,
+)
+from ..gateway import StripeGateway, StripeSignatures
+from ..keys import KeyRing
+from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..models import BotId, Policies
+from ..ports import Clock, Event
+from ..routing import RoutingTable
+from ..store import FallbackStore, SqlStore
+from ..telemetry import telemetry
+from .consequences import Consequences, connect_consequences
+from .given import Given
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts of one router."""
+
+    settings: Settings
+    table: RoutingTable
+    keys: KeyRing
+    store: FallbackStore
+    gateway: StripeGateway
+    sequence: OperationSequence
+    canceller: Canceller
+    desk: OperatorsDesk
+    recovery: Recovery
+    queries: Queries
+    listings: Listings
+    examiner: Examiner
+    webhook_check: WebhookAccountCheck
+    consequences: Consequences
+    signatures: StripeSignatures
+    engine: Parts
+    follower: Follower
+    observers: Observers
+    calls: Calls
+
+
+def assemble(given: Given) -> Assembly:
+    """Read settings and routing file and connect the parts."""
+    environ = os.environ if given.environ is None else given.environ
+    settings = load_settings(
+        environ,
+        _working_directory(),
+        routing_config=given.config,
+        home=given.home,
+        ledger_url=given.ledger_url,
+        ledger_fallback=given.ledger_fallback,
+        api_base=given.api_base,
+    )
+    file = load_routing_file(settings.routing_config)
+    policies = file.policies if given.policies is None else given.policies
+    clock = given.clock or SystemClock()
+    # The store tells observers, some of which write to the store: they are connected last.
+    store = _store(settings, clock, lambda event: observers.tell(event))
+    gateway = StripeGateway(
+        api_base=settings.api_base,
+        http_timeout=file.recovery.http_timeout,
+        http_client=given.http_client,
+    )
+    keys = _keys(given, environ, file, clock)
+    table = RoutingTable(file.routes, file.overrides, file.default_currency)
+
+    def freeze(bot: BotId, reason: str) -> None:
+        desk.freeze(str(bot), reason, by="automated rollback")
+
+    consequences = connect_consequences(
+        given,
+        environ,
+        settings,
+        file,
+        store,
+        table,
+        clock,
+        freeze if policies.freeze_on_discrepancy else None,
+    )
+    observers = Observers([*consequences.observers, *telemetry(given.observers), *given.observers])
+    reactions = Reactions([*consequences.reactions, *given.reactions])
+    desk = OperatorsDesk(store, observers)
+    parts = _parts(given, store, gateway, table, keys, clock, file, observers, reactions, policies)
+    accounts, reader = parts.accounts, parts.reader
+    follower = Follower(keys, accounts, reader, parts.closing)
+    canceller = Canceller(store, accounts, follower, parts.closing)
+    return Assembly(
+        settings=settings,
+        table=table,
+        keys=keys,
+        store=store,
+        gateway=gateway,
+        sequence=OperationSequence(parts, follower),
+        canceller=canceller,
+        desk=desk,
+        recovery=Recovery(parts, canceller, observers, file.recovery.complete_within),
+        queries=Queries(table, keys, accounts, reader, parts.guards),
+        listings=Listings(keys, accounts, reader, clock),
+        examiner=Examiner(table, keys, accounts, store, Forecast(policies, store, parts.guards)),
+        webhook_check=WebhookAccountCheck(observers, reactions),
+        consequences=consequences,
+        signatures=StripeSignatures(),
+        engine=parts,
+        follower=follower,
+        observers=observers,
+        calls=Calls(observers, clock),
+    )
+
+
+def _working_directory() -> Path:
+    """Return the working directory; one that is gone matters only to what is searched from it."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
+
+
+def _store(settings: Settings, clock: Clock, tell: Callable[[Event], None]) -> FallbackStore:
+    database = SqlStore(
+        settings.ledger_url,
+        clock,
+        account_id=STRIPE_MASTER_ACCOUNT_ID,
+        api_base=settings.api_base,
+        is_alive=provably_alive,
+    )
+    return FallbackStore(
+        database, settings.ledger_fallback, clock, is_alive=provably_alive, tell=tell
+    )
+
+
+def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile, clock: Clock) -> KeyRing:
+    return KeyRing(
+        environ=environ,
+        given_secret=given.secret_key,
+        given_public=given.public_key,
+        file_allowed=file.allowed_secret_keys,
+        file_accounts=file.key_accounts,
+        elapsed=clock.elapsed,
+    )
+
+
+def _parts(
+    given: Given,
+    store: FallbackStore,
+    gateway: StripeGateway,
+    table: RoutingTable,
+    keys: KeyRing,
+    clock: Clock,
+    file: RoutingFile,
+    observers: Observers,
+    reactions: Reactions,
+    policies: Policies,
+) -> Parts:
+    provider = ObservedProvider(gateway, observers, clock)
+    reader = Reader(provider, clock)
+    leases = Leases(store, clock, gateway.longest_send)
+    approvals = Approvals(store, observers)
+    return Parts(
+        store=store,
+        provider=provider,
+        routes=table,
+        keys=keys,
+        clock=clock,
+        reader=reader,
+        accounts=AccountCheck(reader, reactions, clock, gateway.api_base, store.now_ms),
+        lookups=Lookups(reader, store, clock),
+        leases=leases,
+        runner=Runner(store, provider, keys, clock, leases, file.recovery.retry_for),
+        closing=Closing(store, clock, observers, reactions),
+        policing=Policing(policies, store, approvals),
+        approvals=approvals,
+        guards=(FreezeGuard(store), *given.guards),
+        in_progress_wait=file.recovery.in_progress_wait,
+    )

@@ -1,0 +1,85 @@
+"""What follows a failed check, connected in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..alerts import Alerts, AlertSender, LogObserver, LogReaction, TrainingExport, alert_urls
+from ..config import (
+    FOLDER,
+    INSTRUCTIONS_FILE,
+    InstructionsFile,
+    RoutingFile,
+    Settings,
+    import_hooks,
+)
+from ..engine import (
+    AutomatedRollbackManager,
+    PaymentSanity,
+    RecordAnomaly,
+    RecordDiscrepancy,
+    RollBack,
+    SanityLayer,
+)
+from ..models import BotId
+from ..ports import Clock, Observer, Reaction
+from ..routing import RoutingTable
+from ..store import FallbackStore
+from ..training import TRAINING_FILE
+from .given import Given
+
+Freeze = Callable[[BotId, str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What follows a failed check. `sanity` and `rollback` are ours, also where the host's own
+    take their part in it; `anomalies` is the sanity layer that does."""
+
+    sanity: SanityLayer
+    anomalies: PaymentSanity
+    rollback: AutomatedRollbackManager
+    sender: AlertSender
+    observers: Sequence[Observer]
+    reactions: Sequence[Reaction]
+
+
+def connect_consequences(
+    given: Given,
+    environ: Mapping[str, str],
+    settings: Settings,
+    file: RoutingFile,
+    store: FallbackStore,
+    table: RoutingTable,
+    clock: Clock,
+    freeze: Freeze | None,
+) -> Consequences:
+    """Connect record, alert, rollback and anomaly. `freeze` of None: a failed check stops nobody
+    beyond its own call."""
+    host = import_hooks(file.hooks, given.host)
+    home = settings.home if given.data_home is None else Path(given.data_home).absolute()
+    instructions = InstructionsFile(settings.home / FOLDER / INSTRUCTIONS_FILE)
+    training = TrainingExport(home / TRAINING_FILE)
+    sanity = SanityLayer(lambda: store.anomalies, training.append, instructions, clock)
+    rollback = AutomatedRollbackManager(table, host.rollback, freeze)
+    sender = AlertSender(alert_urls(environ))
+    path = home / "finance_logs" / "alerts.jsonl"
+    alerts = Alerts(path, host.alert_dispatcher or sender, instructions, clock)
+    record = RecordDiscrepancy(lambda: store.discrepancies)
+    anomalies = host.menace_sanity_layer or sanity
+    return Consequences(
+        sanity=sanity,
+        anomalies=anomalies,
+        rollback=rollback,
+        sender=sender,
+        observers=(LogObserver(), alerts, record),
+        reactions=(
+            record,
+            LogReaction(),
+            alerts,
+            RollBack(host.rollback_manager or rollback),
+            RecordAnomaly(anomalies),
+        ),
+    )

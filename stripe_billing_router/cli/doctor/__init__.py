@@ -1,0 +1,7 @@
+"""The doctor: what is wrong, in the order in which it has to be mended."""
+
+from .checks import CHECKS
+from .examination import Diagnosis, examine
+from .facts import Facts
+
+__all__ = ["CHECKS", "Diagnosis", "Facts", "examine"]

@@ -1,0 +1,31 @@
+"""Every check, in one tuple: first what the others stand on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..examination import Check
+from . import access, books, configuration, drift
+
+CHECKS: Final = (
+    Check("settings", configuration.settings),
+    Check("routing_file", configuration.routing_file, ("settings",)),
+    Check("hooks", configuration.hooks, ("routing_file",)),
+    Check("bots", configuration.bots, ("routing_file",)),
+    Check("route_accounts", configuration.route_accounts, ("routing_file",)),
+    Check("master_account", access.master_account, ("settings", "hooks")),
+    Check("vault", access.vault, ("settings", "hooks")),
+    Check("keys", access.keys, ("vault",)),
+    Check("allowed_keys", access.allowed_keys, ("keys",)),
+    Check("account", access.account, ("allowed_keys", "master_account")),
+    Check("stripe_clock", access.stripe_clock, ("account",)),
+    Check("database", books.database, ("settings",)),
+    Check("migrations", books.migrations, ("database",)),
+    Check("triggers", books.triggers, ("migrations",)),
+    Check("ledger_account", books.ledger_account, ("migrations",)),
+    Check("journal", books.journal, ("settings",)),
+    Check("database_clock", books.database_clock, ("database",)),
+    Check("webhook_secrets", access.webhook_secrets, ("vault",)),
+    Check("prices", drift.prices, ("account",)),
+    Check("customers", drift.customers, ("account",)),
+)
