@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
 MYSQL = os.environ.get("TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1:3306/test")
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 SERVICES_REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 
 
@@ -70,6 +72,17 @@ def mysql_url() -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name}"))
     admin.dispose()
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The Redis server under test; what a test makes there has a name of its own."""
+    try:
+        with redis.Redis.from_url(REDIS) as client:
+            client.ping()
+    except redis.RedisError as error:
+        _unavailable("Redis", error)
+    return REDIS
 
 
 @pytest.fixture(params=["sqlite", "postgres", "mysql"])

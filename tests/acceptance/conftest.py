@@ -43,6 +43,7 @@ class Project:
             [sys.executable, "-W", "error", "-c", script, *arguments],
             cwd=self.folder,
             env=self.environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

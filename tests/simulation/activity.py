@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import BillingError, OutcomeUnknownError
 from stripe_billing_router.models import Result
-from tests.simulation.bed import BOT
 from tests.simulation.processes import Process
 from tests.simulation.schedule import Doing, Intent
 from tests.simulation.truth import Effect
@@ -17,17 +16,23 @@ _LINE = [{"price": "price_once", "quantity": 1}]
 
 @dataclass(eq=False)
 class Activity:
-    """An ask of a bot, a recovery or a cancellation.
+    """An ask of a bot, a recovery, a cancellation, or a decision of people.
 
     `opened` are the operations whose intent it wrote, `caused` what it brought about in Stripe.
-    `sending_since_ms` is when it came to the gate of its last send.
+    `sending_since_ms` is when it came to the gate of its last send, and `sent_last` the key of
+    that. `frozen_before` are the freezes in force when it began; `frozen_then` those in force
+    when it went on from its first rest after that send, for which it still `waits`.
     """
 
     doing: Doing
     process: Process
     began_ms: int
+    began_by_wall_ms: int
     intent: Intent | None = None
-    frozen_before: bool = False
+    frozen_before: frozenset[str] = frozenset()
+    frozen_then: frozenset[str] = frozenset()
+    sent_last: str | None = None
+    waits: bool = False
     opened: list[str] = field(default_factory=list)
     caused: list[Effect] = field(default_factory=list)
     sending_since_ms: int = 0
@@ -58,36 +63,36 @@ class Activity:
         return "died" if self.died else repr(self.result or self.error)
 
 
-def ask(router: BillingRouter, intent: Intent, bill: str) -> Result:
+def ask(router: BillingRouter, intent: Intent, key: str | None, bill: str) -> Result:
     """Ask for an intent; `bill` is the payment of which a refund gives a part back."""
-    customer, key = intent.customer, intent.key
+    customer, bot = intent.customer, intent.bot
     match intent.verb:
         case "charge by amount":
-            return router.charge(BOT, 5, customer_id=customer, idempotency_key=key)
+            return router.charge(bot, 5, customer_id=customer, idempotency_key=key)
         case "charge on session":
-            return router.charge(BOT, 5, customer_id=customer, on_session=True, idempotency_key=key)
+            return router.charge(bot, 5, customer_id=customer, on_session=True, idempotency_key=key)
         case "charge by price":
-            return router.charge(BOT, customer_id=customer, idempotency_key=key)
+            return router.charge(bot, customer_id=customer, idempotency_key=key)
         case "refund":
-            return router.refund(BOT, bill, amount=4, idempotency_key=key)
+            return router.refund(bot, bill, amount=4, idempotency_key=key)
         case "create_subscription":
-            return _subscribe(router, intent)
+            return _subscribe(router, intent, key)
         case "create_checkout_session":
             return router.create_checkout_session(
-                BOT,
+                bot,
                 _LINE,
                 customer_id=customer,
                 success_url="https://shop.example/thanks",
                 idempotency_key=key,
             )
-    return router.create_customer(BOT, {"name": f"Customer {intent.number}"}, idempotency_key=key)
+    return router.create_customer(bot, {"name": f"Customer {intent.number}"}, idempotency_key=key)
 
 
-def _subscribe(router: BillingRouter, intent: Intent) -> Result:
+def _subscribe(router: BillingRouter, intent: Intent, key: str | None) -> Result:
     return router.create_subscription(
-        BOT,
+        intent.bot,
         price_id="price_monthly",
         customer_id=intent.customer,
-        idempotency_key=intent.key,
+        idempotency_key=key,
         payment_behavior=intent.variant or None,
     )

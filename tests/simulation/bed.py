@@ -17,7 +17,7 @@ from unittest.mock import patch
 import stripe
 from sqlalchemy import event
 
-from stripe_billing_router import bootstrap
+from stripe_billing_router.bootstrap import assembly
 from stripe_billing_router.config import load_routing_file
 from stripe_billing_router.engine import SystemClock
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
@@ -26,13 +26,13 @@ from stripe_billing_router.sandbox import SANDBOX_API_BASE
 from stripe_billing_router.store import SqlStore, codec
 from stripe_billing_router.store.database import Database
 
-BOT = "finance:bot"
 ROUTING = """
 recovery: {in_progress_wait: 0.5}
 stripe:
   default:
     finance:
       bot: {product_id: prod_1, price_id: price_once, customer_id: cus_0}
+      other: {product_id: prod_1, price_id: price_once, customer_id: cus_0}
 """
 
 Snapshot = sqlite3.Connection
@@ -70,6 +70,8 @@ class Bed:
         self._path = folder / "ledger.db"
         self._path.touch()
         self.url = f"sqlite:///{self._path}"
+        self.journal = folder / "finance_logs" / "stripe_ledger.jsonl"
+        self.journal_held = False
         self.clock = HostClock()
         self._make_tables()
         self.database = Database(self.url, self.clock)
@@ -82,6 +84,8 @@ class Bed:
         """Put the empty ledger back."""
         self.clock.wrong_ms = 0
         self.restore(self._empty)
+        shutil.rmtree(self.journal.parent, ignore_errors=True)
+        self.journal_held = False
 
     def snapshot(self) -> Snapshot:
         copy = sqlite3.connect(":memory:")
@@ -134,7 +138,7 @@ def _faster() -> Iterator[None]:
     """Spare thousands of schedules what changes nothing: the same file read again, log lines that
     nobody sees, copies of what is only written down."""
     with (
-        patch.object(bootstrap, "load_routing_file", cache(load_routing_file)),
+        patch.object(assembly, "load_routing_file", cache(load_routing_file)),
         patch("stripe._api_requestor.log_debug", _silent),
         patch("stripe._api_requestor.log_info", _silent),
         patch.object(codec, "asdict", _as_dict),

@@ -1,4 +1,4 @@
-"""One bed, and one pool of processes with beds of their own, for all simulations."""
+"""A bed for each file, and one pool of processes with beds of their own, for all simulations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def pool() -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bed() -> Iterator[Bed]:
+    """For one file: while it lasts, this process logs nothing."""
     with new_bed() as made:
         yield made

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.simulation.at_the_journal import at_the_journal
+from tests.simulation.house import BOTS, SCOPES, House
+from tests.simulation.rules import house
 from tests.simulation.schedule import (
     DAY,
     HOUR,
@@ -11,11 +14,13 @@ from tests.simulation.schedule import (
     BankSettles,
     Cancel,
     CardChanges,
+    CardIsReplaced,
     CommitBreaksOff,
     Crash,
     CustomerActs,
     CutOff,
     DatabaseAway,
+    Decide,
     Doing,
     Freeze,
     Happening,
@@ -25,15 +30,18 @@ from tests.simulation.schedule import (
     LedgerIsLost,
     Mishap,
     NetworkFault,
+    Outage,
     PointKind,
     Recover,
     RevokeKey,
     Schedule,
     Suspend,
+    Unfreeze,
     Wait,
 )
 
 PROCESSES = 2
+_AT_THE_JOURNAL = 0.03
 _VERBS = {
     "charge by amount": 6,
     "charge by price": 6,
@@ -51,6 +59,7 @@ _OUTCOMES = {
 }
 _BEHAVIORS = ("", "", "", "allow_incomplete", "default_incomplete")
 _PAUSES = (1.0, 40.0, 130.0, 700.0, 1800.0, 2 * HOUR, 25 * HOUR)
+_OUTAGES = (5.0, 5.0, 50.0, 200.0, 4000.0)
 _NETWORK = (
     ("cut", True),
     ("cut", False),
@@ -75,13 +84,18 @@ _NETWORK = (
 def schedule(seed: int) -> Schedule:
     """Return the schedule of a seed, always the same one."""
     random = Random(seed)
-    intents = tuple(_intent(random, number) for number in range(random.choice((1, 1, 1, 2, 3))))
+    if random.random() < _AT_THE_JOURNAL:
+        return at_the_journal(seed, random)
+    rules = house(random)
+    numbers = range(random.choice((1, 2, 2, 3) if rules.has_budgets else (1, 1, 1, 2, 3)))
+    intents = tuple(_intent(random, number) for number in numbers)
     return Schedule(
         seed=seed,
         intents=intents,
-        happenings=_happenings(random, intents),
+        happenings=_happenings(random, intents, rules),
         injections=_injections(random, intents),
         deaths_show=random.random() < 0.5,
+        house=rules,
     )
 
 
@@ -94,38 +108,45 @@ def _intent(random: Random, number: int) -> Intent:
     key = f"key-{number}" if random.random() < 0.55 else None
     outcome = _weighted(random, _OUTCOMES)
     variant = random.choice(_BEHAVIORS) if verb == "create_subscription" else ""
-    return Intent(number, verb, key, outcome, variant)
+    return Intent(number, verb, key, outcome, variant, random.choice((*BOTS, BOTS[0])))
 
 
 # -- what happens from outside ------------------------------------------------------------------
 
 
-def _happenings(random: Random, intents: tuple[Intent, ...]) -> tuple[Happening, ...]:
-    lives = [_life(random, intent) for intent in intents]
+def _happenings(random: Random, intents: tuple[Intent, ...], rules: House) -> tuple[Happening, ...]:
+    lives = [_life(random, intent, rules) for intent in intents]
     merged: list[Happening] = []
     while any(lives):
         merged.append(random.choice([life for life in lives if life]).pop(0))
-    if all(intent.key for intent in intents) and random.random() < 0.1:
+    # What bots have spent and people have said is lost with the ledger.
+    if not rules.rules and all(i.key for i in intents) and random.random() < 0.15:
         merged += [LedgerIsLost(), *(_asks(random, intent) for intent in intents)]
     return tuple(merged)
 
 
-def _life(random: Random, intent: Intent) -> list[Happening]:
+def _life(random: Random, intent: Intent, rules: House) -> list[Happening]:
     """One intent: asked for, perhaps again at once or later, and what people and banks do."""
     life: list[Happening] = [_asks(random, intent)]
-    for _ in range(random.choice((0, 1, 1, 2))):
-        life += [*_between(random, intent), _asks(random, intent)]
-    return life + _between(random, intent)
+    for _ in range(random.choice((0, 1, 1, 2)) + rules.asks_people):
+        life += [*_between(random, intent, rules), _asks(random, intent)]
+    return life + _between(random, intent, rules)
 
 
-def _between(random: Random, intent: Intent) -> list[Happening]:
+def _between(random: Random, intent: Intent, rules: House) -> list[Happening]:
     found: list[Happening] = []
+    if rules.asks_people and random.random() < 0.6:
+        found.append(Decide(random.random() < 0.8))
     if random.random() < 0.5:
         found.append(Wait(random.choice(_PAUSES)))
     if random.random() < 0.3:
         found.append(Recover(random.randrange(PROCESSES)))
+    if random.random() < 0.1:
+        found.append(Outage(random.choice(_OUTAGES)))
     if random.random() < 0.3:
         found.append(_others(random, intent))
+    if random.random() < 0.04:
+        found.append(Unfreeze())
     return found
 
 
@@ -138,21 +159,26 @@ def _others(random: Random, intent: Intent) -> Happening:
             CustomerActs(intent.number, succeed),
             BankSettles(intent.number, succeed),
             CardChanges(intent.number, _weighted(random, _OUTCOMES)),
+            CardIsReplaced(intent.number),
         )
     )
 
 
 def _asks(random: Random, intent: Intent) -> Ask:
-    return Ask(intent.number, random.choice((0, 0, 1)))
+    return Ask(intent.number, random.choice((0, 0, 1)), as_told=random.random() < 0.8)
 
 
 # -- what goes wrong ----------------------------------------------------------------------------
 
 
 def _injections(random: Random, intents: tuple[Intent, ...]) -> tuple[Injection, ...]:
-    """One to three, anywhere; or one that leaves doubt, and another on its heels."""
-    if random.random() < 0.3:
+    """One to three, anywhere; or one that leaves doubt, or the database that goes away, and
+    another on its heels."""
+    chance = random.random()
+    if chance < 0.3:
         return _doubt(random), _on_its_heels(random, intents)
+    if chance < 0.5:
+        return _goes_away(random), _while_it_is_away(random, intents)
     return tuple(_injection(random, intents) for _ in range(random.choice((1, 1, 1, 2, 2, 3))))
 
 
@@ -165,6 +191,23 @@ def _doubt(random: Random) -> Injection:
         )
     point: PointKind = random.choice(("send.before", "send.after"))
     return Injection(point, random.randrange(3), Crash(), "ask", True)
+
+
+def _goes_away(random: Random) -> Injection:
+    """Before or after an intent is written, at a process that has heard from the database."""
+    point: PointKind = random.choice(("commit.before", "commit.before", "send.before"))
+    posts_only = point == "send.before"
+    outage = Outage(random.choice(_OUTAGES))
+    return Injection(point, random.randrange(2), outage, "ask", posts_only)
+
+
+def _while_it_is_away(random: Random, intents: tuple[Intent, ...]) -> Injection:
+    what = random.choice(("crash", "crash", "torn", "network", "suspend", "jump", "lost commit"))
+    kind, mishap = _MAKERS[what](random, intents)
+    if what in ("crash", "suspend") and random.random() < 0.6:
+        kind = random.choice(("journal.before", "journal.after"))
+    posts_only = kind == "send.before"
+    return Injection(kind, random.randrange(5), mishap, None, posts_only, follows=True)
 
 
 def _on_its_heels(random: Random, intents: tuple[Intent, ...]) -> Injection:
@@ -194,9 +237,11 @@ def _mishap(random: Random, intents: tuple[Intent, ...]) -> tuple[PointKind, Mis
             "lost commit": 5,
             "cut off": 4,
             "key": 4,
-            "away": 3,
-            "breaks off": 3,
-            "freeze": 2,
+            "away": 8,
+            "outage": 6,
+            "torn": 2,
+            "breaks off": 16,
+            "freeze": 4,
         },
     )
     return _MAKERS[what](random, intents)
@@ -229,13 +274,15 @@ def _network(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
 
 
 def _suspend(random: Random, intents: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
-    meanwhile: list[Happening] = [Wait(1.0)]
+    meanwhile: list[Happening] = []
     if random.random() < 0.4:
         meanwhile.append(_asks(random, random.choice(intents)))
+    if random.random() < 0.3:
+        meanwhile.append(Decide(random.random() < 0.7))
     meanwhile.append(Recover(random.randrange(PROCESSES)))
     if random.random() < 0.4:
         meanwhile.append(_asks(random, random.choice(intents)))
-    seconds = random.choice((70.0, 130.0, HOUR, HOUR, HOUR))
+    seconds = random.choice((0.0, 0.0, 70.0, 130.0, HOUR, HOUR, HOUR))
     return random.choice(_ANYWHERE), Suspend(seconds, tuple(meanwhile))
 
 
@@ -258,12 +305,22 @@ def _away(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
     return random.choice(("commit.before", "send.after")), DatabaseAway(random.choice((1, 2, 6)))
 
 
+def _outage(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    kind: PointKind = random.choice(("commit.before", "commit.after", "send.before", "send.after"))
+    return kind, Outage(random.choice(_OUTAGES))
+
+
+def _torn(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return "journal.before", Crash(tears=True)
+
+
 def _breaks_off(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
     return "commit.before", CommitBreaksOff(random.random() < 0.5)
 
 
 def _freeze(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
-    return random.choice(("send.before", "send.after", "commit.after")), Freeze()
+    kinds: tuple[PointKind, ...] = ("send.before", "send.after", "commit.after", "sleep.before")
+    return random.choice(kinds), Freeze(random.choice(SCOPES))
 
 
 _MAKERS = {
@@ -275,6 +332,8 @@ _MAKERS = {
     "cut off": _cut_off,
     "key": _key,
     "away": _away,
+    "outage": _outage,
+    "torn": _torn,
     "breaks off": _breaks_off,
     "freeze": _freeze,
 }

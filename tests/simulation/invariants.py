@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stripe_billing_router.store import StripeLedger
+from tests.simulation.guard_invariants import GuardsEnd
 from tests.simulation.simulation import Simulation
 from tests.simulation.truth import Effect, effects, overpaid_back, payable
 
 _NOTHING_HAPPENED = frozenset({"failed", "abandoned", "canceled"})
-_SETTLED = _NOTHING_HAPPENED | {"succeeded", "processing"}
+_SETTLED = _NOTHING_HAPPENED | {"succeeded", "processing", "awaiting_approval"}
 
 _Row = dict[str, Any]
 
@@ -54,6 +55,7 @@ class _End:
         yield from self._left_payable()
         for charge in overpaid_back(self._world):
             yield f"more was given back of {charge} than was collected"
+        yield from GuardsEnd(self._simulation, self._rows, self._effects).violations()
         for broken in StripeLedger(self._simulation.bed.database).verify().broken:
             yield f"the ledger does not verify: {broken}"
 
@@ -82,11 +84,13 @@ class _End:
         found = self._effects.get(operation_id, [])
         if self._waits_for_its_bot(row) or state == "processing":
             return
-        if state in _NOTHING_HAPPENED and found:
+        if state in (*_NOTHING_HAPPENED, "awaiting_approval") and found:
             yield f"{operation_id} is {state}, but there is {found}"
         if state == "succeeded" and not found:
             yield f"{operation_id} succeeded, but nothing has happened"
         moved, booked = sum(effect.minor for effect in found), self._booked(operation_id)
+        if booked is None and not self._watch.guards.seen.attempts[operation_id]:
+            return  # people were asked, and it was never begun
         if booked != moved:
             yield f"{operation_id} is booked with {booked}, but moved {moved}"
 

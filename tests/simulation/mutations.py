@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -13,40 +13,27 @@ from unittest.mock import patch
 from sqlalchemy import update
 
 from stripe_billing_router.engine import closing, leases, parsing, recovery, repeating, runner
-from stripe_billing_router.engine.executing import Executor
 from stripe_billing_router.engine.sequence import OperationSequence
+from stripe_billing_router.engine.traces import Traces
 from stripe_billing_router.engine.verdicts import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
 from stripe_billing_router.models import AppendEntry, OperationState, Outcome
 from stripe_billing_router.ports import Reply
-from stripe_billing_router.store import ledger, operations, schema
+from stripe_billing_router.store import drained, ledger, operations, schema, twins
+from stripe_billing_router.store.journal import disk
 from stripe_billing_router.verbs import invoices, payment_intents
+from tests.simulation.broken import Broken, Mutation, always, nothing, replaced, together
 from tests.simulation.schedule import (
     Crash,
     CutOff,
-    Freeze,
+    DatabaseAway,
     Jump,
-    Mishap,
     NetworkFault,
+    Outage,
     RevokeKey,
     Schedule,
     Suspend,
 )
-
-Mutation = Callable[[], AbstractContextManager[object]]
-
-
-def _replaced(target: object, name: str, value: object) -> Mutation:
-    return lambda: patch.object(target, name, value)
-
-
-@contextmanager
-def _together(*mutations: Mutation) -> Iterator[None]:
-    with ExitStack() as stack:
-        for mutation in mutations:
-            stack.enter_context(mutation())
-        yield
-
 
 # -- write before you charge --------------------------------------------------------------------
 
@@ -108,6 +95,19 @@ def _refused_key_is_refusal(reply: Reply, *, in_doubt: bool) -> Verdict:
     return verdict(reply, in_doubt=in_doubt and reply.status != 401)
 
 
+@contextmanager
+def sends_for_ever() -> Iterator[None]:
+    """However long recovery stood still; `test_stories` tells when that shows."""
+    ensure = leases.Leases.ensure
+
+    def whenever(self: Any, lease: Any) -> None:
+        lease.sends_until = None
+        ensure(self, lease)
+
+    with patch.object(leases.Leases, "ensure", whenever):
+        yield
+
+
 def _without_conditions(
     connection: Any, operation_id: str, _conditions: Any, changes: Mapping[str, Any], now_ms: int
 ) -> None:
@@ -125,15 +125,7 @@ def _closes_with(**changes: Any) -> Mutation:
     def close(connection: Any, write: Any, now_ms: int) -> None:
         really(connection, replace(write, **changes), now_ms)
 
-    return _replaced(operations, "close_operation", close)
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    """Leave something out."""
-
-
-def _always(value: object) -> Callable[..., object]:
-    return lambda *_, **__: value
+    return replaced(operations, "close_operation", close)
 
 
 # -- leave nothing payable ----------------------------------------------------------------------
@@ -147,89 +139,113 @@ def _invoice_left(_operation: Any, invoice: Any, _steps: Any, failure: Any) -> O
     return invoices.outcome({**invoice, "status": "void"}, failure)
 
 
-def _young(self: Any, operation: Any, age_ms: int) -> bool:
+def _young(self: Any, operation: Any, age_ms: int, lease: Any) -> bool:
     return bool(age_ms <= self._complete_within_ms)
 
 
-def _keyed(self: Any, operation: Any, age_ms: int) -> bool:
+def _keyed(self: Any, operation: Any, age_ms: int, lease: Any) -> bool:
     return operation.idempotency_key is not None
+
+
+# -- the journal --------------------------------------------------------------------------------
+
+
+def _tears(schedule: Schedule) -> bool:
+    mishaps = (injection.mishap for injection in schedule.injections)
+    return any(isinstance(mishap, Crash) and mishap.tears for mishap in mishaps)
+
+
+def _superseded_is_lost(*_: Any) -> str:
+    return "superseded"
+
+
+@contextmanager
+def _journal_is_drained_without_notes() -> Iterator[None]:
+    """So that a drain that was broken off, or is another's, does its lines again."""
+    applied = drained.apply_line
+
+    def forced(connection: Any, line: Any, writes: Any, now_ms: int, apply: Any) -> Any:
+        outcome = applied(connection, line, writes, now_ms, apply)
+        if outcome == "superseded":
+            for write in writes:
+                if isinstance(write, AppendEntry):
+                    apply(write)
+        return outcome
+
+    with (
+        patch.object(drained, "note", nothing),
+        patch.object(drained, "drained_to", always(0)),
+        patch.object(drained, "apply_line", forced),
+    ):
+        yield
 
 
 Recovery = recovery.Recovery
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A way of breaking the protocol. It shows in schedules with one of these mishaps, if any are
-    named: there is no need to play the others."""
-
-    mutation: Mutation
-    shows_after: tuple[type[Mishap], ...] = ()
-
-    def concerns(self, schedule: Schedule) -> bool:
-        struck = {type(injection.mishap) for injection in schedule.injections}
-        return not self.shows_after or bool(struck & set(self.shows_after))
-
-
 MUTATIONS: dict[str, Broken] = {
     "the intent is written after the send": Broken(_intent_is_written_last),
     "the outcome is written without a ledger entry": Broken(
-        _replaced(ledger, "append_entry", _nothing)
+        replaced(ledger, "append_entry", nothing)
     ),
     "a replay is booked again": Broken(_replays_are_booked_again),
     "each try has a request key of its own": Broken(_each_try_has_a_new_key),
     "the idempotency key does not name the operation": Broken(
-        _replaced(parsing, "keyed_operation_id", lambda *_: new_operation_id())
+        replaced(parsing, "keyed_operation_id", lambda *_: new_operation_id())
     ),
     "the lease is not checked before a send": Broken(
-        _replaced(leases.Leases, "ensure", _nothing), (Jump,)
+        replaced(leases.Leases, "ensure", nothing), (Jump,)
     ),
     "rows are changed whoever holds them": Broken(
-        _replaced(operations, "_change", _without_conditions), (Suspend, Jump)
+        replaced(operations, "_change", _without_conditions), (Suspend, Jump)
     ),
-    "a keyless twin in doubt does not block": Broken(
-        _replaced(operations, "_refuse_twin", _nothing)
-    ),
+    "a keyless twin in doubt does not block": Broken(replaced(operations, "_refuse_twin", nothing)),
     "what recovery found does not block a twin": Broken(
         _closes_with(blocks_twins_for_ms=0), (Crash,)
     ),
     "doubt is taken for failure": Broken(
-        _replaced(runner, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
+        replaced(runner, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
     ),
     "a key refused after doubt is taken for a refusal": Broken(
-        _replaced(runner, "verdict", _refused_key_is_refusal), (RevokeKey,)
+        replaced(runner, "verdict", _refused_key_is_refusal), (RevokeKey,)
     ),
     "a send is repeated after 23 hours": Broken(
-        lambda: _together(
-            _replaced(leases, "SENDABLE_FOR_MS", 10**12),
-            _replaced(repeating, "SENDABLE_FOR_MS", 10**12),
+        lambda: together(
+            replaced(leases, "SENDABLE_FOR_MS", 10**12),
+            replaced(repeating, "SENDABLE_FOR_MS", 10**12),
         ),
         (Jump,),
     ),
-    "a declined payment is not cancelled": Broken(
-        _replaced(payment_intents, "_after_decline", _declined_and_left)
+    "a journal's line is drained more than once": Broken(
+        _journal_is_drained_without_notes, (Outage, DatabaseAway)
     ),
-    "an invoice is not taken down": Broken(_replaced(invoices, "_taken_down", _invoice_left)),
-    "recovery completes what is old": Broken(_replaced(Recovery, "_may_complete", _keyed)),
-    "recovery completes calls without a key": Broken(_replaced(Recovery, "_may_complete", _young)),
+    "a journal's line is forgotten": Broken(
+        replaced(drained, "apply_line", _superseded_is_lost), (Outage, DatabaseAway)
+    ),
+    "the journal knows no twins": Broken(
+        replaced(twins.Twins, "refuse", nothing), (Outage, DatabaseAway)
+    ),
+    "a torn line is left where it is": Broken(
+        replaced(disk, "cut_off", always("nowhere")), where=_tears
+    ),
+    "a declined payment is not cancelled": Broken(
+        replaced(payment_intents, "_after_decline", _declined_and_left)
+    ),
+    "an invoice is not taken down": Broken(replaced(invoices, "_taken_down", _invoice_left)),
+    "recovery completes what is old": Broken(replaced(Recovery, "_may_complete", _keyed)),
+    "recovery completes calls without a key": Broken(replaced(Recovery, "_may_complete", _young)),
     "recovery abandons without looking": Broken(
-        lambda: _together(
-            _replaced(Recovery, "_found", _always(None)),
-            _replaced(Recovery, "_excluded", _always(None)),
+        lambda: together(
+            replaced(Traces, "found", always(None)),
+            replaced(Traces, "excluded", always(None)),
         )
     ),
     "recovery abandons without excluding": Broken(
-        _replaced(Recovery, "_excluded", _always(None)), (Suspend,)
+        replaced(Traces, "excluded", always(None)), (Suspend,)
     ),
-    "an exclusion is not taken back": Broken(_replaced(Recovery, "_take_back", _nothing)),
+    "an exclusion is not taken back": Broken(replaced(Traces, "_take_back", nothing)),
     "the request keys stay the same after an exclusion": Broken(
         _closes_with(used_up=False), (Suspend, Crash)
     ),
-    "what waits is never taken back": Broken(_replaced(Recovery, "_expire", _always("left"))),
-    "a freeze does not stop a resend": Broken(
-        lambda: _together(
-            _replaced(Executor, "recheck", _nothing), _replaced(Recovery, "_check_bot", _nothing)
-        ),
-        (Freeze,),
-    ),
+    "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),
 }

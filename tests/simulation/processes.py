@@ -6,21 +6,37 @@ its `except` and `finally` blocks can write nothing and send nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 from unittest.mock import patch
 
-from stripe_billing_router import bootstrap
+from filelock import Timeout
+
+from stripe_billing_router.bootstrap import assembly
 from stripe_billing_router.client import BillingRouter
-from stripe_billing_router.errors import FrozenError, LedgerUnavailableError
 from stripe_billing_router.gateway import StripeGateway
-from stripe_billing_router.models import BotId, Operation, OperationState, Write
-from stripe_billing_router.ports import Clock, CommitAmbiguous, Event, Intent, Reply, Request
+from stripe_billing_router.models import (
+    Approval,
+    ApprovalState,
+    Freeze,
+    LedgerEntry,
+    Operation,
+    OperationState,
+    Policies,
+    Write,
+)
+from stripe_billing_router.ports import Clock, CommitAmbiguous, Event, Reply, Request
 from stripe_billing_router.sandbox import SANDBOX_API_BASE, SandboxHTTPClient, World
-from stripe_billing_router.store import SqlStore
-from stripe_billing_router.store.database import Database
+from stripe_billing_router.store import SqlStore, fallback
+from stripe_billing_router.store.database import Away, Database
+from stripe_billing_router.store.journal import JournalFile, Line
+from stripe_billing_router.store.journal.codec import decoded
+from stripe_billing_router.store.journal.drain import LineOutcome
+from stripe_billing_router.store.journal.lines import Kind
+from stripe_billing_router.store.reach import ANSWERS
 from tests.simulation.bed import Bed
 from tests.simulation.schedule import PointKind
 
@@ -34,12 +50,19 @@ class Gates(Protocol):
 
     def reached(self, process: Process, kind: PointKind, what: object) -> None: ...
     def committed(self, process: Process, writes: tuple[Write, ...]) -> None: ...
+    def refused(self, process: Process) -> None: ...
+    def journaled(self, process: Process, writes: tuple[Write, ...]) -> None: ...
+    def drained(self, writes: Sequence[Write]) -> None: ...
+    def is_out(self) -> bool: ...
     def notify(self, event: Event) -> None: ...
 
 
 @dataclass
 class Process:
-    """One process and what has befallen it. `cut_off`: None, or the reply to every request."""
+    """One process and what has befallen it. `cut_off`: None, or the reply to every request.
+
+    `missed_ms` is when it last missed the database.
+    """
 
     name: str
     identity: str
@@ -49,14 +72,25 @@ class Process:
     cut_off: Reply | None = None
     calls_to_fail: int = 0
     breaks_off: bool | None = None
+    tears: bool = False
     reply: Reply | None = None
-    frozen: bool = False
+    missed_ms: int = -1
     router: BillingRouter = field(init=False)
+    _world: World = field(init=False)
 
-    def start(self, bed: Bed, world: World, clock: Clock, environ: Mapping[str, str]) -> None:
+    def start(
+        self,
+        bed: Bed,
+        world: World,
+        clock: Clock,
+        environ: Mapping[str, str],
+        policies: Policies,
+    ) -> None:
+        self._world = world
         with (
-            patch.object(bootstrap, "SqlStore", partial(SimulatedStore, self, bed.database)),
-            patch.object(bootstrap, "StripeGateway", partial(SimulatedGateway, self)),
+            patch.object(assembly, "SqlStore", partial(SimulatedStore, self, bed.database)),
+            patch.object(assembly, "StripeGateway", partial(SimulatedGateway, self)),
+            patch.object(fallback, "JournalFile", partial(SimulatedJournal, self, bed)),
         ):
             self.router = BillingRouter(
                 bed.config,
@@ -65,7 +99,7 @@ class Process:
                 api_base=SANDBOX_API_BASE,
                 http_client=SandboxHTTPClient(world),
                 clock=SimulatedClock(self, clock),
-                guards=(Stop(self),),
+                policies=policies,
                 observers=(self.gates,),
                 environ=environ,
                 recover_at_start=False,
@@ -81,11 +115,15 @@ class Process:
             raise Died
 
     def reach_database(self) -> None:
-        """LedgerUnavailableError while the database is away."""
+        """Away while the database is."""
         self.live()
         if self.calls_to_fail > 0:
             self.calls_to_fail -= 1
-            raise LedgerUnavailableError("the database is away")
+            self.missed_ms = self._world.clock.now_ms()
+            raise Away("the database is away")
+        if self.gates.is_out():
+            self.missed_ms = self._world.clock.now_ms()
+            raise Away("the database is out of reach")
 
 
 class SimulatedStore(SqlStore):
@@ -101,11 +139,37 @@ class SimulatedStore(SqlStore):
         self._process.reach_database()
         kept, self._process.breaks_off = self._process.breaks_off, None
         if kept is not False:
-            super().commit(*writes)
+            try:
+                super().commit(*writes)
+            except ANSWERS:
+                self._process.gates.refused(self._process)
+                raise
             self._process.gates.committed(self._process, writes)
         if kept is not None:
             raise CommitAmbiguous("the database broke off")
         self._process.pass_gate("commit.after", writes)
+
+    def identity(self) -> str:
+        return "simulated"
+
+    def drained_to(self, journal_id: str) -> int:
+        self._process.reach_database()
+        return super().drained_to(journal_id)
+
+    def drain(
+        self, journal_id: str, line: Line, writes: Sequence[Write], *, skip: bool = False
+    ) -> LineOutcome:
+        self._process.pass_gate("commit.before", writes)
+        self._process.reach_database()
+        kept, self._process.breaks_off = self._process.breaks_off, None
+        outcome: LineOutcome = "known"
+        if kept is not False:
+            outcome = super().drain(journal_id, line, writes, skip=skip)
+            self._process.gates.drained(writes)
+        if kept is not None:
+            raise CommitAmbiguous("the database broke off")
+        self._process.pass_gate("commit.after", writes)
+        return outcome
 
     def operation(self, operation_id: str) -> Operation | None:
         self._process.reach_database()
@@ -129,12 +193,77 @@ class SimulatedStore(SqlStore):
         self._process.reach_database()
         return super().currency_of(stripe_id)
 
+    def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
+        self._process.reach_database()
+        return super().payments(stripe_id, bot_id)
+
+    def freezes(self, scopes: Sequence[str] | None = None) -> list[Freeze]:
+        self._process.reach_database()
+        return super().freezes(scopes)
+
+    def approvals(
+        self,
+        *,
+        approval_id: str | None = None,
+        operation_id: str | None = None,
+        bot_id: str | None = None,
+        input_hash: str | None = None,
+        states: Iterable[ApprovalState] | None = None,
+        limit: int = 100,
+    ) -> list[Approval]:
+        self._process.reach_database()
+        return super().approvals(
+            approval_id=approval_id,
+            operation_id=operation_id,
+            bot_id=bot_id,
+            input_hash=input_hash,
+            states=states,
+            limit=limit,
+        )
+
     def now_ms(self) -> int:
         self._process.reach_database()
         return super().now_ms()
 
     def _database(self) -> Database:
         return self._shared
+
+
+class SimulatedJournal(JournalFile):
+    """The journal as one process sees it. Who finds it locked by one that stands still gives up."""
+
+    def __init__(self, process: Process, bed: Bed, *args: Any) -> None:
+        super().__init__(*args)
+        self._process = process
+        self._bed = bed
+
+    def append(self, kind: Kind, at_ms: int, body: Mapping[str, Any]) -> Line:
+        try:
+            self._process.pass_gate("journal.before", kind)
+        except Died:
+            if self._process.tears:
+                self._tear()
+            raise
+        line = super().append(kind, at_ms, body)
+        if kind == "writes":
+            self._process.gates.journaled(self._process, decoded(body["writes"]))
+        self._process.pass_gate("journal.after", kind)
+        return line
+
+    def _tear(self) -> None:
+        with self.path.open("ab") as file:
+            file.write(b'{"at_ms":17,"body":{"op')
+
+    @contextmanager
+    def _file_lock(self) -> Iterator[None]:
+        if self._bed.journal_held:
+            raise Timeout(str(self.path))
+        self.path.parent.mkdir(exist_ok=True)
+        self._bed.journal_held = True
+        try:
+            yield
+        finally:
+            self._bed.journal_held = False
 
 
 class SimulatedGateway(StripeGateway):
@@ -164,18 +293,3 @@ class SimulatedClock:
     def sleep(self, seconds: float) -> None:
         self._process.pass_gate("sleep.before", seconds)
         self._clock.sleep(seconds)
-
-
-class Stop:
-    """A guard: lets nothing pass once people have frozen the bot."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    def check_bot(self, bot: BotId) -> None:
-        self._process.live()
-        if self._process.frozen:
-            raise FrozenError(f"{bot} is frozen. Ask whoever froze it.")
-
-    def check_intent(self, intent: Intent) -> tuple[()]:
-        return ()

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.simulation.house import House
+
+# `processes` lets every write and every request pass such a point; a journal's writes belong to
+# the last two kinds.
 PointKind = Literal[
     "commit.before",
     "commit.after",
@@ -14,7 +18,7 @@ PointKind = Literal[
     "journal.before",
     "journal.after",
 ]
-Doing = Literal["ask", "recover", "cancel"]
+Doing = Literal["ask", "recover", "cancel", "decide"]
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -29,6 +33,7 @@ class Intent:
     key: str | None
     outcome: str
     variant: str = ""
+    bot: str = "finance:bot"
 
     @property
     def customer(self) -> str:
@@ -44,10 +49,14 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The bot asks for an intent, in a process that is started if need be."""
+    """The bot asks for an intent, in a process that is started if need be.
+
+    A bot that gave no key, and was told one to come back with, uses it if it is `as_told`.
+    """
 
     intent: int
     process: int
+    as_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +100,53 @@ class CardChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class CardIsReplaced:
+    """The customer's default is another card from now on, and the first again the next time."""
+
+    intent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """People decide everything that bots have asked them; to `approve` of it, or to reject it.
+
+    What is approved already can still be rejected.
+    """
+
+    approve: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze:
+    """People lift every freeze."""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerIsLost:
     """The whole database, not only its last commit."""
 
 
-Happening = Ask | Wait | Recover | Cancel | CustomerActs | BankSettles | CardChanges | LedgerIsLost
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """For so long nobody reaches the database; the disk with the journal is there."""
+
+    seconds: float
+
+
+Happening = (
+    Ask
+    | Wait
+    | Recover
+    | Cancel
+    | CustomerActs
+    | BankSettles
+    | CardChanges
+    | CardIsReplaced
+    | Decide
+    | Unfreeze
+    | LedgerIsLost
+    | Outage
+)
 
 
 # -- what goes wrong at a point -----------------------------------------------------------------
@@ -103,9 +154,13 @@ Happening = Ask | Wait | Recover | Cancel | CustomerActs | BankSettles | CardCha
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The process ends. `loses_commit`: the host too, and with it the commit just made."""
+    """The process ends. `loses_commit`: the host too, and with it the commit just made.
+
+    `tears`: half of the line that is about to be written into the journal gets there.
+    """
 
     loses_commit: bool = False
+    tears: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +218,9 @@ class CommitBreaksOff:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """People stop the bot."""
+    """People stop the bots that a scope matches."""
+
+    scope: str
 
 
 Mishap = (
@@ -174,6 +231,7 @@ Mishap = (
     | CutOff
     | RevokeKey
     | DatabaseAway
+    | Outage
     | CommitBreaksOff
     | Freeze
 )
@@ -204,3 +262,4 @@ class Schedule:
     happenings: tuple[Happening, ...]
     injections: tuple[Injection, ...]
     deaths_show: bool
+    house: House

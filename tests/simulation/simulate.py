@@ -73,6 +73,8 @@ def _summarise(total: Played, seconds: float) -> None:
         print(file=sys.stderr)
     struck = ", ".join(f"{name} {number:,}" for name, number in total.struck.most_common())
     print(f"struck: {struck}")
+    met = ", ".join(f"{name} {number:,}" for name, number in total.met.most_common())
+    print(f"met: {met}")
     print(
         f"{total.schedules:,} schedules in {seconds:.0f} s ({total.schedules / seconds:.0f}/s): "
         f"{len(total.violations)} with violations"

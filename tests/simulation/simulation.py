@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from stripe_billing_router import bootstrap
+from stripe_billing_router.bootstrap import assembly
+from stripe_billing_router.client import operators_desk
+from stripe_billing_router.engine import OperatorsDesk
 from stripe_billing_router.engine import process as process_identity
-from stripe_billing_router.errors import BillingError
+from stripe_billing_router.errors import ApprovalRequiredError, BillingError
 from stripe_billing_router.models import RecoveryReport, Write
 from stripe_billing_router.ports import Event, Reply, Request
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault, HttpRequest, World
@@ -26,6 +29,9 @@ from tests.simulation.watch import Watch
 
 _ROUNDS = (130.0, 1200.0, 2 * plan.HOUR, 26 * plan.HOUR, 26 * plan.HOUR)
 """How long each round of settling waits before it recovers."""
+
+_PEOPLE = 2
+"""The number of the process in which people decide."""
 
 _MENDED_BEFORE = 2
 """The round by which nothing goes wrong any more."""
@@ -43,7 +49,7 @@ class Simulation:
         self.bed = bed
         self.schedule = schedule
         self.world = World(seed=schedule.seed)
-        self.watch = Watch(bed, self.world, self.say)
+        self.watch = Watch(bed, self.world, schedule.house, self.say)
         self.fired: list[Injection] = []
         self._tell = tell
         self._random = Random(schedule.seed)
@@ -55,11 +61,12 @@ class Simulation:
         self._running: list[Activity] = []
         self._standing: list[PointKind] = []
         self._bills: dict[int, str] = {}
+        self._replaced: set[int] = set()
         self._key = SANDBOX_SECRET_KEY
         self._keys = 0
         self._key_to_come: str | None = None
         self._environ = {"STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY}
-        self._frozen = False
+        self._out_until = 0.0
         self._before_commit: Any = None
         self._commits_get_lost = any(
             isinstance(i.mishap, plan.Crash) and i.mishap.loses_commit for i in schedule.injections
@@ -88,7 +95,7 @@ class Simulation:
             patch.object(process_identity, "me", self._me),
             patch.object(process_identity, "provably_dead", self._provably_dead),
             patch.object(process_identity, "provably_alive", self._provably_alive),
-            patch.object(bootstrap, "provably_alive", self._provably_alive),
+            patch.object(assembly, "provably_alive", self._provably_alive),
             patch.object(uuid, "uuid4", self._uuid),
         ):
             yield
@@ -159,8 +166,16 @@ class Simulation:
             case plan.CardChanges():
                 card = self.schedule.intents[happening.intent].card
                 self.world.set_outcome(card, happening.outcome)
+            case plan.CardIsReplaced():
+                self._replace_card(happening)
+            case plan.Decide():
+                self._decide(happening)
+            case plan.Unfreeze():
+                self._unfreeze()
             case plan.LedgerIsLost():
                 self._lose_ledger()
+            case plan.Outage():
+                self._out_until = self.world.clock.elapsed() + happening.seconds
 
     def _wait(self, seconds: float) -> None:
         self.world.advance(seconds)
@@ -169,13 +184,20 @@ class Simulation:
     def _ask(self, happening: plan.Ask) -> None:
         intent = self.schedule.intents[happening.intent]
         activity = self._activity("ask", happening.process, intent)
+        key = intent.key or (self._told_key(intent) if happening.as_told else None)
         self.watch.asks.append(activity)
 
         def call() -> None:
             bill = self._bills.get(intent.number, "")
-            activity.result = ask(activity.process.router, intent, bill)
+            activity.result = ask(activity.process.router, intent, key, bill)
 
         self._run(activity, call)
+
+    def _told_key(self, intent: Intent) -> str | None:
+        """Return the key that a bot was told to come back with once people have decided."""
+        told = [ask.error for ask in self.watch.asks if ask.intent is intent]
+        keys = [e.idempotency_key for e in told if isinstance(e, ApprovalRequiredError)]
+        return keys[-1] if keys else None
 
     def _recover(self, number: int) -> None:
         activity = self._activity("recover", number)
@@ -215,6 +237,35 @@ class Simulation:
                     self.world.settle_processing(id_, happening.succeed)
         self.watch.new_effects()
 
+    def _replace_card(self, happening: plan.CardIsReplaced) -> None:
+        intent = self.schedule.intents[happening.intent]
+        other = f"{intent.card}_other"
+        now = other if intent.number not in self._replaced else intent.card
+        self._replaced ^= {intent.number}
+        self.world.set_default_payment_method(intent.customer, now)
+
+    # -- what people do -------------------------------------------------------------------------
+
+    def _decide(self, happening: plan.Decide) -> None:
+        states = "('pending')" if happening.approve else "('pending', 'approved')"
+        query = f"SELECT approval_id FROM stripe_approvals WHERE state IN {states} ORDER BY 1"
+        for (approval_id,) in self.bed.rows.execute(query).fetchall():
+            verb = OperatorsDesk.approve if happening.approve else OperatorsDesk.reject
+            self._people(partial(verb, approval_id=approval_id, by="people"))
+
+    def _freeze(self, mishap: plan.Freeze) -> None:
+        why = "a bad feeling"
+        self._people(partial(OperatorsDesk.freeze, scope=mishap.scope, reason=why, by="people"))
+
+    def _unfreeze(self) -> None:
+        for scope in sorted(set(self.watch.guards.freezes().values())):
+            self._people(partial(OperatorsDesk.unfreeze, scope=scope, by="people"))
+
+    def _people(self, does: Callable[[OperatorsDesk], object]) -> None:
+        """People have a process of their own, to which everything may happen as to others."""
+        activity = self._activity("decide", _PEOPLE)
+        self._run(activity, lambda: does(operators_desk(activity.process.router)))
+
     def _told_of(self, number: int) -> str | None:
         """Return the operation of an intent that its bot heard of last."""
         intent = self.schedule.intents[number]
@@ -233,7 +284,9 @@ class Simulation:
 
     def _activity(self, doing: Doing, number: int, intent: Intent | None = None) -> Activity:
         process = self._process(number)
-        return Activity(doing, process, self.world.clock.now_ms(), intent, self._frozen)
+        frozen = frozenset(self.watch.guards.freezes())
+        now_ms, wall_ms = self.world.clock.now_ms(), self.bed.clock.now_ms()
+        return Activity(doing, process, now_ms, wall_ms, intent, frozen)
 
     def _process(self, number: int) -> Process:
         """Return the process with this number: started anew if it has died, another if busy."""
@@ -242,10 +295,10 @@ class Simulation:
             return found
         self._started += 1
         made = Process(f"p{self._started}", f"boot{self._boot}/p{self._started}", self)
-        made.frozen = self._frozen
         if found is None or not found.busy:
             self._slots[number] = made
-        made.start(self.bed, self.world, self.bed.clock, self._environ)
+        policies = self.schedule.house.policies
+        made.start(self.bed, self.world, self.bed.clock, self._environ, policies)
         return made
 
     def _run(self, activity: Activity, call: Callable[[], object]) -> None:
@@ -272,19 +325,33 @@ class Simulation:
         """A process has come to a gate: look, then strike if the schedule says so."""
         activity = self._running[-1]
         self.say(f"   {process.name} {activity.doing} {kind} {_line(what)}")
-        if kind == "commit.before" and self._commits_get_lost:
-            self._before_commit = self.bed.snapshot()
         if kind == "send.before":
             activity.sending_since_ms = self.world.clock.now_ms()
         if kind == "send.after" and isinstance(what, Request):
             self.watch.answered(activity, what, process.reply)
         for injection in self._struck_at(kind, activity, what):
             self._strike(injection, process)
+        self.watch.passed(activity, kind, what)
+        if kind == "commit.before" and self._commits_get_lost:
+            self._before_commit = self.bed.snapshot(), self.watch.guards.snapshot()
         if kind == "send.before" and process.alive and isinstance(what, Request):
             self.watch.sends(activity, what)
 
     def committed(self, process: Process, writes: tuple[Write, ...]) -> None:
         self.watch.committed(self._running[-1], writes)
+
+    def refused(self, process: Process) -> None:
+        self.watch.heard(self._running[-1])
+
+    def journaled(self, process: Process, writes: tuple[Write, ...]) -> None:
+        self.say(f"   {process.name} journals {_line(writes)}")
+        self.watch.journaled(self._running[-1], writes)
+
+    def drained(self, writes: Sequence[Write]) -> None:
+        self.watch.drained(writes)
+
+    def is_out(self) -> bool:
+        return self.world.clock.elapsed() < self._out_until
 
     def notify(self, event: Event) -> None:
         self.watch.notify(event)
@@ -320,15 +387,18 @@ class Simulation:
                 self._revoke_key(mishap)
             case plan.DatabaseAway() as mishap:
                 process.calls_to_fail = mishap.calls
+            case plan.Outage() as mishap:
+                self._out_until = self.world.clock.elapsed() + mishap.seconds
             case plan.CommitBreaksOff() as mishap:
                 process.breaks_off = mishap.kept
             case plan.Freeze():
-                self._freeze()
+                self._freeze(injection.mishap)
 
     def _crash(self, process: Process, mishap: plan.Crash) -> None:
-        process.alive = False
+        process.alive, process.tears = False, mishap.tears
         if mishap.loses_commit and self._before_commit is not None:
-            self.bed.restore(self._before_commit)
+            rows, self.watch.guards.seen = self._before_commit
+            self.bed.restore(rows)
             self._boot += 1
             for other in self._processes():
                 other.alive = False
@@ -362,11 +432,6 @@ class Simulation:
             self.world.add_key(self._key)
             self._environ["STRIPE_SECRET_KEY"] = self._key
 
-    def _freeze(self) -> None:
-        self._frozen = True
-        for process in self._processes():
-            process.frozen = True
-
     # -- the end --------------------------------------------------------------------------------
 
     def _settle(self) -> None:
@@ -379,6 +444,7 @@ class Simulation:
 
     def _mend(self) -> None:
         self._pending.clear()
+        self._out_until = 0.0
         self.world.faults.clear()
         self._bring_key()
         for process in self._processes():

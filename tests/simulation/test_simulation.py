@@ -1,5 +1,6 @@
 """A process may die, stand still or lose its network or database anywhere: nothing is collected
-twice, late or unrecorded, nothing stays payable, and every caller is told the truth."""
+twice, late or unrecorded, beyond a budget, without its approval or after a freeze, nothing stays
+payable, and every caller is told the truth."""
 
 from __future__ import annotations
 
@@ -17,8 +18,19 @@ MISHAPS = {
     "CutOff",
     "RevokeKey",
     "DatabaseAway",
+    "Outage",
     "CommitBreaksOff",
     "Freeze",
+}
+GUARDS = {
+    "ApprovalRequiredError",
+    "FrozenError",
+    "PolicyViolationError",
+    "approval pending",
+    "approval approved",
+    "approval rejected",
+    "approval used",
+    "restore settled",
 }
 
 
@@ -30,6 +42,7 @@ def test_no_crash_and_no_fault_breaks_a_promise(pool: Workers, first: int) -> No
     assert not total.violations, report(total)
     assert total.schedules == TOGETHER
     assert set(total.struck) == MISHAPS
+    assert set(total.met) >= GUARDS
 
 
 def report(total: Played) -> str:

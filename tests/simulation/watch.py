@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stripe_billing_router.errors import BillingError, IdempotencyConflictError
@@ -16,12 +16,17 @@ from stripe_billing_router.models import (
 )
 from stripe_billing_router.ports import Event, Reply, Request
 from stripe_billing_router.sandbox import World
+from stripe_billing_router.store.journal.codec import subject_of
 from tests.simulation.activity import Activity
 from tests.simulation.bed import Bed
-from tests.simulation.schedule import DAY, HOUR
+from tests.simulation.guard_watch import GuardWatch
+from tests.simulation.house import House
+from tests.simulation.schedule import DAY, HOUR, PointKind
 from tests.simulation.truth import Effect, effects
 
 _COMPLETE_WITHIN_MS = 900 * 1000
+_FOR_A_MINUTE_MS = 60_000
+_NO_KEY = {"idempotency_key": None}
 _OPEN = ("pending", "unknown", "requires_action")
 
 
@@ -32,7 +37,8 @@ class Watch:
     answers with a stored error 500, so that nobody can know.
     """
 
-    def __init__(self, bed: Bed, world: World, say: Callable[[str], None]) -> None:
+    def __init__(self, bed: Bed, world: World, house: House, say: Callable[[str], None]) -> None:
+        self.guards = GuardWatch(bed, house, world.clock.now_ms, self.violate)
         self.violations: list[str] = []
         self.asks: list[Activity] = []
         self.escalated: set[str] = set()
@@ -41,6 +47,9 @@ class Watch:
         self._bed = bed
         self._world = world
         self._say = say
+        self._journaled: dict[str, dict[str, Any]] = {}
+        self._heard_ms: dict[str, int] = {}
+        self._ever_journaled: set[str] = set()
         self._known: set[tuple[str, str]] = set()
         self._sent: set[str] = set()
         self._first_sent_ms: dict[str, int] = {}
@@ -57,44 +66,86 @@ class Watch:
     def row(self, operation_id: str) -> dict[str, Any] | None:
         query = "SELECT * FROM stripe_operations WHERE operation_id = ?"
         found = self._bed.rows.execute(query, (operation_id,)).fetchone()
-        return None if found is None else dict(found)
+        if found is None and operation_id not in self._journaled:
+            return None
+        return {**_NO_KEY, **dict(found or {}), **self._journaled.get(operation_id, {})}
 
     def effects_of(self, operation_id: str) -> list[Effect]:
         return [effect for effect in effects(self._world) if effect.operation_id == operation_id]
 
     # -- what is written down -------------------------------------------------------------------
 
-    def committed(self, activity: Activity, writes: tuple[Write, ...]) -> None:
+    def committed(self, activity: Activity, writes: Sequence[Write]) -> None:
         """Rows are there, whether or not the process has heard of it."""
+        self.heard(activity)
+        self._committed(activity, writes, journaled=False)
+        self.guards.committed(writes)
+
+    def heard(self, activity: Activity) -> None:
+        """The database has answered a write of this process, if only to refuse it."""
+        self._heard_ms[activity.process.name] = self._world.clock.now_ms()
+
+    def _committed(self, activity: Activity, writes: Sequence[Write], *, journaled: bool) -> None:
         for write in writes:
             if isinstance(write, OpenOperation | ReopenOperation):
-                self._opened(activity, write)
+                self._opened(activity, write, journaled)
             elif isinstance(write, CloseOperation) and write.outcome and activity.doing == "ask":
                 self._closed_by_asking.add(write.operation_id)
 
-    def _opened(self, activity: Activity, write: OpenOperation | ReopenOperation) -> None:
+    def journaled(self, activity: Activity, writes: Sequence[Write]) -> None:
+        """The journal holds it, until it is drained."""
+        for write in writes:
+            if isinstance(write, OpenOperation | CloseOperation):
+                self._ever_journaled.add(subject_of([write]) or "")
+            if isinstance(write, OpenOperation):
+                self._journaled[write.operation.operation_id] = {"state": "pending"}
+            elif isinstance(write, CloseOperation):
+                self._journaled[write.operation_id] = {"state": str(write.state)}
+        self._committed(activity, writes, journaled=True)
+
+    def drained(self, writes: Sequence[Write]) -> None:
+        """From now on the row says how things stand."""
+        for write in writes:
+            operation_id = str(subject_of([write]))
+            held = self._journaled.get(operation_id, {}).get("state")
+            if isinstance(write, CloseOperation) or held == "pending":
+                self._journaled.pop(operation_id, None)
+        self.guards.drained(writes)
+
+    def _opened(
+        self, activity: Activity, write: OpenOperation | ReopenOperation, journaled: bool
+    ) -> None:
         operation_id = write.operation.operation_id
         activity.opened.append(operation_id)
         self._given_up.discard(operation_id)
         if isinstance(write, ReopenOperation):
             self._forget_sends(operation_id)
         if write.operation.idempotency_key is None:
-            self._check_twins(activity, operation_id)
+            self._check_twins(activity, operation_id, journaled)
 
     def _forget_sends(self, operation_id: str) -> None:
         """Nothing was executed, or new keys are used: its time starts anew."""
         for key in [key for key in self._first_sent_ms if key.startswith(f"{operation_id}-")]:
             del self._first_sent_ms[key]
 
-    def _check_twins(self, activity: Activity, operation_id: str) -> None:
+    def _check_twins(self, activity: Activity, operation_id: str, journaled: bool) -> None:
         """A bot that was not told what became of its call may be asking for the same again."""
         for ask in self.asks:
             if ask is not activity and ask.intent is activity.intent and ask.untold:
+                hidden = journaled and self._is_hidden(ask, activity)
                 for earlier in ask.opened:
+                    if hidden and earlier not in self._ever_journaled:
+                        continue
                     if self._may_have_paid(ask, earlier):
                         self.violate(
                             f"{operation_id} went ahead although nobody was told of {earlier}"
                         )
+
+    def _is_hidden(self, ask: Activity, activity: Activity) -> bool:
+        """For a minute, a process need not know what another left in the database: decision 15."""
+        heard_ms = self._heard_ms.get(activity.process.name, -_FOR_A_MINUTE_MS)
+        late_ms = self._world.clock.now_ms() - heard_ms
+        return ask.process is not activity.process and late_ms < _FOR_A_MINUTE_MS
 
     def _may_have_paid(self, ask: Activity, operation_id: str) -> bool:
         """Only what was sent at all; and not what people were told of because nothing could be
@@ -104,7 +155,8 @@ class Watch:
         row = self.row(operation_id)
         if row is not None and row["state"] in _OPEN and operation_id not in self._alarmed:
             return True
-        recent = self._world.clock.now_ms() - ask.began_ms < DAY * 1000
+        # Whoever sets the database's clock on by a day ends the day in which a bot may come back.
+        recent = self._bed.clock.now_ms() - ask.began_by_wall_ms < DAY * 1000
         told_in_time = operation_id in self._closed_by_asking
         return recent and not told_in_time and bool(self.effects_of(operation_id))
 
@@ -131,6 +183,17 @@ class Watch:
         if late_ms > 23 * HOUR * 1000:
             self.violate(f"{key} was sent again {late_ms / 3.6e6:.1f} h later")
 
+    def passed(self, activity: Activity, kind: PointKind, what: object) -> None:
+        """A process goes on from a gate. Before it sends once more it looks for freezes, which is
+        surely later than its first rest."""
+        if isinstance(what, Request) and what.idempotency_key is not None:
+            if kind == "send.before" and what.idempotency_key != activity.sent_last:
+                activity.frozen_then = frozenset()
+            if kind == "send.after":
+                activity.sent_last, activity.waits = what.idempotency_key, True
+        if kind == "sleep.before" and activity.waits:
+            activity.frozen_then, activity.waits = frozenset(self.guards.freezes()), False
+
     def answered(self, activity: Activity, request: Request, reply: Reply | None) -> None:
         """Stripe has done what it was asked for, whether or not the process hears of it."""
         if reply is not None and reply.replayed and (reply.status or 0) >= 500:
@@ -152,10 +215,19 @@ class Watch:
             return
         if operation_id in self._given_up:
             self.violate(f"{effect.id} came after {operation_id} had been given up")
-        if activity.frozen_before:
-            self.violate(f"{effect.id} came although the bot was frozen")
+        self._check_frozen(activity, operation_id, effect)
         if activity.doing == "recover":
             self._check_window(activity, operation_id, effect)
+
+    def _check_frozen(self, activity: Activity, operation_id: str, effect: Effect) -> None:
+        """No call that begins after a freeze has an effect, and no request that is repeated after
+        one: what was frozen by the time that a failed send had been waited for is not sent again.
+        """
+        row = self.row(operation_id)
+        before = activity.frozen_before | activity.frozen_then
+        bot = (row or {}).get("bot_id", "")
+        if self.guards.still_frozen(before, bot, activity.process.missed_ms):
+            self.violate(f"{effect.id} came although the bot was frozen")
 
     def _check_window(self, activity: Activity, operation_id: str, effect: Effect) -> None:
         """Recovery collects only for bots that were asking until a little while ago."""

@@ -108,8 +108,10 @@ def test_a_payment_that_went_to_another_account_is_recorded_and_told(
     with pytest.raises(AccountMismatchError) as raised:
         router.charge(BOT, 5, idempotency_key="k")
     assert (raised.value.money, raised.value.account_id) == ("moved", FOREIGN)
-    (entry,) = router.ledger.entries()
+    entry, mismatch = router.ledger.entries()
     assert (entry.destination_account, entry.error, entry.amount_minor) == (FOREIGN, 1, 500)
+    assert (mismatch.action_type, mismatch.destination_account) == ("mismatch", FOREIGN)
+    assert mismatch.operation_id == entry.operation_id
     assert entry.operation_id == raised.value.operation_id
     assert [d.kind for d in told.discrepancies] == ["destination"]
     assert FOREIGN in critical(caplog)[0]

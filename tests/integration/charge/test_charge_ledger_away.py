@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sqlite3
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -367,6 +368,17 @@ class Broken(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         raise OSError("the log's disk is full")
+
+
+def test_an_observer_whose_own_task_was_cancelled_does_not_break_a_payment(bench: Bench) -> None:
+    """A caller who sees its error would charge again."""
+
+    class Cancelled:
+        def notify(self, event: Event) -> None:
+            raise CancelledError
+
+    assert bench.router(observers=[Cancelled()]).charge(BOT, 5).paid
+    assert bench.moved() == [500]
 
 
 @pytest.mark.parametrize("observers", [[], [Failing()]], ids=["alone", "with-a-broken-observer"])

@@ -84,6 +84,14 @@ class Victim:
         with self._attacker.begin():
             return attack(_Hand(self._attacker, self._random, self._rows, self.kept))
 
+    def put(self, column: str, literal: str) -> Named:
+        """Put an SQL literal into a column of the second row of a stream."""
+        row = next(row for row in self._rows if row["stream_sequence"] == 2)
+        statement = f"UPDATE stripe_ledger SET {column} = {literal} WHERE sequence = :n"
+        with self._attacker.begin():
+            self._attacker.execute(text(statement), {"n": row["sequence"]})
+        return _here(f"{column} = {literal}", row)
+
     def _write(self, url: str, entries: int) -> None:
         store = SqlStore(url, SystemClock(), account_id=_ACCOUNT, api_base="http://127.0.0.1")
         for number in range(entries):
@@ -110,9 +118,9 @@ def _draft(random: Random, number: int) -> EntryDraft:
     minor = random.choice((None, 0, 500, 1999, random.randrange(1, 10**9)))
     return EntryDraft(
         id=f"pi_{number}",
-        action_type=random.choice(("charge", "refund", "subscription")),
+        action_type=random.choice(("charge", "refund", "subscription", "anomaly", "mismatch")),
         amount_minor=minor,
-        currency="usd",
+        currency=None if minor is None and random.random() < 0.5 else "usd",
         timestamp_ms=1_793_000_000_000 + number,
         user_email=random.choice((None, f"someone{number}@example.org")),
         bot_id=bot,
@@ -187,7 +195,7 @@ def _other(random: Random, column: str, value: Any) -> Any:
     if column in ("amount", "amount_minor", "timestamp_ms"):
         return (value or 0) + random.randrange(1, 999)
     if column == "currency":
-        return random.choice(("eur", "gbp"))
+        return random.choice(("eur", "gbp", "zzz"))
     if column.endswith(("hash", "commitment")) or column == "salt":
         return f"{random.getrandbits(128):032x}"
     if value is not None and ledger.c[column].nullable and random.random() < 0.2:

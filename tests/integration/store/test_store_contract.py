@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from stripe_billing_router.engine.clock import SystemClock
@@ -342,6 +342,70 @@ def test_missing_triggers_are_noticed_at_start(store: SqlStore, database_url: st
         SqlStore(database_url, SystemClock(), account_id="acct_1", api_base=BASE).operation("x")
     with closing(make_store(database_url)) as mended:
         mended.operation("x")
+
+
+_HARMLESS = {
+    "sqlite": (
+        "DROP TRIGGER stripe_ledger_no_delete",
+        "CREATE TRIGGER stripe_ledger_no_delete BEFORE DELETE ON stripe_ledger WHEN 0 "
+        "BEGIN SELECT RAISE(ABORT, 'stripe_ledger is append-only'); END",
+    ),
+    "postgresql": (
+        "DROP TRIGGER stripe_ledger_no_change ON stripe_ledger",
+        "CREATE TRIGGER stripe_ledger_no_change BEFORE UPDATE OR DELETE ON stripe_ledger "
+        "FOR EACH ROW WHEN (false) EXECUTE FUNCTION stripe_ledger_guard()",
+        "ALTER TABLE stripe_ledger ENABLE ALWAYS TRIGGER stripe_ledger_no_change",
+    ),
+    "mysql": (
+        "DROP TRIGGER stripe_ledger_no_delete",
+        "CREATE TRIGGER stripe_ledger_no_delete BEFORE INSERT ON stripe_ledger FOR EACH ROW "
+        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'stripe_ledger is append-only'",
+    ),
+}
+
+
+def test_triggers_that_look_the_same_and_stop_nothing_are_noticed(
+    store: SqlStore, database_url: str
+) -> None:
+    store.commit(AppendEntry(draft()))
+    for statement in _HARMLESS[make_url(database_url).get_backend_name()]:
+        execute(database_url, statement)
+    with pytest.raises(LedgerTamperedError, match="ledger upgrade"):
+        SqlStore(database_url, SystemClock(), account_id="acct_1", api_base=BASE).operation("x")
+    with closing(make_store(database_url)) as mended:
+        mended.operation("x")
+
+
+def test_the_reference_that_stops_truncate_on_mysql_is_looked_after(mysql_url: str) -> None:
+    with closing(make_store(mysql_url)) as store:
+        store.commit(AppendEntry(draft()))
+    execute(
+        mysql_url, "ALTER TABLE stripe_ledger_heads DROP FOREIGN KEY stripe_ledger_heads_ibfk_1"
+    )
+    with pytest.raises(LedgerTamperedError, match="TRUNCATE"):
+        SqlStore(mysql_url, SystemClock(), account_id="acct_1", api_base=BASE).operation("x")
+    with closing(make_store(mysql_url)) as mended:
+        mended.operation("x")
+    with pytest.raises(DBAPIError):
+        execute(mysql_url, "TRUNCATE stripe_ledger")
+
+
+@pytest.mark.parametrize(
+    ("server", "own", "kill"),
+    [
+        ("postgres", "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        ("mysql", "SELECT CONNECTION_ID()", "KILL {}"),
+    ],
+)
+def test_a_server_that_goes_once_it_has_answered_is_no_failure(
+    request: pytest.FixtureRequest, server: str, own: str, kill: str
+) -> None:
+    url = request.getfixturevalue(f"{server}_url")
+    with closing(Database(url, SystemClock())) as database:
+        for _ in range(2):
+            with database.read() as connection:
+                number = connection.execute(text(own)).scalar_one()
+                execute(url, kill.format(number))
 
 
 def test_a_ledger_belongs_to_its_account_and_api_base(store: SqlStore, database_url: str) -> None:

@@ -184,12 +184,16 @@ def test_a_payment_that_a_bank_is_making_is_not_canceled(bench: Bench) -> None:
     assert bench.collected() == [1999, 1999]
 
 
-def test_a_key_that_stripe_refuses_does_not_look_like_a_cancellation(bench: Bench) -> None:
-    operation = waiting(bench)
+@both_flows
+def test_a_key_that_stripe_refuses_does_not_look_like_a_cancellation(
+    bench: Bench, given: dict[str, Any]
+) -> None:
+    operation = waiting(bench, **given)
     bench.world.revoke_key(SANDBOX_SECRET_KEY)
     with pytest.raises(BillingError) as told:
         bench.router.cancel(operation)
     assert isinstance(told.value, StripeRequestError)
     assert told.value.operation_id == operation
+    assert [entry.status for entry in bench.entries()] == ["requires_action"]
     bench.world.add_key(SANDBOX_SECRET_KEY)
     assert bench.router.cancel(operation).state == "canceled"

@@ -58,6 +58,16 @@ def test_a_recurring_price_makes_a_subscription(bench: Bench, line: dict[str, An
     assert session(bench, line)["mode"] == "subscription"
 
 
+@pytest.mark.parametrize(
+    "line", [{"price": "price_two_currencies", "quantity": 1}, {"price_data": DATA, "quantity": 1}]
+)
+def test_no_other_currency_is_offered_than_rules_were_asked_about(
+    bench: Bench, line: dict[str, Any]
+) -> None:
+    assert session(bench, line)["currency"] == "usd"
+    assert bench.world.requests[-1].params["currency"] == "usd"
+
+
 def test_a_given_mode_wins(bench: Bench) -> None:
     with pytest.raises(StripeRequestError, match="at least one recurring price"):
         session(bench, mode="subscription")

@@ -385,7 +385,7 @@ def test_no_call_whatever_reaches_another_account_or_uses_another_key(
     arrived: list[str] = []
 
     @settings(
-        max_examples=90 if verb in STARTS else 15,
+        max_examples=70 if verb in STARTS else 15,
         deadline=None,
         derandomize=True,
         database=None,

@@ -14,7 +14,7 @@ from stripe_billing_router.errors import (
     OutcomeUnknownError,
     StripeRequestError,
 )
-from tests.integration.verbs.verbs_bench import BOT, CUSTOMER, YEN, Bench
+from tests.integration.verbs.verbs_bench import BOT, CUSTOMER, DAY, YEN, Bench
 
 
 def refunded(bench: Bench) -> list[int]:
@@ -253,3 +253,21 @@ def test_a_refund_that_is_under_way_has_given_nothing_back_yet(bench: Bench, sta
         0,
         1000,
     )
+
+
+def test_a_refund_that_waits_for_its_customer_is_not_taken_back_from_them(bench: Bench) -> None:
+    """Stripe asks them for their bank's details, and gives them weeks."""
+
+    def change(_: str, body: dict[str, Any]) -> None:
+        if body.get("object") == "refund":
+            body["status"] = "requires_action"
+
+    paid = bench.router.charge(BOT, 10)
+    bench.wire.change = change
+    waits = bench.router.refund(BOT, paid.id)
+    bench.world.advance(2 * DAY)
+    assert bench.router.recover_operations().left == (waits.operation_id,)
+    assert [line for line in bench.sent() if line.endswith("/cancel")] == []
+    bench.wire.change = None
+    assert bench.router.recover_operations().recorded == (waits.operation_id,)
+    assert (bench.entry().status, bench.entry().amount_minor) == ("succeeded", 1000)

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.cli.files import write_new
-from stripe_billing_router.config.template import template
+from stripe_billing_router.config.template import (
+    INSTRUCTIONS_PATH,
+    instructions_template,
+    template,
+    watchdog_template,
+)
 from tests.unit.cli.cli_helpers import refused, run
 
 
@@ -20,6 +25,7 @@ def test_init_writes_an_example_that_works_and_says_what_is_next(
     ran = run("init", tmp_path / "new")
     assert ran.code == 0
     assert (tmp_path / "new/config/stripe_billing_router.yaml").read_text() == template()
+    assert (tmp_path / "new/config/stripe_watchdog.yaml").read_text() == watchdog_template()
     for hint in ("routes list", "vendor . --account", "STRIPE_SECRET_KEY"):
         assert hint in ran.out
     monkeypatch.chdir(tmp_path / "new")
@@ -30,11 +36,13 @@ def test_init_keeps_runs_out_of_git(tmp_path: Path) -> None:
     run("init", tmp_path)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     (tmp_path / "finance_logs/stripe_ledger.db").touch()
+    (tmp_path / "training_data/stripe_anomalies.jsonl").touch()
     found = subprocess.run(
         ["git", "status", "--porcelain", "-uall"], cwd=tmp_path, check=True, capture_output=True
     )
     assert b"finance_logs/.gitignore" in found.stdout
     assert b"stripe_ledger.db" not in found.stdout
+    assert b"stripe_anomalies.jsonl" not in found.stdout
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "yml", "json"])
@@ -49,7 +57,17 @@ def test_init_overwrites_nothing(tmp_path: Path, suffix: str) -> None:
     assert ran.out.count("which is there already") == 2
     assert mine.read_text() == "mine: {}"
     assert (tmp_path / "finance_logs/.gitignore").read_text() == "mine"
-    assert len(list(mine.parent.iterdir())) == 1
+    found = {path.name for path in mine.parent.iterdir()}
+    assert found == {mine.name, "billing_instructions.yaml", "stripe_watchdog.yaml"}
+
+
+def test_init_keeps_the_billing_instructions_that_are_there(tmp_path: Path) -> None:
+    run("init", tmp_path)
+    instructions = tmp_path / INSTRUCTIONS_PATH
+    assert instructions.read_text() == instructions_template()
+    instructions.write_text("events: {}")
+    run("init", tmp_path)
+    assert instructions.read_text() == "events: {}"
 
 
 def test_init_in_a_place_that_is_no_folder_says_so(tmp_path: Path) -> None:

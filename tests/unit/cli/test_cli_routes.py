@@ -139,3 +139,23 @@ def test_the_environment_names_the_file_as_for_a_router(
     (project / "x.yaml").write_text("{}")
     monkeypatch.setenv("STRIPE_ROUTING_CONFIG", str(project / "x.yaml"))
     assert run("routes", "list", "--json").out == "[]\n"
+
+
+def test_explain_shows_the_limits_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "routes.yaml"
+    path.write_text(
+        """
+stripe: {default: {finance: {bot: {product_id: prod_1, price_id: price_1, customer_id: cus_1}}}}
+policies:
+  rules:
+    spend:
+      budgets: [{per: day, amount: 20, currency: usd}]
+      calls: [{per: hour, limit: 5}]
+""",
+        encoding="utf-8",
+    )
+    told = run("routes", "explain", "finance:bot", "--config", path)
+    assert "20.00 usd per day" in told.out
+    assert "policies.rules.spend" in told.out
+    limits = json.loads(run("routes", "explain", "finance:bot", "--config", path, "--json").out)
+    assert [limit["what"] for limit in limits["limits"]] == ["currencies", "budget", "calls"]

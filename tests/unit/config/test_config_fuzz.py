@@ -90,7 +90,20 @@ def _faultless() -> dict[str, Any]:
         "default_currency": "usd",
         "allowed_secret_keys": [{"fingerprint": "sha256:" + "a" * 64, "account": "acct_1"}],
         "recovery": {"http_timeout": 30},
+        "policies": {"freeze_on_discrepancy": True, "rules": {"r": _faultless_rule()}},
         "stripe": {"eu": {"f": {"b": {**route, "overrides": {"k": {"v": {"currency": "eur"}}}}}}},
+    }
+
+
+def _faultless_rule() -> dict[str, Any]:
+    return {
+        "match": {"bot_name": "b*"},
+        "verbs": ["charge"],
+        "currencies": ["usd"],
+        "largest": {"usd": 5},
+        "budgets": [{"per": "day", "amount": 5, "currency": "usd", "shared": True}],
+        "calls": [{"per": "day", "limit": 5}],
+        "refunds": "own_payments",
     }
 
 

@@ -38,7 +38,7 @@ def test_everything_has_a_default(project: Path) -> None:
 
 
 def test_another_working_directory_never_makes_a_second_ledger(project: Path) -> None:
-    """Pitfall 45: keys and budgets would be forgotten."""
+    """Keys and budgets would be forgotten."""
     assert load_settings({}, project / "deep" / "er") == load_settings({}, project)
     environ = {"STRIPE_LEDGER_URL": "sqlite:///data/../ledger.db"}
     urls = {load_settings(environ, folder).ledger_url for folder in (project, project / "deep")}

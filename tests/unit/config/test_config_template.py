@@ -10,6 +10,7 @@ from stripe_billing_router.config import load_routing_file, load_settings
 from stripe_billing_router.config.template import TEMPLATE_PATH, template
 from stripe_billing_router.master_account import SANDBOX_ACCOUNT_ID
 from stripe_billing_router.models import BotId
+from stripe_billing_router.policy.linting import lint_policies
 from stripe_billing_router.routing import RoutingTable
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,7 +35,6 @@ def test_the_example_is_found_and_has_no_fault(example: Path) -> None:
 
 
 def test_the_example_passes_its_own_account_check(example: Path) -> None:
-    """Pitfall 22."""
     accounts = {route.account_id for route in load_routing_file(example).routes.values()}
     assert accounts <= {None, SANDBOX_ACCOUNT_ID}
 
@@ -68,3 +68,14 @@ def test_what_the_example_shows_as_comments_is_valid_too(example: Path) -> None:
     file = load_routing_file(example)
     assert len(file.allowed_secret_keys) == 2
     assert set(file.key_accounts) < set(file.allowed_secret_keys)
+
+
+def test_the_policies_that_the_example_shows_are_valid_and_meant(example: Path) -> None:
+    comment = template()[template().index("# policies:") :].split("\n\n")[0]
+    section = comment.replace("\n# ", "\n").removeprefix("# ")
+    example.write_text(template() + section, encoding="utf-8")
+    file = load_routing_file(example)
+    (rule,) = file.policies.rules
+    assert (rule.own_payments_only, len(rule.budgets), len(rule.call_limits)) == (True, 2, 1)
+    currencies = {key: r.currency or file.default_currency for key, r in file.routes.items()}
+    assert lint_policies(file.policies, currencies) == []

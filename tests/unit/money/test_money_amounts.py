@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stripe_billing_router.errors import InvalidAmountError
-from stripe_billing_router.money import CURRENCIES, currency, to_major, to_minor
+from stripe_billing_router.money import CURRENCIES, currency, limit_to_minor, to_major, to_minor
 from tests.unit.money.million_amounts import Amount, actual_minor, expected_minor, run
 
 codes = st.sampled_from(sorted(CURRENCIES))
@@ -145,3 +145,23 @@ def test_the_callers_decimal_context_changes_nothing(
     with localcontext() as context:
         context.prec = precision
         assert actual_minor(amount, code) == wanted
+
+
+@settings(max_examples=300, deadline=None)
+@given(amounts, codes)
+def test_a_limit_is_as_exact_as_a_payment(amount: Amount, code: str) -> None:
+    expected = actual_minor(amount, code)
+    if isinstance(expected, int):
+        assert limit_to_minor(amount, code) == expected
+
+
+def test_a_limit_may_be_zero_or_more_than_one_payment() -> None:
+    assert limit_to_minor("0", "usd") == limit_to_minor("0.00", "kwd") == 0
+    assert limit_to_minor("250000000.01", "usd") == 25_000_000_001
+    assert limit_to_minor(10**13, "usd") == 10**15
+
+
+@pytest.mark.parametrize("amount", [10**13 + 1, "1" * 40, "-1", "0.001", "NaN", True, None, ""])
+def test_what_is_no_limit_is_refused(amount: Any) -> None:
+    with pytest.raises(InvalidAmountError):
+        limit_to_minor(amount, "usd")

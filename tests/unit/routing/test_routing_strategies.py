@@ -76,7 +76,7 @@ def test_what_has_no_apply_is_no_strategy(strategy: Any) -> None:
 
 @pytest.mark.parametrize("field", ["secret_key", "public_key", "api_key"])
 def test_a_strategy_cannot_bring_in_a_key(field: str) -> None:
-    """Pitfall 21: a hook that answers with another account's key."""
+    """A hook that answers with another account's key."""
     routes = table()
     routes.register_strategy(Strategy(lambda _, route: {**route, field: PLANTED}))
     with pytest.raises(RouteConfigurationError, match=f"{field} does not belong here") as caught:

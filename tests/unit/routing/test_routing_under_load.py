@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
 
 import pytest
 
@@ -108,7 +107,7 @@ def _seconds(routes: RoutingTable, bots: list[BotId]) -> float:
 
 
 def test_resolving_takes_as_long_with_a_hundred_thousand_routes_as_with_ten() -> None:
-    """Measured side by side in one run, so that a slow machine is slow for both."""
+    """Measured side by side in one run, and the best of each: what else runs here slows both."""
     small, large = _sized(10), _sized(100_000)
     few = [_bot(number) for number in range(10)] * 50
     spread = [_bot(number) for number in range(0, 100_000, 200)]
@@ -117,7 +116,7 @@ def test_resolving_takes_as_long_with_a_hundred_thousand_routes_as_with_ten() ->
         pairs = [(_seconds(small, few), _seconds(large, spread)) for _ in range(15)]
     finally:
         gc.enable()
-    ratio = median(large for _, large in pairs) / median(small for small, _ in pairs)
+    ratio = min(large for _, large in pairs) / min(small for small, _ in pairs)
     print(f"a resolve costs {ratio:.2f} times as much among 100,000 routes as among 10")
     assert ratio < 3
 

@@ -109,7 +109,7 @@ def test_every_change_is_an_event() -> None:
 def test_an_event_remembers_what_a_field_was() -> None:
     client = client_of(new_world())
     client.v1.customers.update(CUSTOMER, {"name": "New", "metadata": {"a": "1"}})
-    [event] = client.v1.events.list({"type": "customer.updated"}).data
+    event = client.v1.events.list({"type": "customer.updated"}).data[0]
     assert event.data.previous_attributes["name"] is None  # type: ignore[index]
 
 

@@ -83,6 +83,25 @@ def test_garbage_does_not_stop_it(
     assert client.v1.customers.list().data == []
 
 
+@pytest.mark.parametrize("arrived", [b"", b"name=Ha"])
+def test_a_request_whose_sender_died_in_the_middle_is_none(
+    server: SandboxServer, client: stripe.StripeClient, arrived: bytes
+) -> None:
+    head = [
+        "POST /v1/customers HTTP/1.1",
+        f"Authorization: Bearer {SANDBOX_SECRET_KEY}",
+        "Idempotency-Key: key-1",
+        "Content-Length: 9",
+    ]
+    place = ("127.0.0.1", server.server_port)
+    with socket.create_connection(place, 5) as connection:
+        connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + arrived)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1000) == b""
+    created = client.v1.customers.create({"name": "Half"}, {"idempotency_key": "key-1"})
+    assert [customer.id for customer in client.v1.customers.list().data] == [created.id]
+
+
 def test_its_clock_follows_the_real_one() -> None:
     world = real_time_world()
     before = world.clock.elapsed()

@@ -174,6 +174,7 @@ def test_an_account_or_a_way_of_capture_is_refused_wherever_it_hides(
         5,
         {"operation_id": "op_1"},
         {"bot_id": "finance:other"},
+        {"excludes_operation_id": "op_1"},
         {"account": "x"},
         {"stripe_account": "x"},
         {"destination_account": "x"},

@@ -198,7 +198,7 @@ json_values = st.recursive(
     ),
     max_leaves=25,
 )
-often = settings(max_examples=400, deadline=None, derandomize=True, database=None)
+often = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
 @often

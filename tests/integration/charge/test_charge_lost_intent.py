@@ -1,0 +1,74 @@
+"""The database has lost what it had committed, as one does that fails over to a lagging standby."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from stripe_billing_router.errors import OutcomeUnknownError
+from tests.integration.charge.charge_bench import BOT, LEASE, Bench, Wire
+from tests.integration.journal.journal_bench import Heard
+
+LOST = "ledger.intent_lost"
+
+
+def test_a_payment_whose_intent_was_lost_is_recorded_all_the_same(bench: Bench) -> None:
+    heard = Heard()
+    router = bench.warm(http_client=Wire(bench.world, before=_losing(bench)), observers=[heard])
+    assert router.charge(BOT, 5).paid
+    assert bench.moved() == bench.booked(router) == [500]
+    assert bench.states() == ["succeeded"]
+    assert heard.names() == [LOST]
+    assert router.ledger.verify().ok
+
+
+def test_a_doubt_whose_intent_was_lost_still_stops_an_equal_call(bench: Bench) -> None:
+    router = bench.warm(http_client=Wire(bench.world, before=_losing(bench)))
+    bench.fault("cut", effect=True, times=None)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError):
+            router.charge(BOT, 5)
+    bench.world.faults.clear()
+    bench.world.advance(LEASE)
+    router.recover_operations()
+    assert bench.moved() == bench.booked(router) == [500]
+    assert bench.states() == ["succeeded"]
+
+
+def test_an_invoice_whose_intent_was_lost_is_settled_by_recovery(bench: Bench) -> None:
+    router = bench.warm(http_client=Wire(bench.world, before=_losing(bench)))
+    bench.world.add_price("price_1", unit_amount=1999, currency="usd")
+    with pytest.raises(OutcomeUnknownError):
+        router.charge(BOT, price_id="price_1")
+    assert bench.states() == ["unknown"]
+    bench.world.advance(LEASE)
+    router.recover_operations()
+    assert bench.states() == ["abandoned"]
+    assert bench.moved() == []
+
+
+def test_a_waiting_payment_that_was_lost_can_still_be_recorded(bench: Bench) -> None:
+    router = bench.warm(http_client=Wire(bench.world, before=_losing(bench, skip=2)))
+    waits = router.charge(BOT, 5, on_session=True)
+    assert router.cancel(str(waits.operation_id)).state == "canceled"
+    assert bench.states() == ["canceled"]
+
+
+def _losing(bench: Bench, skip: int = 1) -> Callable[[str, str], None]:
+    """Lose every operation but the first at the POST that follows `skip` others."""
+    posts: list[str] = []
+
+    def before(method: str, url: str) -> None:
+        if method != "POST":
+            return
+        posts.append(url)
+        if len(posts) == skip + 1:
+            with closing(sqlite3.connect(bench.database)) as direct, direct:
+                direct.execute(
+                    "DELETE FROM stripe_operations WHERE idempotency_key IS NOT 'warming up'"
+                )
+
+    return before

@@ -1,0 +1,209 @@
+"""A host puts its own code in the place of ours: by dotted path in the file, or in code."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stripe_billing_router.alerts import Alert
+from stripe_billing_router.errors import AccountMismatchError, ConfigurationError
+from tests.integration.charge.charge_bench import BOT, ROUTING, Bench
+from tests.integration.consequences.conftest import FOREIGN, Project
+from tests.unit.alerts.alert_samples import receiving
+
+HOST = '''
+"""A host's own code."""
+heard = []
+
+
+def record_payment_anomaly(event_type, metadata, instruction=None, *, severity=1.0, **more):
+    heard.append(("anomaly", event_type, severity))
+
+
+def dispatch(alert):
+    heard.append(("alert", alert.name, alert.account_id))
+
+
+class Manager:
+    def auto_rollback(self, bot_id, *, reason):
+        heard.append(("rollback", bot_id))
+
+
+def stop(bot_id, reason):
+    heard.append(("hook", bot_id))
+'''
+
+HOOKS = """
+hooks:
+  menace_sanity_layer: host_billing.own
+  alert_dispatcher: host_billing.own:dispatch
+  rollback_manager: host_billing.own.Manager
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
+    """The host's package, importable."""
+    package = tmp_path / "code" / "host_billing"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "own.py").write_text(HOST)
+    (package / "broken.py").write_text("raise KeyError('sk_live_planted0000000000')")
+    monkeypatch.syspath_prepend(package.parent)
+    yield types.SimpleNamespace(heard=lambda: sys.modules["host_billing.own"].heard)
+    for name in [name for name in sys.modules if name.startswith("host_billing")]:
+        del sys.modules[name]
+
+
+def configured(bench: Bench, hooks: str) -> None:
+    bench.config.write_text(ROUTING + hooks)
+
+
+def mismatch(router: Any) -> None:
+    with pytest.raises(AccountMismatchError):
+        router.charge("finance:foreign", 5)
+
+
+def test_the_host_s_code_takes_the_place_of_ours(
+    bench: Bench, host: types.SimpleNamespace, project: Project
+) -> None:
+    configured(bench, HOOKS)
+    router = bench.router()
+    mismatch(router)
+    assert host.heard() == [
+        ("alert", "critical_discrepancy", FOREIGN),
+        ("rollback", "finance:foreign"),
+        ("anomaly", "account_mismatch", 5.0),
+    ]
+    assert router.sanity_layer.list_anomalies() == ()
+    assert len(router.discrepancies.list()) == 1
+    assert len(project.alerts()) == 1
+
+
+def test_a_hook_of_the_host_s_runs_beside_our_rollback(
+    bench: Bench, host: types.SimpleNamespace
+) -> None:
+    configured(bench, "hooks: {rollback: ['host_billing.own:stop', 'host_billing.own:stop']}")
+    mismatch(bench.router())
+    assert host.heard() == [("hook", "finance:foreign")] * 2
+
+
+def test_what_is_given_in_code_goes_before_the_file(
+    bench: Bench, host: types.SimpleNamespace, project: Project
+) -> None:
+    configured(bench, HOOKS + "  rollback: host_billing.own:stop")
+    alerts: list[Alert] = []
+    router = bench.router(
+        alert_dispatcher=alerts.append,
+        rollback_manager=bench.router().rollback_manager,
+        rollback_hooks=[project.hook],
+    )
+    mismatch(router)
+    assert [alert.account_id for alert in alerts] == [FOREIGN]
+    assert host.heard()[-1:] == [("anomaly", "account_mismatch", 5.0)]
+
+
+def test_the_file_is_read_without_importing_and_a_router_names_every_fault(
+    bench: Bench, host: types.SimpleNamespace
+) -> None:
+    configured(
+        bench,
+        """
+hooks:
+  menace_sanity_layer: host_billing.missing
+  alert_dispatcher: host_billing.own:heard
+  rollback_manager: host_billing.own
+  rollback: [host_billing.broken:stop, host_billing.own:nothing, nowhere]
+""",
+    )
+    with pytest.raises(ConfigurationError) as raised:
+        bench.router()
+    told = dict(raised.value.faults)
+    assert set(told) == {
+        "hooks.menace_sanity_layer",
+        "hooks.alert_dispatcher",
+        "hooks.rollback_manager",
+        "hooks.rollback.0",
+        "hooks.rollback.1",
+        "hooks.rollback.2",
+    }
+    assert "has no auto_rollback()" in told["hooks.rollback_manager"]
+    assert "not something to call" in told["hooks.alert_dispatcher"]
+    assert "planted" not in str(raised.value)
+
+
+def test_code_that_does_not_fit_is_refused_at_once(bench: Bench) -> None:
+    wrong: Any = object()
+    with pytest.raises(ConfigurationError, match="has no record_payment_anomaly"):
+        bench.router(menace_sanity_layer=wrong)
+    with pytest.raises(ConfigurationError, match=r"rollback_hooks\.0"):
+        bench.router(rollback_hooks=[wrong])
+
+
+def test_our_functions_stay_ours_so_that_a_host_may_call_them(
+    bench: Bench, host: types.SimpleNamespace
+) -> None:
+    """A layer that adds to ours does not go round in circles."""
+    from stripe_billing_router import menace_sanity_layer, use_router
+
+    class Extended:
+        def record_payment_anomaly(self, event_type: str, metadata: Any, **more: Any) -> None:
+            facts = {**metadata, "team": "billing"}
+            menace_sanity_layer.record_payment_anomaly(event_type, facts, **more)
+
+    router = bench.router(menace_sanity_layer=Extended())
+    with use_router(router):
+        mismatch(router)
+    (anomaly,) = router.sanity_layer.list_anomalies()
+    assert anomaly.metadata["team"] == "billing"
+
+
+def test_only_what_is_severe_enough_leaves_the_house(bench: Bench, project: Project) -> None:
+    """And a failed check of the account always does, whatever the file says of it."""
+    sent: list[Alert] = []
+    instructions = bench.folder / "config" / "billing_instructions.yaml"
+    instructions.parent.mkdir()
+    event = {"object": "event", "account": FOREIGN, "data": {"object": {}}}
+    router = bench.router(alert_dispatcher=sent.append)
+    router.validate_webhook_account(event)
+    assert [alert.name for alert in sent] == ["webhook.account_mismatch"]
+    instructions.write_text(
+        "thresholds: {send_from: 4.5}\nevents: {critical_discrepancy: {severity: 0}}"
+    )
+    router.validate_webhook_account(event)
+    assert len(sent) == 1
+    mismatch(router)
+    assert [(alert.name, alert.severity) for alert in sent[1:]] == [("critical_discrepancy", 5.0)]
+    instructions.write_text("events: {webhook.account_mismatch: {severity: 4.75}}")
+    router.validate_webhook_account(event)
+    assert sent[-1].severity == 4.75
+    assert len(project.alerts()) == 4
+
+
+def test_a_failed_check_reaches_the_addresses_of_the_environment(bench: Bench) -> None:
+    with receiving() as receiver:
+        router = bench.router(environ={"STRIPE_ALERT_URLS": receiver.url})
+        mismatch(router)
+        router.close()
+        (body,) = receiver.bodies
+    assert body["title"] == "critical_discrepancy (severity 5)"
+    assert FOREIGN in body["message"]
+
+
+def test_an_event_of_another_account_is_alerted_and_nothing_else(
+    bench: Bench, project: Project
+) -> None:
+    """It may be forged."""
+    router = bench.router(rollback_hooks=[project.hook])
+    event = {"object": "event", "account": FOREIGN, "data": {"object": {"bot_id": BOT}}}
+    assert router.validate_webhook_account(event) is False
+    (alert,) = project.alerts()
+    assert (alert["name"], FOREIGN in alert["message"]) == ("webhook.account_mismatch", True)
+    assert router.discrepancies.list() == ()
+    assert router.sanity_layer.list_anomalies() == ()
+    assert project.heard == []

@@ -1,0 +1,429 @@
+"""`deploy/postgres-roles.sql`: what a bot's role can do, and what it cannot."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from stripe_billing_router.client import BillingRouter, operators_desk
+from stripe_billing_router.errors import (
+    AccountMismatchError,
+    ApprovalRequiredError,
+    FrozenError,
+    LedgerUnavailableError,
+    OutcomeUnknownError,
+    PaymentDeclinedError,
+    PolicyViolationError,
+)
+from stripe_billing_router.events import EventPump
+from stripe_billing_router.models import Budget, Policies, PolicyRule
+from stripe_billing_router.sandbox import Fault, World
+from stripe_billing_router.store import SqlStore, StripeLedger
+from stripe_billing_router.store.database import Away, Database
+from stripe_billing_router.store.migrate import upgrade
+from stripe_billing_router.store.schema import metadata
+from stripe_billing_router.webhooks import webhooks_of
+from tests.integration.outbox.outbox_bench import ListSink
+from tests.integration.verbs.verbs_bench import BOT, MEMBER, ROUTING, Wire, new_router, new_world
+
+SCRIPT = Path(__file__).parents[3] / "deploy" / "postgres-roles.sql"
+GROUPS = ("stripe_bots", "stripe_operators")
+WEBHOOKS = "stripe_webhooks"
+SECRET = "whsec_roles00000000000000000"
+RULES = Policies(
+    (
+        PolicyRule("large", approval_above={"usd": 4000}),
+        PolicyRule(
+            "spend", bot_name="bot", budgets=(Budget("day", 20000, "usd", refunds_restore=True),)
+        ),
+    ),
+    freeze_on_discrepancy=True,
+)
+ROUTE = {"product_id": "prod_1", "price_id": "price_1", "customer_id": "cus_1"}
+
+
+@dataclass
+class Border:
+    """One database with its roles: `owner`, and logins of a bot and of an operator."""
+
+    folder: Path
+    world: World
+    owner_url: str
+    urls: dict[str, str]
+    owner: Engine
+
+    def router(self, who: str = "stripe_bots") -> BillingRouter:
+        environ = {"STRIPE_WEBHOOK_SECRET": SECRET}
+        return new_router(
+            self.folder,
+            self.urls[who],
+            self.world,
+            Wire(self.world),
+            policies=RULES,
+            environ=environ,
+        )
+
+    def content(self) -> dict[str, list[Any]]:
+        """Every row of every table."""
+        with self.owner.connect() as connection:
+            return {
+                table.name: sorted(map(repr, connection.execute(table.select())))
+                for table in metadata.sorted_tables
+            }
+
+
+@pytest.fixture
+def border(tmp_path: Path, postgres_url: str) -> Iterator[Border]:
+    (tmp_path / "routing.yaml").write_text(ROUTING)
+    world, url = new_world(), make_url(postgres_url)
+    database = Database(postgres_url, world.clock)
+    upgrade(database)
+    database.close()
+    with new_router(tmp_path, postgres_url, world, Wire(world)) as first:
+        first.store.operation("none")
+    _apply(postgres_url)
+    members = {**{group: group for group in GROUPS}, WEBHOOKS: f"stripe_bots, {WEBHOOKS}"}
+    logins = {group: f"{group}_{uuid.uuid4().hex[:8]}" for group in members}
+    _run(
+        postgres_url,
+        *(f"CREATE ROLE {logins[g]} LOGIN IN ROLE {roles}" for g, roles in members.items()),
+    )
+    urls = {g: url.set(username=login).render_as_string(False) for g, login in logins.items()}
+    owner = create_engine(postgres_url)
+    yield Border(tmp_path, world, postgres_url, urls, owner)
+    owner.dispose()
+    # The groups stay: other tests of the same server may be using them.
+    _run(postgres_url, *(f"DROP ROLE {login}" for login in logins.values()))
+
+
+def _apply(url: str) -> None:
+    _run(url, SCRIPT.read_text())
+
+
+def _run(url: str, *statements: str) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+def busy(border: Border) -> Border:
+    """A ledger in which a bot has paid, was declined, waits, and has asked for approvals."""
+    world, router = border.world, border.router()
+    with router:
+        payment = router.charge(BOT, "30.00")
+        router.refund(BOT, payment.id, amount=1)
+        world.set_outcome("pm_one", "declined:lost_card")
+        with pytest.raises(PaymentDeclinedError):
+            router.charge(BOT, 5)
+        world.set_outcome("pm_one", "succeeds")
+        router.charge(BOT, 7, on_session=True)
+        asked = [ask(router, amount) for amount in (50, 60, 70)]
+        router.charge(BOT, 2)
+        fail_a_check(router)
+        router.discrepancies.record("key", bot_id=BOT)
+        router.sanity_layer.record_payment_anomaly("x", {"bot_id": BOT})
+    with border.router("stripe_operators") as people:
+        desk = operators_desk(people)
+        desk.approve(asked[0].approval_id, by="ann")
+        desk.reject(asked[1].approval_id, by="ann")
+        desk.freeze("acme:*:*", "why", by="ann")
+    return border
+
+
+def fail_a_check(router: BillingRouter) -> None:
+    router.register_route("finance", "foreign", {**ROUTE, "account_id": "acct_other"})
+    with pytest.raises(AccountMismatchError):
+        router.charge("finance:foreign", 5)
+
+
+def test_a_bots_doubt_is_told_and_an_operator_carries_it(border: Border) -> None:
+    border.world.faults.add(Fault("cut", match="POST /v1/payment_intents", times=None))
+    with border.router() as router:
+        with pytest.raises(OutcomeUnknownError):
+            router.charge(BOT, 5)
+        assert [event.name for event in router.history(BOT)] == ["operation.unknown"]
+        with pytest.raises(LedgerUnavailableError):
+            EventPump(router.store.outbox, [ListSink()]).run_once()
+    sink = ListSink()
+    with border.router("stripe_operators") as people:
+        EventPump(people.store.outbox, [sink]).run_once()
+    assert [event.name for event in sink.got] == ["operation.unknown"]
+
+
+def ask(router: BillingRouter, amount: int) -> ApprovalRequiredError:
+    with pytest.raises(ApprovalRequiredError) as caught:
+        router.charge(BOT, amount)
+    return caught.value
+
+
+def test_a_bots_role_is_enough_for_bots_and_an_operators_for_people(border: Border) -> None:
+    with border.router() as bot, border.router("stripe_operators") as people:
+        desk = operators_desk(people)
+        payment = bot.charge(BOT, "30.00", idempotency_key="a")
+        assert bot.charge(BOT, "30.00", idempotency_key="a").id == payment.id
+        assert bot.refund(BOT, payment.id).paid
+        assert bot.create_subscription(BOT, price_id="price_monthly").paid
+        assert bot.create_customer(BOT, {"name": "x"}).id
+        waiting = bot.charge(BOT, 7, on_session=True)
+        assert bot.cancel(str(waiting.operation_id)).state == "canceled"
+        told = ask(bot, 50)
+        desk.approve(told.approval_id, by="ann", note="fine")
+        assert bot.charge(BOT, 50, idempotency_key=told.idempotency_key).paid
+        refused = ask(bot, 60)
+        desk.reject(refused.approval_id, by="ann")
+        with pytest.raises(PolicyViolationError):
+            bot.charge(BOT, 60, idempotency_key=refused.idempotency_key)
+        desk.freeze(BOT, "stop", by="ann")
+        with pytest.raises(FrozenError):
+            bot.charge(BOT, 1)
+        desk.unfreeze(BOT, by="ann")
+        assert bot.charge(BOT, 1).paid
+        bot.recover_operations()
+    ledger = Database(border.owner_url, border.world.clock)
+    assert StripeLedger(ledger).verify().ok
+    ledger.close()
+
+
+def test_a_failed_check_has_its_consequences_in_a_bots_role(border: Border) -> None:
+    with border.router() as bot, border.router("stripe_operators") as people:
+        fail_a_check(bot)
+        with pytest.raises(FrozenError) as frozen:
+            bot.charge("finance:foreign", 5)
+        assert frozen.value.scope == "finance:foreign"
+        operators_desk(people).unfreeze("finance:foreign", by="ann")
+        fail_a_check(bot)
+        (anomaly,) = bot.sanity_layer.list_anomalies()
+        (opened,) = people.discrepancies.list(state="open")
+        assert (opened.account_id, opened.count, anomaly.count) == ("acct_other", 2, 2)
+        with pytest.raises(LedgerUnavailableError):
+            bot.discrepancies.resolve(opened.id, by="me")
+        people.discrepancies.acknowledge(opened.id, by="ann")
+        assert people.discrepancies.resolve(opened.id, by="ann", note="mine").resolved_by == "ann"
+
+
+def test_webhooks_are_received_and_worked_in_a_role_of_their_own(border: Border) -> None:
+    border.world.set_outcome("pm_one", "processing")
+    with border.router() as bot:
+        waiting = bot.charge(BOT, 7)
+        border.world.settle_processing(waiting.id)
+        (event,) = [
+            found["id"]
+            for found in border.world.objects("event")
+            if found["type"] == "payment_intent.succeeded"
+        ]
+        payload, headers = border.world.delivery(event, secret=SECRET)
+        with pytest.raises(LedgerUnavailableError):
+            webhooks_of(bot).receive(payload, headers["Stripe-Signature"])
+    with border.router("stripe_webhooks") as worker:
+        assert not webhooks_of(worker).receive(payload, headers["Stripe-Signature"]).duplicate
+        webhooks_of(worker).process_pending()
+        operation = worker.store.operation(str(waiting.operation_id))
+        assert operation is not None
+        assert operation.state == "succeeded"
+
+
+def test_what_was_written_while_the_database_was_away_is_drained_by_bots(
+    border: Border, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with border.router() as bot:
+        bot.charge(MEMBER, 1)
+
+        def away(*_: object) -> None:
+            raise Away("The ledger's database is away.")
+
+        with monkeypatch.context() as outage:
+            outage.setattr(SqlStore, "commit", away)
+            payment = bot.charge(MEMBER, 2)
+        assert bot.charge(MEMBER, 3).paid
+        assert payment.id in {entry.id for entry in bot.ledger.entries()}
+
+
+def test_the_script_knows_every_table(border: Border) -> None:
+    granted = "SELECT has_table_privilege(:role, :table, 'SELECT')"
+    with border.owner.connect() as connection:
+        for table in metadata.sorted_tables:
+            for role in GROUPS:
+                parameters = {"role": role, "table": table.name}
+                assert connection.execute(text(granted), parameters).scalar(), parameters
+
+
+def test_neither_role_does_the_others_work(border: Border) -> None:
+    with border.router() as bot, border.router("stripe_operators") as people:
+        told = ask(bot, 50)
+        for refused in (
+            lambda: operators_desk(bot).approve(told.approval_id, by="me"),
+            lambda: operators_desk(bot).freeze("*", "x", by="me"),
+            lambda: people.charge(BOT, 1),
+        ):
+            with pytest.raises(LedgerUnavailableError):
+                refused()
+
+
+BOTS_MUST_NOT = """
+UPDATE stripe_approvals SET state = 'approved';
+UPDATE stripe_approvals SET state = 'used' WHERE state = 'pending';
+UPDATE stripe_approvals SET state = 'used' WHERE state = 'rejected';
+UPDATE stripe_approvals SET state = 'pending' WHERE state = 'approved';
+UPDATE stripe_approvals SET state = 'approved' WHERE state = 'approved';
+UPDATE stripe_approvals SET decided_by = 'ann';
+UPDATE stripe_approvals SET effect_hash = 'other' WHERE state = 'approved';
+UPDATE stripe_approvals SET operation_id = 'other' WHERE state = 'approved';
+UPDATE stripe_approvals SET amount_minor = 1;
+UPDATE stripe_approvals SET expires_ms = expires_ms + 1;
+DELETE FROM stripe_approvals;
+TRUNCATE stripe_approvals;
+INSERT INTO stripe_approvals SELECT 'apr_x', operation_id, idempotency_key, bot_id, verb,
+    effect_hash, input_hash, rule, amount_minor, currency, customer_id, 'approved',
+    requested_ms, expires_ms, decided_ms, decided_by, note FROM stripe_approvals LIMIT 1;
+INSERT INTO stripe_approvals SELECT 'apr_x', operation_id, idempotency_key, bot_id, verb,
+    effect_hash, input_hash, rule, amount_minor, currency, customer_id, 'pending',
+    requested_ms, expires_ms, 1, 'ann', note FROM stripe_approvals LIMIT 1;
+INSERT INTO stripe_freezes VALUES ('frz_x', '*', 'x', 'x', 1);
+UPDATE stripe_freezes SET unfrozen_ms = 1, unfrozen_by = 'x';
+UPDATE stripe_freezes SET scope = 'other';
+DELETE FROM stripe_freezes;
+TRUNCATE stripe_freezes;
+INSERT INTO stripe_freezes VALUES ('frz_x', 'finance:*', 'x', 'automated rollback', 1);
+UPDATE stripe_discrepancies SET state = 'resolved';
+UPDATE stripe_discrepancies SET resolved_by = 'x';
+UPDATE stripe_discrepancies SET account_id = 'acct_x';
+DELETE FROM stripe_discrepancies;
+TRUNCATE stripe_discrepancies;
+UPDATE stripe_anomalies SET metadata = '{}';
+DELETE FROM stripe_anomalies;
+TRUNCATE stripe_anomalies;
+INSERT INTO stripe_inbox_objects VALUES ('pi_x', 'x', 1);
+UPDATE stripe_inbox SET state = 'received';
+DELETE FROM stripe_inbox;
+UPDATE stripe_journal SET sequence = 1;
+DELETE FROM stripe_journal;
+TRUNCATE stripe_journal;
+UPDATE stripe_ledger SET amount_minor = 1;
+UPDATE stripe_ledger SET user_email = NULL, raw_event_json = NULL, salt = NULL;
+DELETE FROM stripe_ledger;
+TRUNCATE stripe_ledger CASCADE;
+DELETE FROM stripe_ledger_heads;
+TRUNCATE stripe_ledger_heads;
+UPDATE stripe_ledger_heads SET stream_sequence = 1;
+UPDATE stripe_ledger_heads SET stream_sequence = stream_sequence - 1;
+UPDATE stripe_ledger_heads SET entry_hash = 'x';
+UPDATE stripe_ledger_heads SET stream = 'x';
+UPDATE stripe_ledger_heads SET event_sequence = event_sequence - 1;
+UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1, entry_hash = 'x';
+UPDATE stripe_outbox SET name = 'x';
+DELETE FROM stripe_outbox;
+UPDATE stripe_outbox_cursors SET sequence = 9;
+INSERT INTO stripe_outbox_cursors VALUES ('x', 'x', 9, NULL, 0, 0, 0);
+DELETE FROM stripe_operations;
+TRUNCATE stripe_operations;
+UPDATE stripe_operations SET bot_id = 'x';
+UPDATE stripe_operations SET input_hash = 'x';
+UPDATE stripe_operations SET idempotency_key = 'x';
+UPDATE stripe_operations SET created_ms = 1;
+UPDATE stripe_operations SET state = 'abandoned' WHERE state = 'succeeded';
+UPDATE stripe_operations SET outcome = NULL WHERE state = 'failed';
+UPDATE stripe_operations SET steps = '[]' WHERE state = 'requires_action';
+UPDATE stripe_operations SET effect_hash = 'x' WHERE state = 'requires_action';
+DELETE FROM stripe_budgets;
+TRUNCATE stripe_budgets;
+UPDATE stripe_budgets SET used = -1;
+UPDATE stripe_budgets SET counter = 'x';
+UPDATE stripe_budgets SET window_start_ms = 1;
+INSERT INTO stripe_budgets VALUES ('x', 1, -1);
+INSERT INTO stripe_budgets VALUES ('x', 1, 5);
+DELETE FROM stripe_reservations;
+TRUNCATE stripe_reservations;
+UPDATE stripe_reservations SET operation_id = 'x';
+UPDATE stripe_discrepancies SET state = 'resolved', resolved_by = 'me';
+UPDATE stripe_discrepancies SET kind = 'x', account_id = 'x', details = '{}';
+DELETE FROM stripe_discrepancies;
+TRUNCATE stripe_discrepancies;
+UPDATE stripe_anomalies SET event_type = 'x', metadata = '{}';
+DELETE FROM stripe_anomalies;
+TRUNCATE stripe_anomalies;
+UPDATE stripe_journal SET outcome = 'skipped';
+DELETE FROM stripe_journal;
+UPDATE stripe_binding SET account_id = 'acct_x';
+DELETE FROM stripe_binding;
+INSERT INTO stripe_binding VALUES (2, 'acct_x', 'x', 1);
+UPDATE stripe_alembic_version SET version_num = 'x';
+DELETE FROM stripe_alembic_version;
+ALTER TABLE stripe_ledger DISABLE TRIGGER ALL;
+ALTER TABLE stripe_approvals DISABLE ROW LEVEL SECURITY;
+DROP TRIGGER stripe_ledger_no_change ON stripe_ledger;
+DROP POLICY stripe_approvals_are_used ON stripe_approvals;
+DROP TABLE stripe_freezes;
+CREATE TABLE stripe_other (x int);
+CREATE OR REPLACE FUNCTION stripe_ledger_guard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+    RETURN NEW; END';
+SELECT setval('stripe_ledger_numbers', 1);
+SET ROLE stripe_operators;
+SET session_replication_role = replica;
+GRANT stripe_operators TO stripe_bots;
+"""
+
+OPERATORS_MUST_NOT = """
+UPDATE stripe_approvals SET state = 'used' WHERE state = 'approved';
+UPDATE stripe_approvals SET state = 'approved', decided_by = 'ann' WHERE state = 'rejected';
+UPDATE stripe_approvals SET state = 'approved', decided_by = NULL WHERE state = 'pending';
+UPDATE stripe_approvals SET amount_minor = 1;
+DELETE FROM stripe_approvals;
+UPDATE stripe_freezes SET reason = 'x';
+UPDATE stripe_freezes SET unfrozen_ms = 1;
+DELETE FROM stripe_freezes;
+UPDATE stripe_operations SET state = 'pending';
+UPDATE stripe_operations SET steps = '[]';
+UPDATE stripe_budgets SET used = 0;
+DELETE FROM stripe_ledger;
+DELETE FROM stripe_discrepancies;
+UPDATE stripe_discrepancies SET state = 'open';
+UPDATE stripe_discrepancies SET state = 'resolved';
+UPDATE stripe_discrepancies SET count = 1;
+DELETE FROM stripe_anomalies;
+UPDATE stripe_anomalies SET severity = 0;
+UPDATE stripe_ledger_heads SET entry_hash = 'x';
+UPDATE stripe_outbox SET name = 'x';
+SET ROLE stripe_bots;
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "statements"),
+    [("stripe_bots", BOTS_MUST_NOT), ("stripe_operators", OPERATORS_MUST_NOT)],
+    ids=GROUPS,
+)
+def test_every_forbidden_statement_is_refused(busy: Border, group: str, statements: str) -> None:
+    before = busy.content()
+    engine = create_engine(busy.urls[group])
+    for statement in filter(None, map(str.strip, statements.split(";\n"))):
+        assert _changes(engine, statement) == 0, statement
+        assert busy.content() == before, statement
+    engine.dispose()
+
+
+def test_the_script_can_be_applied_again(busy: Border) -> None:
+    _apply(busy.owner_url)
+    with busy.router() as bot:
+        assert bot.charge(BOT, 1).paid
+
+
+def _changes(engine: Engine, statement: str) -> int:
+    """Return how many rows a statement changes, and commits; 0 if it is refused."""
+    try:
+        with engine.begin() as connection:
+            return connection.execute(text(statement)).rowcount
+    except DBAPIError as error:
+        refusal = str(error.orig)
+        assert "syntax" not in refusal, refusal
+        assert "does not exist" not in refusal, refusal
+        return 0

@@ -1,0 +1,73 @@
+"""Runs in children of this process, killed at random instants until one gets through.
+
+`python -m tests.integration.watchdog_run.killed_runs FOLDER SEED KILLS` prints how many died.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from stripe_billing_router.json_lines import JsonLines
+from stripe_billing_router.stripe_watchdog.findings import Finding
+from stripe_billing_router.stripe_watchdog.options import Options
+from tests.integration.watchdog_run.watch_bench import Bench, World, charge
+
+FINDINGS = [charge(number) for number in range(40)]
+
+
+class OnDisk:
+    """Anomalies in a file, as a database would keep them."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = JsonLines(path)
+
+    def record(self, finding: Finding) -> None:
+        self._file.append({"fingerprint": finding.fingerprint})
+
+    def holds(self, finding: Finding, since_ms: int) -> bool:
+        self._file.repair()
+        held = [record["fingerprint"] for _, record in self._file.records() if record]
+        return finding.fingerprint in held
+
+
+def started(folder: Path) -> int:
+    """Begin a run in a child; returns its process id."""
+    pid = os.fork()
+    if pid == 0:
+        bench = Bench(folder, World(FINDINGS))
+        bench.anomalies = OnDisk(folder / "anomalies.jsonl")  # type: ignore[assignment]
+        bench.run(Options(export_training=True))
+        os._exit(0)
+    return pid
+
+
+def took(folder: Path) -> float:
+    """How long a run takes that nobody disturbs."""
+    folder.mkdir()
+    begin = time.monotonic()
+    os.waitpid(started(folder), 0)
+    return time.monotonic() - begin
+
+
+def main(folder: Path, seed: int, kills: int) -> None:
+    chance = random.Random(seed)
+    longest = took(folder / "undisturbed")
+    project = folder / "project"
+    project.mkdir()
+    died = 0
+    for _ in range(kills):
+        pid = started(project)
+        time.sleep(chance.uniform(0, longest))
+        os.kill(pid, signal.SIGKILL)
+        died += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    code = os.waitpid(started(project), 0)[1]
+    print(died, code)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
