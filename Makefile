@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv venv-dev demo test lint simulate format clean distclean
+.PHONY: help venv venv-dev demo docs test lint simulate kill budgets deliveries forgeries surface test-wheel test-oldest bench format clean distclean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -26,8 +26,30 @@ venv-dev: $(VENV)/.installed-dev ## The same, with everything that tests and che
 demo: $(VENV)/.installed ## Run the demonstration
 	$(BIN)/python -m stripe_billing_router.demo
 
+# Not --quiet: warnings that are not shown do not count. The variable keeps the theme from telling
+# about its own future at each build.
+docs: $(VENV)/.installed-dev ## Build the documentation into site/, with warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Read it: site/index.html"
+
 test: lint ## Run every check and every test (PYTEST_ARGS="-k refund" for some)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS)
+
+# Of the wheel: what reads its files and starts its commands. With the oldest libraries: what talks
+# to them. Both leave out the documents, and what is about orders, numbers and sizes; `make test` has
+# those.
+WHEEL_TESTS ?= tests/acceptance tests/distribution tests/unit tests/integration/watchdog_run
+OLDEST_TESTS ?= tests/acceptance tests/distribution \
+	$(addprefix tests/unit/,alerts cli config engine keys sandbox sqlite store verbs webhooks) \
+	$(addprefix tests/integration/,charge consequences outbox recovery store verbs watchdog watchdog_run webhooks)
+LEFT_OUT := $(patsubst %,--ignore-glob='*/test_%.py',config_size config_fuzz usage_lint_repository \
+	*_kills *_property documentation_site documents webhooks_orders* webhooks_crowd webhooks_work)
+
+test-wheel: $(VENV)/.installed-dev ## Test the built wheel elsewhere, with the newest libraries allowed
+	VENV=$(VENV) .ci/test-wheel newest $(WHEEL_TESTS) $(LEFT_OUT) $(PYTEST_ARGS)
+
+test-oldest: $(VENV)/.installed-dev ## The same, with the oldest libraries allowed
+	VENV=$(VENV) .ci/test-wheel oldest $(OLDEST_TESTS) $(LEFT_OUT) $(PYTEST_ARGS)
 
 # Without a cache: one that was filled before a module was added still takes it for missing.
 lint: $(VENV)/.installed-dev ## Check style, format, types and the floors of the house
@@ -37,9 +59,31 @@ lint: $(VENV)/.installed-dev ## Check style, format, types and the floors of the
 	$(BIN)/lint-imports --no-logo --no-cache
 
 SCHEDULES ?= 100000
+KILLS ?= 500
+BUDGET_RUNS ?= 200
+ORDERS ?= 100000
+FORGERIES ?= 100000
+
+bench: $(VENV)/.installed-dev ## Measure, and compare with what is promised (BENCH_JSON=results.json)
+	$(BIN)/python -m benchmarks $(if $(BENCH_JSON),--json $(BENCH_JSON)) $(ARGS)
 
 simulate: $(VENV)/.installed-dev ## Simulate crashes (SCHEDULES=100000; ARGS="--seed 42 --verbose" for one)
 	$(BIN)/python tests/simulation/simulate.py --schedules $(SCHEDULES) $(ARGS)
+
+kill: $(VENV)/.installed-dev ## Kill real bots (KILLS=500)
+	KILLS=$(KILLS) $(BIN)/python -m pytest -q -s -p no:cacheprovider tests/integration/kills/test_kills.py
+
+budgets: $(VENV)/.installed-dev ## Spend one budget with many bots and kill some (BUDGET_RUNS=200)
+	BUDGET_RUNS=$(BUDGET_RUNS) $(BIN)/python -m pytest -q -s -p no:cacheprovider tests/integration/guards/test_guards_under_load.py
+
+deliveries: $(VENV)/.installed-dev ## Deliver webhooks in random orders (ORDERS=100000)
+	$(BIN)/python -m tests.integration.webhooks.orders --orders $(ORDERS) $(ARGS)
+
+forgeries: $(VENV)/.installed-dev ## Forge webhooks (FORGERIES=100000)
+	FORGERIES=$(FORGERIES) $(BIN)/python -m pytest -q -s -p no:cacheprovider tests/unit/webhooks/test_webhooks_forgeries.py
+
+surface: $(VENV)/.installed-dev ## Write down the public names, once the changelog tells what has changed
+	$(BIN)/python -m tests.acceptance.surface_record
 
 format: $(VENV)/.installed-dev ## Mend style and format
 	$(BIN)/ruff check --fix .
