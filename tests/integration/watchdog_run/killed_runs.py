@@ -1,6 +1,7 @@
 """Runs in children of this process, killed at random instants until one gets through.
 
-`python -m tests.integration.watchdog_run.killed_runs FOLDER SEED KILLS` prints how many died.
+`python -m tests.integration.watchdog_run.killed_runs FOLDER SEED KILLS` begins one project after
+another until so many runs have died; it prints how many projects there are, each run to its end.
 """
 
 from __future__ import annotations
@@ -46,27 +47,29 @@ def started(folder: Path) -> int:
     return pid
 
 
-def took(folder: Path) -> float:
-    """How long a run takes that nobody disturbs."""
-    folder.mkdir()
-    begin = time.monotonic()
-    os.waitpid(started(folder), 0)
-    return time.monotonic() - begin
+def gets_through(folder: Path, killed_after: float) -> bool:
+    """Whether a run ended before it was killed."""
+    pid = started(folder)
+    time.sleep(killed_after)
+    os.kill(pid, signal.SIGKILL)
+    status = os.waitpid(pid, 0)[1]
+    assert os.WIFSIGNALED(status) or status == 0, status
+    return status == 0
 
 
 def main(folder: Path, seed: int, kills: int) -> None:
     chance = random.Random(seed)
-    longest = took(folder / "undisturbed")
-    project = folder / "project"
-    project.mkdir()
-    died = 0
-    for _ in range(kills):
-        pid = started(project)
-        time.sleep(chance.uniform(0, longest))
-        os.kill(pid, signal.SIGKILL)
-        died += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
-    code = os.waitpid(started(project), 0)[1]
-    print(died, code)
+    longest, died, projects = 1.0, 0, 0
+    while died < kills:
+        projects += 1
+        project = folder / f"project-{projects}"
+        project.mkdir()
+        # How long a run takes is found by trying, because it changes with the load of the machine.
+        while not gets_through(project, chance.uniform(0, longest)):
+            died += 1
+            longest *= 1.25
+        longest /= 2
+    print(projects)
 
 
 if __name__ == "__main__":
