@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -60,16 +61,26 @@ def may_hold_secrets(text: str) -> bool:
 def without_secrets(data: Any) -> Any:
     """Return a copy of JSON-like `data` less its secrets: fields, and what stands in texts."""
     kind = type(data)
-    if kind is str:
-        return redact(data) if _MARK.search(data) else data
     if kind in _PLAIN:
         return data
-    if isinstance(data, dict | Mapping):
+    if kind is str:
+        return _clean(data)
+    if kind is dict or isinstance(data, Mapping):
         return {
-            without_secrets(name): value if type(value) in _PLAIN else without_secrets(value)
+            _clean_name(name): value if type(value) in _PLAIN else without_secrets(value)
             for name, value in data.items()
             if name not in _SECRET_FIELDS
         }
-    if isinstance(data, list | tuple):
+    if kind is list or isinstance(data, list | tuple):
         return [without_secrets(item) for item in data]
     return redact(data) if isinstance(data, str) else data
+
+
+def _clean(text: str) -> str:
+    return redact(text) if _MARK.search(text) else text
+
+
+@lru_cache(maxsize=2048, typed=True)
+def _clean_name(name: Any) -> Any:
+    """Objects of one kind have the same names, again and again."""
+    return without_secrets(name)

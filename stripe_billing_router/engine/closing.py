@@ -56,10 +56,12 @@ class Closing:
         """Commit outcome and ledger entry together; return the operation as it now is.
 
         The caller gets its result even if this cannot be written: the payment is what it is, and
-        the open row is completed later. The failure is told as critical.
+        the open row is completed later. The failure is told as critical. Only who has to have the
+        customer act gets the client secret, and only in this call.
         """
-        closed = replace(operation, state=outcome.state, outcome=outcome)
         clean = replace(outcome, body=without_secrets(outcome.body))
+        kept = outcome if outcome.state is OperationState.REQUIRES_ACTION else clean
+        closed = replace(operation, state=outcome.state, outcome=kept)
         entry = AppendEntry(self._log_payment(closed, clean, verb))
         close = CloseOperation(
             operation.operation_id,
@@ -263,7 +265,6 @@ def _is_error(operation: Operation, outcome: Outcome, verb: Verb) -> bool:
 
 
 def _result(operation: Operation, outcome: Outcome, verb: Verb) -> Result:
-    waits = outcome.state is OperationState.REQUIRES_ACTION
     return verb.result_type()(
         id=outcome.stripe_id or operation.operation_id,
         status=outcome.status,
@@ -274,5 +275,5 @@ def _result(operation: Operation, outcome: Outcome, verb: Verb) -> Result:
         currency=outcome.currency,
         operation_id=operation.operation_id,
         idempotency_key=operation.idempotency_key,
-        raw=outcome.body if waits else without_secrets(outcome.body),
+        raw=outcome.body,
     )
