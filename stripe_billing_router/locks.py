@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging  # noqa: F401 - see LateImports
 import os
+import time
 import weakref
-from threading import Lock, RLock
+from contextlib import AbstractContextManager
+from threading import Lock, RLock, get_ident
 from types import TracebackType
 
 
@@ -87,3 +89,66 @@ class LateImports:
 
 
 LATE_IMPORTS = LateImports()
+
+
+class ForkGate:
+    """What must not be under way in another thread while a process forks.
+
+    A fork waits, `patience` seconds at most, until nobody else is inside, and keeps others out
+    until it is done.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._close, after_in_parent=self._open, after_in_child=self._renew
+            )
+
+    def inside(self) -> AbstractContextManager[object]:
+        """Return a context that is inside; another thread may leave it than entered."""
+        return _Visit(self)
+
+    def enter(self, visit: _Visit) -> None:
+        with self._entrance:
+            self._visits.add(visit)
+
+    def leave(self, visit: _Visit) -> None:
+        """Without a lock: a generator may be closed wherever Python collects garbage."""
+        self._visits.discard(visit)
+
+    def _close(self) -> None:
+        me, end = get_ident(), time.monotonic() + self._patience
+        self._entrance.acquire()
+        while any(one.thread != me for one in tuple(self._visits)) and time.monotonic() < end:
+            time.sleep(_POLL)
+
+    def _open(self) -> None:
+        self._entrance.release()
+
+    def _renew(self) -> None:
+        self._entrance = RLock()
+        self._visits: set[_Visit] = set()
+
+
+_POLL = 0.001
+
+
+class _Visit:
+    __slots__ = ("_gate", "thread")
+
+    def __init__(self, gate: ForkGate) -> None:
+        self._gate = gate
+
+    def __enter__(self) -> None:
+        self.thread = get_ident()
+        self._gate.enter(self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._gate.leave(self)

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
-from typing import Any
+from types import TracebackType
 
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -21,7 +21,6 @@ from .queue import WriterQueue
 _WRITES = {"writes": True}
 
 _TRIES = 5
-_LONGEST_HOLD = 2.0
 
 
 class Collision(LedgerUnavailableError):
@@ -42,18 +41,18 @@ class Database:
         self._clock = clock
         self.dialect, self.engine = _opened(url)
         self._now_ms = Prepared(text(self.dialect.now_ms)) if self.dialect.now_ms else None
+        self._translated = _Translated(self.dialect)
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
-        self._held = False
+        self._writer: Connection | None = None
         _at_fork(self)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
         off during COMMIT."""
-        with self._writing or nullcontext(), self._connection(_WRITES) as connection:
-            with self._translated():
-                connection.begin()
+        with self.dialect.in_use(), self._to_write() as connection:
+            connection.begin()
             try:
                 yield connection
             except BaseException:
@@ -70,7 +69,7 @@ class Database:
     def transact(self, work: Callable[[Connection], None]) -> None:
         """Run `work` in a transaction, again if it collides with another."""
         if self.dialect.one_writer:
-            with self._translated():
+            with self._translated:
                 self._queue.run(work)
             return
         for tries_left in reversed(range(_TRIES)):
@@ -85,8 +84,12 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a connection for reading."""
-        with self._connection({}) as connection:
-            yield connection
+        with self.dialect.in_use(), self._translated:
+            connection = self.engine.connect()
+            try:
+                yield connection
+            finally:
+                _give_back(connection)
 
     def now_ms(self, connection: Connection) -> int:
         """Return the time by which leases are kept: the server's; SQLite's is this host's."""
@@ -95,25 +98,50 @@ class Database:
         return int(self._now_ms.scalar(connection, {}))
 
     def close(self) -> None:
-        self.engine.dispose()
+        with self.dialect.in_use(), self._writing or nullcontext():
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                _give_back(writer)
+            self.engine.dispose()
 
     @contextmanager
-    def _connection(self, options: dict[str, Any]) -> Iterator[Connection]:
-        with self._translated():
-            connection = self.engine.connect()
-            if options:
-                connection.execution_options(**options)
-        try:
-            with self._translated():
+    def _to_write(self) -> Iterator[Connection]:
+        """Where only one can write, it keeps its connection, as long as nothing goes wrong."""
+        with self._writing or nullcontext(), self._translated:
+            writer, self._writer = self._writer, None
+            connection = writer or self.engine.connect().execution_options(**_WRITES)
+            try:
                 yield connection
-        finally:
-            _give_back(connection)
+            except BaseException:
+                _give_back(connection)
+                raise
+            if self.dialect.one_writer:
+                self._writer = connection
+            else:
+                _give_back(connection)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
+    def _forget_parents_connections(self) -> None:
+        self._queue = WriterQueue(self.write)
+        self._writing = Lock() if self.dialect.one_writer else None
+        self._writer = None
+        self.engine.dispose(close=False)
+
+
+class _Translated:
+    """Raises what SQLAlchemy raises as this library's errors. It keeps nothing: one is enough."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, SQLAlchemyError):
             raise self._kind(error)(
                 f"The ledger's database cannot be used ({_short(error)}), so nothing is sent. "
                 "Check that it runs, that its disk has room and that its user may write; then "
@@ -122,26 +150,10 @@ class Database:
 
     def _kind(self, error: SQLAlchemyError) -> type[LedgerUnavailableError]:
         cause = _driver_error(error)
-        if self.dialect.is_collision(cause):
+        if self._dialect.is_collision(cause):
             return Collision
         lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        return Away if lost or self.dialect.is_away(cause) else LedgerUnavailableError
-
-    def _hold_writers(self) -> None:
-        """A child would inherit SQLite's notes of a transaction that only its parent can end."""
-        if self._writing is not None:
-            self._held = self._writing.acquire(timeout=_LONGEST_HOLD)
-
-    def _let_writers_go(self) -> None:
-        if self._writing is not None and self._held:
-            self._writing.release()
-        self._held = False
-
-    def _forget_parents_connections(self) -> None:
-        self._queue = WriterQueue(self.write)
-        self._writing = Lock() if self.dialect.one_writer else None
-        self._held = False
-        self.engine.dispose(close=False)
+        return Away if lost or self._dialect.is_away(cause) else LedgerUnavailableError
 
 
 def _give_back(connection: Connection) -> None:
@@ -181,17 +193,10 @@ def _short(error: SQLAlchemyError) -> str:
 def _at_fork(database: Database) -> None:
     held = weakref.ref(database)
 
-    def tell(method: Callable[[Database], None]) -> Callable[[], None]:
-        def told() -> None:
-            known = held()
-            if known is not None:
-                method(known)
-
-        return told
+    def forget() -> None:
+        known = held()
+        if known is not None:
+            known._forget_parents_connections()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=tell(Database._hold_writers),
-            after_in_parent=tell(Database._let_writers_go),
-            after_in_child=tell(Database._forget_parents_connections),
-        )
+        os.register_at_fork(after_in_child=forget)

@@ -37,6 +37,10 @@ class Dialect(Protocol):
 
     def engine(self, url: URL) -> Engine: ...
 
+    def in_use(self) -> AbstractContextManager[object]:
+        """Return a context in which its library is used: no other thread forks meanwhile."""
+        ...
+
     def refuse_unsafe(self, connection: Connection) -> None:
         """Raise ConfigurationError where a committed row can be lost."""
         ...

@@ -56,6 +56,9 @@ class MySQL:
             event.listen(made, "connect", _on_connect)
         return made
 
+    def in_use(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
     def refuse_unsafe(self, connection: Connection) -> None:
         setting = connection.exec_driver_sql("SELECT @@innodb_flush_log_at_trx_commit").scalar()
         if int(setting or 0) != 1:

@@ -54,6 +54,9 @@ class PostgreSQL:
             connect_args={k: v for k, v in _PATIENCE.items() if k not in url.query},
         )
 
+    def in_use(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
     def refuse_unsafe(self, connection: Connection) -> None:
         setting = connection.exec_driver_sql("SHOW synchronous_commit").scalar()
         if setting == "off":

@@ -14,10 +14,15 @@ from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 
 from ...errors import ConfigurationError, LedgerUnavailableError
+from ...locks import ForkGate
 from ..prepared import Prepared
 from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run
 
 _log = logging.getLogger(__name__)
+
+_IN_USE = ForkGate(patience=2.0)
+"""A child inherits the locks of SQLite's library, and what it notes of locks on files: those that
+another thread holds at that moment, nobody in the child would ever release."""
 
 _NETWORK_FILE_SYSTEMS = frozenset(
     "nfs nfs4 cifs smb smb2 smb3 smbfs afs ceph glusterfs lustre fuse.sshfs fuse.s3fs ncpfs".split()
@@ -51,6 +56,9 @@ class SQLite:
         event.listen(made, "connect", _on_connect)
         event.listen(made, "begin", _on_begin)
         return made
+
+    def in_use(self) -> AbstractContextManager[object]:
+        return _IN_USE.inside()
 
     def refuse_unsafe(self, connection: Connection) -> None:
         """Synchronisation is set by every connection, the disk is checked with the path."""

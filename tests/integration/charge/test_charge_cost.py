@@ -35,6 +35,7 @@ def test_a_charge_is_two_commits_one_request_and_few_statements(
     bench: Bench, executed: list[str], key: str | None
 ) -> None:
     router = bench.warm()
+    assert router.ledger.verify().ok  # opens the connection for reading, too
     executed.clear()
     assert router.charge(BOT, 5, idempotency_key=key).paid
     assert executed.count("COMMIT") == COMMITS

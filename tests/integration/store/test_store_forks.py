@@ -1,0 +1,95 @@
+"""A child of a process whose threads are at work finds the database free."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stripe_billing_router.locks import ForkGate
+
+FORKS = int(os.environ.get("FORKS", "60"))
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@needs_fork
+def test_no_child_waits_for_what_a_thread_of_its_parent_was_at(tmp_path: Path) -> None:
+    module = "tests.integration.store.forking"
+    done = subprocess.run(
+        [sys.executable, "-m", module, str(tmp_path / "ledger.db"), str(FORKS)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert done.stdout == "0\n", done.stderr
+
+
+class Gate(ForkGate):
+    """As the system would call it around a fork."""
+
+    def fork(self) -> None:
+        self._close()
+        self._open()
+
+    def be_a_child(self) -> None:
+        self._close()
+        self._renew()
+
+
+def test_a_fork_waits_until_everybody_has_left() -> None:
+    gate = Gate(60)
+    visit = gate.inside()
+    other = threading.Thread(target=visit.__enter__)
+    other.start()
+    other.join()
+    leaves = threading.Timer(0.05, visit.__exit__, (None, None, None))
+    began = time.monotonic()
+    leaves.start()
+    gate.fork()
+    assert 0.05 <= time.monotonic() - began < 30
+
+
+def test_a_fork_waits_no_longer_than_its_patience() -> None:
+    gate = Gate(0.05)
+    visit = gate.inside()
+    other = threading.Thread(target=visit.__enter__)
+    other.start()
+    other.join()
+    gate.fork()
+    with gate.inside():
+        pass
+
+
+def test_nobody_enters_while_a_fork_goes_on() -> None:
+    gate = Gate(60)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with gate.inside():
+            entered.set()
+
+    gate._close()
+    other = threading.Thread(target=enter)
+    other.start()
+    assert not entered.wait(0.05)
+    gate._open()
+    other.join()
+    assert entered.is_set()
+
+
+def test_who_forks_while_inside_waits_for_nobody_and_the_child_may_leave() -> None:
+    gate = Gate(60)
+    with gate.inside():
+        gate.fork()
+        gate.be_a_child()
+        with gate.inside():
+            pass
+    gate.fork()
