@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,7 @@ def measured(url: str, operations: int) -> tuple[float, float]:
 
 
 def _without_event(
-    connection: Connection,
-    at_once: AbstractContextManager[object],
-    *calls: tuple[Prepared, Mapping[str, Any]],
+    connection: Connection, at_once: bool, *calls: tuple[Prepared, Mapping[str, Any]]
 ) -> None:
     silent = (call for call in calls if call[0] is not outbox._INSERT)
     together(connection, at_once, *silent)

@@ -179,7 +179,7 @@ def append_entry(dialect: Dialect, connection: Connection, write: AppendEntry) -
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream
     head = locked_head(dialect, connection, stream)
-    sequence = dialect.next_sequence(connection)
+    sequence = dialect.next_sequence(connection, head)
     entry = _chained(write.entry, sequence, head.stream_sequence + 1, head.entry_hash)
     end = {
         "of": stream,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from operator import attrgetter, methodcaller
 from types import TracebackType
 from typing import Any
@@ -81,10 +82,11 @@ class Prepared:
 
     def execute(self, connection: Connection, cursor: Any, given: Mapping[str, Any]) -> None:
         """Execute on a cursor of the driver."""
-        compiled = self._compiled(connection.dialect)
+        compiled = self.compiled(connection.dialect)
         cursor.execute(compiled.sql, compiled.arguments(given))
 
-    def _compiled(self, dialect: Dialect) -> _Compiled:
+    def compiled(self, dialect: Dialect) -> _Compiled:
+        """Return what the driver gets."""
         driver = dialect.name, dialect.driver
         found = self._by_driver.get(driver)
         if found is None:
@@ -93,14 +95,29 @@ class Prepared:
 
 
 def together(
-    connection: Connection,
-    at_once: AbstractContextManager[object],
-    *calls: tuple[Prepared, Mapping[str, Any]],
+    connection: Connection, at_once: bool, *calls: tuple[Prepared, Mapping[str, Any]]
 ) -> None:
-    """Execute what gives nothing back; `at_once` may have it share a round trip."""
-    with _cursor(connection) as cursor, at_once:
-        for prepared, given in calls:
-            prepared.execute(connection, cursor, given)
+    """Execute what gives nothing back.
+
+    `at_once` joins it to one statement, for which the server is waited for once, and whose parts do
+    not see what the others write.
+    """
+    with _cursor(connection) as cursor:
+        if not at_once:
+            for prepared, given in calls:
+                prepared.execute(connection, cursor, given)
+            return
+        parts = [(prepared.compiled(connection.dialect), given) for prepared, given in calls]
+        values = chain.from_iterable(part.arguments(given) for part, given in parts)
+        cursor.execute(_joined(tuple(part.sql for part, _ in parts)), tuple(values))
+
+
+@cache
+def _joined(statements: tuple[str, ...]) -> str:
+    """Return one statement that does what these do; PostgreSQL runs all parts to their ends."""
+    *others, last = statements
+    named = ", ".join(f"part_{number} AS ({sql})" for number, sql in enumerate(others))
+    return f"WITH {named} {last}" if others else last
 
 
 class _cursor:  # noqa: N801 - a generator would cost as much as the statement

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from ..chain import GENESIS
 from .dialects import Dialect
-from .prepared import Prepared
 from .schema import heads
-
-_HEAD = Prepared(select(heads).where(heads.c.stream == bindparam("stream")).with_for_update())
 
 
 def locked_head(dialect: Dialect, connection: Connection, stream: str) -> Any:
@@ -20,9 +17,9 @@ def locked_head(dialect: Dialect, connection: Connection, stream: str) -> Any:
     Whatever is numbered under this lock becomes visible in the order of its numbers.
     """
     asked = {"stream": stream}
-    found = _HEAD.first(connection, asked)
+    found = dialect.locked_head.first(connection, asked)
     if found is not None:
         return found
     new = {"stream": stream, "stream_sequence": 0, "entry_hash": GENESIS, "event_sequence": 0}
     connection.execute(dialect.insert_unless_there(heads, new))
-    return _HEAD.first(connection, asked)
+    return dialect.locked_head.first(connection, asked)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import URL, Connection, Engine, Executable, text
+from sqlalchemy import URL, Connection, Engine, Executable, bindparam, select, text
 
 from ...errors import ConfigurationError, LedgerTamperedError
+from ..prepared import Prepared
+from ..schema import heads
 
 ERASABLE = ("user_email", "raw_event_json", "salt")
 """The columns of `stripe_ledger` that a lawful erasure sets to NULL, together."""
@@ -21,6 +22,11 @@ KEPT = (
 """The columns that never change."""
 
 REFUSAL = "stripe_ledger is append-only"
+
+HEAD = select(heads).where(heads.c.stream == bindparam("stream")).with_for_update()
+"""Where a stream ends: one row, locked until the transaction ends."""
+
+LOCKED_HEAD = Prepared(HEAD)
 
 
 class Dialect(Protocol):
@@ -35,6 +41,9 @@ class Dialect(Protocol):
     now_ms: ClassVar[str | None]
     """The query for the server's time in milliseconds; None if it has none of its own."""
 
+    locked_head: ClassVar[Prepared]
+    """`HEAD`, or the same with what `next_sequence` needs."""
+
     def engine(self, url: URL) -> Engine: ...
 
     def in_use(self) -> AbstractContextManager[object]:
@@ -45,12 +54,15 @@ class Dialect(Protocol):
         """Raise ConfigurationError where a committed row can be lost."""
         ...
 
-    def next_sequence(self, connection: Connection) -> int:
-        """Return a number above all that the ledger's committed entries have."""
+    def next_sequence(self, connection: Connection, head: Any) -> int:
+        """Return a number above all that the ledger's committed entries have.
+
+        `head` is what `locked_head` has just given, so its stream is locked.
+        """
         ...
 
-    def at_once(self, connection: Connection) -> AbstractContextManager[object]:
-        """Return a context in which statements that give nothing back need not be waited for."""
+    def at_once(self, connection: Connection) -> bool:
+        """Say whether several writes that give nothing back can be sent as one statement."""
         ...
 
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:

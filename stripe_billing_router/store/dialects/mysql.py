@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, text
 from sqlalchemy.dialects.mysql import insert
 
-from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run, unsafe
+from ..prepared import Prepared
+from .base import ERASABLE, KEPT, LOCKED_HEAD, REFUSAL, missing_trigger, run, unsafe
 
 _NUMBERS = "stripe_ledger_numbers"
 _COLLISIONS = frozenset({1205, 1213})
@@ -36,6 +36,7 @@ class MySQL:
     upgrades_itself: ClassVar[bool] = False
     one_writer: ClassVar[bool] = False
     now_ms: ClassVar[str | None] = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
+    locked_head: ClassVar[Prepared] = LOCKED_HEAD
 
     def engine(self, url: URL) -> Engine:
         if url.drivername in ("mysql", "mariadb"):
@@ -64,15 +65,15 @@ class MySQL:
         if int(setting or 0) != 1:
             raise unsafe(f"innodb_flush_log_at_trx_commit={setting}", "Set it to 1.")
 
-    def next_sequence(self, connection: Connection) -> int:
+    def next_sequence(self, connection: Connection, head: Any) -> int:  # noqa: ARG002
         # A counter that never goes back and that no transaction waits for: the row itself goes.
         insertion = f"INSERT INTO {_NUMBERS} VALUES (NULL)"  # noqa: S608 - a constant
         number = connection.exec_driver_sql(insertion).lastrowid
         connection.execute(text(f"DELETE FROM {_NUMBERS} WHERE number = :n"), {"n": number})  # noqa: S608 - a constant
         return int(number)
 
-    def at_once(self, connection: Connection) -> AbstractContextManager[object]:  # noqa: ARG002
-        return nullcontext()
+    def at_once(self, connection: Connection) -> bool:  # noqa: ARG002
+        return False
 
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
         # IGNORE would share the lock of a row that is there, and two who share it block each other.

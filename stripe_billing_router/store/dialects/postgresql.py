@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-from importlib import import_module
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, text
+from sqlalchemy import URL, Connection, Engine, Executable, Sequence, create_engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ..prepared import Prepared
-from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run, unsafe
+from .alive import keep_alive
+from .base import ERASABLE, HEAD, KEPT, REFUSAL, missing_trigger, run, unsafe
 
 _SEQUENCE = "stripe_ledger_numbers"
 _GUARD = "stripe_ledger_guard"
@@ -30,7 +28,11 @@ _OUT_OF_REACH = frozenset({"08", "53", "58"})
 _PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 30}
 """libpq's settings, in seconds and milliseconds; those of the URL come first."""
 
-_NEXT = Prepared(text(f"SELECT nextval('{_SEQUENCE}')"))
+_NUMBERED_HEAD = Prepared(
+    select(HEAD.subquery("head"), Sequence(_SEQUENCE).next_value().label("next_sequence"))
+)
+"""The number is drawn for a row that the subquery gives, so when its lock is held: PostgreSQL never
+merges a subquery that locks into the query around it. In one SELECT, it would be drawn first."""
 
 
 class PostgreSQL:
@@ -41,18 +43,24 @@ class PostgreSQL:
     now_ms: ClassVar[str | None] = (
         "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)"
     )
+    locked_head: ClassVar[Prepared] = _NUMBERED_HEAD
 
     def engine(self, url: URL) -> Engine:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return create_engine(
+        is_ours = url.get_driver_name() == "psycopg"
+        made = create_engine(
             url,
             isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
+            paramstyle="format" if is_ours else None,  # else `at_once` could not join statements
+            pool_pre_ping=not is_ours,
             pool_size=16,
             max_overflow=16,  # servers have some hundred for all processes
             connect_args={k: v for k, v in _PATIENCE.items() if k not in url.query},
         )
+        if is_ours:
+            keep_alive(made)
+        return made
 
     def in_use(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -62,13 +70,11 @@ class PostgreSQL:
         if setting == "off":
             raise unsafe("synchronous_commit=off", "Set it to on for this database and its users.")
 
-    def next_sequence(self, connection: Connection) -> int:
-        return int(_NEXT.scalar(connection, {}))
+    def next_sequence(self, connection: Connection, head: Any) -> int:  # noqa: ARG002
+        return int(head.next_sequence)
 
-    def at_once(self, connection: Connection) -> AbstractContextManager[object]:
-        driver: Any = connection.connection.dbapi_connection
-        pipelined = connection.dialect.driver == "psycopg" and _has_pipelines()
-        return driver.pipeline() if pipelined else nullcontext()
+    def at_once(self, connection: Connection) -> bool:
+        return connection.dialect.positional
 
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
         return insert(table).values(**row).on_conflict_do_nothing()
@@ -136,9 +142,3 @@ END;
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-@cache
-def _has_pipelines() -> bool:
-    """Say whether psycopg stands on a libpq of at least version 14."""
-    return bool(import_module("psycopg").Pipeline.is_supported())

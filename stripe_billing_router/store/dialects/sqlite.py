@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 from ...errors import ConfigurationError, LedgerUnavailableError
 from ...locks import ForkGate
 from ..prepared import Prepared
-from .base import ERASABLE, KEPT, REFUSAL, missing_trigger, run
+from .base import ERASABLE, KEPT, LOCKED_HEAD, REFUSAL, missing_trigger, run
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class SQLite:
     upgrades_itself: ClassVar[bool] = True
     one_writer: ClassVar[bool] = True
     now_ms: ClassVar[str | None] = None
+    locked_head: ClassVar[Prepared] = LOCKED_HEAD
 
     def engine(self, url: URL) -> Engine:
         """Return an engine for a database file, whose folder is made if need be."""
@@ -63,11 +64,11 @@ class SQLite:
     def refuse_unsafe(self, connection: Connection) -> None:
         """Synchronisation is set by every connection, the disk is checked with the path."""
 
-    def next_sequence(self, connection: Connection) -> int:
+    def next_sequence(self, connection: Connection, head: Any) -> int:  # noqa: ARG002
         return 1 + int(_LAST.scalar(connection, {}) or 0)
 
-    def at_once(self, connection: Connection) -> AbstractContextManager[object]:  # noqa: ARG002
-        return nullcontext()
+    def at_once(self, connection: Connection) -> bool:  # noqa: ARG002
+        return False
 
     def insert_unless_there(self, table: Any, row: Mapping[str, Any]) -> Executable:
         return insert(table).values(**row).on_conflict_do_nothing()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -55,9 +54,9 @@ def test_a_row_that_is_there_is_an_integrity_error_and_nothing_of_it_stays(
         INSERT.change(connection, freeze("f1"))
     twice = [(INSERT, freeze("f2")), (INSERT, freeze("f1"))]
     with database.engine.connect() as connection, connection.begin() as transaction:
-        context = database.dialect.at_once(connection) if at_once else nullcontext()
+        joined = at_once and database.dialect.at_once(connection)
         with pytest.raises(IntegrityError):
-            together(connection, context, *twice)
+            together(connection, joined, *twice)
         transaction.rollback()
     assert found(database, "f2") is None
     with database.write() as connection:

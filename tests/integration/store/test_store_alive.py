@@ -1,0 +1,117 @@
+"""PostgreSQL's pool gives no dead connection, and asks only those it has not heard of just now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from stripe_billing_router.engine.clock import SystemClock
+from stripe_billing_router.store.database import Database
+from stripe_billing_router.store.dialects import alive
+from stripe_billing_router.store.prepared import Prepared
+
+PATIENCE = 10.0
+WHO = Prepared(text("SELECT pg_backend_pid()"))
+THERE = Prepared(text("SELECT count(*) FROM pg_stat_activity WHERE pid = :process"))
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    made = Database(postgres_url, SystemClock())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def asked(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The connections that were asked whether they live."""
+    told: list[Any] = []
+    ping = database.engine.dialect.do_ping
+
+    def noted(connection: Any) -> bool:
+        told.append(connection)
+        return ping(connection)
+
+    monkeypatch.setattr(database.engine.dialect, "do_ping", noted)
+    return told
+
+
+def who(database: Database) -> int:
+    with database.write() as connection:
+        return int(WHO.scalar(connection, {}))
+
+
+def end(database: Database, *processes: int) -> None:
+    """End connections as an administrator or a restart does, and wait until they have ended."""
+    for process in processes:
+        with database.read() as connection:
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend({process})")
+        until = time.monotonic() + PATIENCE
+        while _is_there(database, process):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+def _is_there(database: Database, process: int) -> bool:
+    with database.read() as connection:
+        return bool(THERE.scalar(connection, {"process": process}))
+
+
+def test_what_was_used_just_now_is_not_asked(database: Database, asked: list[Any]) -> None:
+    assert len({who(database) for _ in range(5)}) == 1
+    assert asked == []
+
+
+def test_what_was_idle_is_asked(
+    database: Database, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = who(database)
+    monkeypatch.setattr(alive, "_JUST_NOW", 0.0)
+    assert who(database) == first
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("hours", [1, -1], ids=["asleep", "set-back"])
+def test_after_a_jump_of_the_clock_it_is_asked(
+    database: Database, asked: list[Any], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    first = who(database)
+    later = time.time() + hours * 3600
+    monkeypatch.setattr(alive, "time", lambda: later)
+    assert who(database) == first
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("just_now", [0.0, 3600.0], ids=["idle", "just-used"])
+def test_connections_that_the_server_has_ended_are_replaced_unnoticed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, just_now: float
+) -> None:
+    monkeypatch.setattr(alive, "_JUST_NOW", just_now)
+    with database.write() as one, database.write() as two:
+        ended = {int(WHO.scalar(connection, {})) for connection in (one, two)}
+    other = Database(database.engine.url.render_as_string(hide_password=False), SystemClock())
+    end(other, *ended)
+    other.close()
+    with database.write() as one, database.read() as two:
+        assert not ended & {int(WHO.scalar(connection, {})) for connection in (one, two)}
+
+
+def test_what_the_server_says_unasked_is_no_reason_to_give_up(
+    database: Database, asked: list[Any]
+) -> None:
+    def listen(connection: Connection) -> None:
+        connection.exec_driver_sql("LISTEN something")
+
+    first = who(database)
+    database.transact(listen)
+    other = Database(database.engine.url.render_as_string(hide_password=False), SystemClock())
+    with other.write() as connection:
+        connection.exec_driver_sql("NOTIFY something")
+    other.close()
+    time.sleep(0.1)
+    assert who(database) == first
+    assert len(asked) == 1
