@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, select, text
 
 from stripe_billing_router.engine.clock import SystemClock
-from stripe_billing_router.store.database import Database
+from stripe_billing_router.store import migrate
+from stripe_billing_router.store.database import Away, Database
 from stripe_billing_router.store.dialects import alive
 from stripe_billing_router.store.prepared import Prepared
+from stripe_billing_router.store.schema import freezes
 
 PATIENCE = 10.0
 WHO = Prepared(text("SELECT pg_backend_pid()"))
@@ -54,6 +56,12 @@ def end(database: Database, *processes: int) -> None:
         while _is_there(database, process):
             assert time.monotonic() < until
             time.sleep(0.01)
+
+
+def freeze(database: Database, name: str) -> None:
+    row = {"freeze_id": name, "scope": "*", "reason": "", "frozen_by": "a", "frozen_ms": 1}
+    with database.write() as connection:
+        connection.execute(insert(freezes), row)
 
 
 def _is_there(database: Database, process: int) -> bool:
@@ -98,6 +106,22 @@ def test_connections_that_the_server_has_ended_are_replaced_unnoticed(
     other.close()
     with database.write() as one, database.read() as two:
         assert not ended & {int(WHO.scalar(connection, {})) for connection in (one, two)}
+
+
+def test_where_silence_misled_nothing_was_committed_and_the_next_call_works(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.upgrade(database)
+    first = who(database)
+    other = Database(database.engine.url.render_as_string(hide_password=False), SystemClock())
+    end(other, first)
+    other.close()
+    monkeypatch.setattr(alive, "_is_silent", lambda connection: True)
+    with pytest.raises(Away):
+        freeze(database, "f1")
+    freeze(database, "f2")
+    with database.read() as connection:
+        assert connection.scalars(select(freezes.c.freeze_id)).all() == ["f2"]
 
 
 def test_what_the_server_says_unasked_is_no_reason_to_give_up(
