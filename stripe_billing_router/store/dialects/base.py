@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Executable, bindparam, select, text
