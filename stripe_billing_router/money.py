@@ -124,9 +124,7 @@ def canonical_amount(amount: object) -> str:
 
 def to_major(minor: int, currency_code: str) -> Decimal:
     """Return `minor` (Stripe's minor units, of either sign) in major units, exactly."""
-    sign = 1 if minor < 0 else 0
-    digits = tuple(int(digit) for digit in str(abs(minor)))
-    return Decimal((sign, digits, -currency(currency_code).exponent))
+    return Decimal(f"{minor}E-{currency(currency_code).exponent}")
 
 
 def amounts_as_text(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .secrecy import Unpicklable
 from .vault import VaultSource
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
+_VARIABLES = (environment.SECRET_KEY, environment.PUBLIC_KEY, environment.ALLOWED_SECRET_KEYS)
 
 
 class _Candidate(NamedTuple):
@@ -51,10 +52,18 @@ class KeyRing(Unpicklable):
         self._file_allowed = file_allowed
         self._file_accounts = file_accounts
         self._vault = VaultSource(lambda: environment.vault_settings(environ), elapsed)
+        self._judged: tuple[object, Keys] | None = None
 
     def keys(self) -> Keys:
         """Return the keys in force now."""
         vault = _NONE if self._given_secret is not None else self._vault.fields()
+        found = vault, [environment.variable(self._environ, name) for name in _VARIABLES], _baked()
+        judged = self._judged
+        if judged is None or judged[0] != found:
+            self._judged = judged = found, self._keys(vault)
+        return judged[1]
+
+    def _keys(self, vault: Mapping[str, Any]) -> Keys:
         secret, source = self._secret_key(vault)
         return Keys(
             secret_key=secret,
@@ -124,6 +133,10 @@ class KeyRing(Unpicklable):
             shape.fingerprint(key, "a pinned account's key"): account
             for key, account in self._file_accounts.items()
         }
+
+
+def _baked() -> tuple[object, ...]:
+    return baked.SECRET_KEY, baked.PUBLIC_KEY, tuple(baked.ALLOWED_SECRET_KEYS)
 
 
 def _first(candidates: Iterator[_Candidate]) -> _Candidate | None:

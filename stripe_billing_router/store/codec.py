@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,6 +26,9 @@ from ..models import (
     StepOutput,
 )
 from ..redaction import may_hold_secrets, without_secrets
+
+Encode = Callable[[Mapping[str, Any]], str]
+"""Makes canonical JSON of a body."""
 
 _AS_THEY_ARE = (
     "operation_id region verb idempotency_key input_hash effect_hash api_version account_id "
@@ -60,25 +63,44 @@ def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
     )
 
 
-def outputs_json(outputs: tuple[StepOutput, ...]) -> str:
+class EncodedOnce:
+    """Encodes what Stripe answered once, though outputs, outcome and ledger entry all hold it.
+
+    For one commit: it knows objects by what they are, not by what is in them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[object, str]] = {}
+
+    def __call__(self, body: Mapping[str, Any]) -> str:
+        known = self._known.get(id(body))
+        if known is None:
+            known = self._known[id(body)] = body, canonical_json(body)
+        return known[1]
+
+
+def outputs_json(outputs: tuple[StepOutput, ...], encode: Encode = canonical_json) -> str:
     """Return step outputs as they are stored: without secrets."""
-    return _json_without_secrets([_fields(output) for output in outputs])
+    return f"[{','.join(_with_body(_fields(output), encode) for output in outputs)}]"
 
 
-def outcome_json(outcome: Outcome | None) -> str | None:
+def outcome_json(outcome: Outcome | None, encode: Encode = canonical_json) -> str | None:
     """Return an outcome as it is stored: without secrets."""
     if outcome is None:
         return None
     told = _fields(outcome)
     if outcome.failure is not None:
         told["failure"] = _fields(outcome.failure)
-    return _json_without_secrets(told)
+    return _with_body(told, encode)
 
 
-def _json_without_secrets(data: Any) -> str:
-    """What came to be stored is mostly free of secrets by now; to look is quicker than to copy."""
-    text = canonical_json(data)
-    return canonical_json(without_secrets(data)) if may_hold_secrets(text) else text
+def _with_body(fields: dict[str, Any], encode: Encode) -> str:
+    """What comes to be stored is mostly free of secrets by now; to look is quicker than to copy."""
+    body = fields.pop("body")
+    text = f'{{"body":{encode(body)},{canonical_json(fields)[1:]}'
+    if may_hold_secrets(text):
+        return canonical_json(without_secrets({"body": body, **fields}))
+    return text
 
 
 def _fields(record: Step | StepOutput | Outcome | Failure) -> dict[str, Any]:

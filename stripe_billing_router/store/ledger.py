@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, LedgerTamperedError
 from ..fingerprint import canonical_json
 from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
 from . import outbox
-from .codec import entry_of
+from .codec import Encode, entry_of
 from .database import Database
 from .dialects import Dialect
 from .heads import LedgerHeads
@@ -175,12 +175,18 @@ class _Check:
         return Verification(self._counted, len(self._last), tuple(self._broken.values()))
 
 
-def append_entry(dialect: Dialect, connection: Connection, write: AppendEntry) -> None:
+def append_entry(
+    dialect: Dialect,
+    connection: Connection,
+    write: AppendEntry,
+    encode: Encode = canonical_json,
+) -> None:
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream
     head = locked_head(dialect, connection, stream)
     sequence = dialect.next_sequence(connection, head)
-    entry = _chained(write.entry, sequence, head.stream_sequence + 1, head.entry_hash)
+    raw = encode(write.entry.raw_event)
+    entry = _chained(write.entry, raw, sequence, head.stream_sequence + 1, head.entry_hash)
     end = {
         "of": stream,
         "sequence": sequence,
@@ -225,9 +231,8 @@ def operation_of(connection: Connection, stripe_id: str) -> str | None:
     return connection.execute(query.limit(1)).scalar()
 
 
-def _chained(draft: EntryDraft, sequence: int, place: int, previous: str) -> LedgerEntry:
+def _chained(draft: EntryDraft, raw: str, sequence: int, place: int, previous: str) -> LedgerEntry:
     salt = secrets.token_hex(16)
-    raw = canonical_json(draft.raw_event)
     entry = LedgerEntry(
         sequence=sequence,
         id=draft.id,

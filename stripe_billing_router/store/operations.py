@@ -32,7 +32,7 @@ from ..models import (
     TakeLease,
 )
 from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
-from .codec import operation_of, operation_row, outcome_json, outputs_json
+from .codec import Encode, operation_of, operation_row, outcome_json, outputs_json
 from .prepared import Prepared
 from .schema import operations as table
 
@@ -156,14 +156,16 @@ def record_outputs(connection: Connection, write: RecordOutputs, now_ms: int) ->
     )
 
 
-def close_operation(connection: Connection, write: CloseOperation, now_ms: int) -> None:
+def close_operation(
+    connection: Connection, write: CloseOperation, now_ms: int, encode: Encode
+) -> None:
     """Move the operation on and release its lease."""
     given: dict[str, Any] = {"of": write.operation_id, "at_ms": now_ms}
-    given["told"] = outcome_json(write.outcome)
+    given["told"] = outcome_json(write.outcome, encode)
     if write.lease_token is not None:
         given["token"] = write.lease_token
     if write.outputs is not None:
-        given["gave"] = outputs_json(write.outputs)
+        given["gave"] = outputs_json(write.outputs, encode)
     if write.blocks_twins_for_ms:
         given["blocks"] = now_ms + write.blocks_twins_for_ms
     statement = _closing(write.state, frozenset(given), write.used_up)

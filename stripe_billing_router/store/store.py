@@ -38,6 +38,7 @@ from ..ports import Clock
 from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, operations, outbox
 from .anomalies import AnomalyDB
 from .books import Books
+from .codec import EncodedOnce
 from .cursors import Outbox
 from .database import Database
 from .discrepancies import DiscrepancyDB
@@ -77,8 +78,9 @@ class SqlStore:
 
         def work(connection: Connection) -> None:
             now_ms = 0 if timeless else database.now_ms(connection)
+            encode = EncodedOnce()
             for write in writes:
-                self._apply(database, connection, write, now_ms)
+                self._apply(database, connection, write, now_ms, encode)
 
         database.transact(work)
 
@@ -180,9 +182,10 @@ class SqlStore:
 
         def work(connection: Connection) -> None:
             now_ms = database.now_ms(connection)
+            encode = EncodedOnce()
 
             def apply(write: Write) -> None:
-                self._apply(database, connection, write, now_ms)
+                self._apply(database, connection, write, now_ms, encode)
 
             found = drained.apply_line(connection, line, writes, now_ms, apply)
             outcomes.append("skipped" if skip else found)
@@ -232,7 +235,14 @@ class SqlStore:
                 self._opened.close()
                 self._opened = None
 
-    def _apply(self, database: Database, connection: Connection, write: Write, now_ms: int) -> None:
+    def _apply(
+        self,
+        database: Database,
+        connection: Connection,
+        write: Write,
+        now_ms: int,
+        encode: EncodedOnce,
+    ) -> None:
         match write:
             case OpenOperation():
                 operations.open_operation(connection, write, now_ms, self._is_alive)
@@ -244,12 +254,12 @@ class SqlStore:
             case RecordOutputs():
                 operations.record_outputs(connection, write, now_ms)
             case CloseOperation():
-                operations.close_operation(connection, write, now_ms)
+                operations.close_operation(connection, write, now_ms, encode)
                 budgets.settle(connection, write, now_ms)
                 if write.state is OperationState.UNKNOWN:
                     outbox.record_doubt(database.dialect, connection, write.operation_id, now_ms)
             case AppendEntry():
-                ledger.append_entry(database.dialect, connection, write)
+                ledger.append_entry(database.dialect, connection, write, encode)
             case Reserve():
                 budgets.reserve(database.dialect, connection, write, now_ms)
             case Spend():

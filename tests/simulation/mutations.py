@@ -122,8 +122,8 @@ def _without_conditions(
 def _closes_with(**changes: Any) -> Mutation:
     really = operations.close_operation
 
-    def close(connection: Any, write: Any, now_ms: int) -> None:
-        really(connection, replace(write, **changes), now_ms)
+    def close(connection: Any, write: Any, *more: Any) -> None:
+        really(connection, replace(write, **changes), *more)
 
     return replaced(operations, "close_operation", close)
 

@@ -36,6 +36,7 @@ class JournalFile:
 
     def __init__(self, path: Path, tell: Callable[[Event], None]) -> None:
         self.path = path
+        self._name = str(path)  # what every call of the system would be told anew
         self._tell = tell
         self._threads = ForkSafeLock()
         self._events: list[Event] = []
@@ -45,7 +46,7 @@ class JournalFile:
     def stamp(self) -> Stamp | None:
         """Return what the file looks like from outside; None if there is none."""
         try:
-            found = os.stat(self.path)
+            found = os.stat(self._name)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
