@@ -1,7 +1,7 @@
 """The SDK's transport over kept connections: one attempt, in a bounded time, that tells if it sent.
 
-Requests sets the connections up (certificates, proxies of the environment); each attempt is then
-urllib3's alone, which costs half as much.
+Requests sets the connections up (certificates, proxies of the environment), urllib3 makes them and
+keeps them; what goes over them is written and read here, which costs a fraction.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from http.client import HTTPResponse
 from threading import local
 from typing import Any
+from urllib.parse import urlsplit
 
 import stripe
 import urllib3
 from requests import Request, Session
 from requests.adapters import HTTPAdapter
+
+from .http1 import Answer, message
 
 _MOST_KEPT = 256
 _ACCEPTED = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
@@ -44,6 +47,7 @@ class KeptConnections(stripe.HTTPClient):
     def __init__(self, base: str, *, connect: float, answer: float, loopback: bool) -> None:
         super().__init__()
         self._base = base
+        self._always = {"Host": urlsplit(base).netloc, **_ACCEPTED}
         self._timeout = urllib3.Timeout(connect=connect, read=answer)
         self._attempt = local()
         self._session = Session()
@@ -60,7 +64,7 @@ class KeptConnections(stripe.HTTPClient):
                 method.upper(),
                 url.removeprefix(self._base),
                 body=post_data,
-                headers={**_ACCEPTED, **(headers or {})},
+                headers={**self._always, **(headers or {})},
                 retries=False,
                 redirect=False,
                 timeout=self._timeout,
@@ -91,37 +95,37 @@ class _Adapter(HTTPAdapter):
 
 
 class _Timely:
-    """A connection that sends a request in one piece, notes that it does, and ends its answer in
-    time."""
+    """A connection that sends a request in one piece, notes that it does, and has its answer whole
+    and in time."""
 
     attempt: local
     answer_within: float
     sock: Any
-    _held: list[bytes] | None = None
 
     def connect(self) -> None:
         self._until = time.monotonic() + self.answer_within
         super().connect()  # type: ignore[misc]
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(
+        self, method: str, url: str, *, body: Any, headers: Mapping[str, str], **_: Any
+    ) -> None:
+        data = message(method, url, headers, body)
         if self.sock is None:
             self.connect()
         self._until = time.monotonic() + self.answer_within
-        self._held = held = list[bytes]()
-        try:
-            super().request(*args, **kwargs)  # type: ignore[misc]
-        finally:
-            self._held = None
+        self.sock.settimeout(self.answer_within)
         self.attempt.sent = True
-        self.send(b"".join(held))
+        self.send(data)  # type: ignore[attr-defined]
 
-    def send(self, data: bytes) -> None:
-        if self._held is None:
-            super().send(data)  # type: ignore[misc]
-        else:
-            self._held.append(data)
+    def getresponse(self) -> Answer:
+        with _Answering(self.sock, self._until).makefile("rb") as file:
+            answer = Answer(file)
+        if answer.closes:
+            self.close()  # type: ignore[attr-defined]
+        return answer
 
     def response_class(self, sock: Any, **kwargs: Any) -> HTTPResponse:
+        """Return what a proxy says to CONNECT; the answers proper do not come this way."""
         return HTTPResponse(_Answering(sock, self._until), **kwargs)  # type: ignore[arg-type]
 
 

@@ -69,10 +69,8 @@ class RawServer:
         with suppress(OSError):
             while True:
                 sock, _ = self._listening.accept()
-                threading.Thread(
-                    target=self._attend, args=(sock, self.accepted), daemon=True
-                ).start()
-                self.accepted += 1
+                number, self.accepted = self.accepted, self.accepted + 1
+                threading.Thread(target=self._attend, args=(sock, number), daemon=True).start()
 
     def close(self) -> None:
         with suppress(OSError):

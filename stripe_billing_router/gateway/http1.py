@@ -1,0 +1,145 @@
+"""HTTP/1.1 as Stripe is spoken to in it: a request as bytes, and its answer, read whole.
+
+The standard library takes a head for an e-mail's, which costs more than the rest of an answer
+together, and passes over lines that it cannot read. What tells about money is read strictly.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any
+
+import urllib3
+
+_LONGEST_LINE = 65536
+_MOST_FIELDS = 100
+_WITHOUT_BODY = (204, 304)
+
+_REQUEST_LINE = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1").fullmatch
+_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\r\n\0]*)?\r?\n").fullmatch
+# Nothing that goes on over a second line: its name would begin with a space.
+_NAME_AND_VALUE = r"([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\r\n\0]*?)[ \t]*"
+_FIELD = re.compile(_NAME_AND_VALUE, re.ASCII).fullmatch
+_FIELDS = re.compile(rf"^{_NAME_AND_VALUE}\r?$", re.ASCII | re.MULTILINE).findall
+_LENGTH = re.compile(r"\d{1,15}", re.ASCII).fullmatch
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n").fullmatch
+
+
+def message(
+    method: str, target: str, headers: Mapping[str, str], body: str | bytes | None
+) -> bytes:
+    """Return a request, or raise ValueError for what could be read as another one."""
+    content = body.encode() if isinstance(body, str) else body or b""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    if content or method == "POST":
+        lines.append(f"Content-Length: {len(content)}")
+    request_line = f"{method} {target} HTTP/1.1"
+    if not _REQUEST_LINE(request_line) or not all(map(_FIELD, lines)):
+        raise ValueError("no request can be written like this")
+    return "\r\n".join([request_line, *lines, "", ""]).encode("iso-8859-1") + content
+
+
+class Headers(dict[str, str]):
+    """Header fields: names are kept in lower case, and found in any."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+
+class Answer:
+    """A whole answer, read from a file; HTTPException if it is not all there, or not clear.
+
+    `data` is the body, decoded. `closes`: nothing more comes from this file.
+    """
+
+    # What urllib3 writes into its log, besides.
+    version_string = "HTTP/1"
+    length_remaining = 0
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        minor, self.status = _status_line(file)
+        while self.status < 200:
+            # Somebody on the way asks for patience: the answer is still to come.
+            _fields(file)
+            minor, self.status = _status_line(file)
+        self.headers = _fields(file)
+        self.closes = minor == b"0" or "close" in self.headers.get("connection", "").lower()
+        self.data = self._decoded(self._body(file))
+
+    def _body(self, file: io.BufferedIOBase) -> bytes:
+        coding = self.headers.get("transfer-encoding")
+        length = self.headers.get("content-length")
+        if self.status in _WITHOUT_BODY:
+            return b""
+        if coding is not None:
+            return _chunks(file, coding)
+        if length is None:
+            self.closes = True
+            return file.read()
+        if not _LENGTH(length):
+            raise HTTPException("a length that is no number")
+        return _exactly(file, int(length))
+
+    def _decoded(self, body: bytes) -> bytes:
+        encoding = self.headers.get("content-encoding")
+        if encoding is None:
+            return body
+        return urllib3.HTTPResponse(io.BytesIO(body), headers={"content-encoding": encoding}).data
+
+
+def _status_line(file: io.BufferedIOBase) -> tuple[bytes, int]:
+    found = _STATUS_LINE(file.readline(_LONGEST_LINE))
+    if found is None:
+        raise HTTPException("no status line")
+    return found[1], int(found[2])
+
+
+def _fields(file: io.BufferedIOBase) -> Headers:
+    lines: list[bytes] = []
+    while (line := file.readline(_LONGEST_LINE)) not in (b"\r\n", b"\n"):
+        lines.append(line)
+        if not line.endswith(b"\n") or len(lines) > _MOST_FIELDS:
+            raise HTTPException("a head that does not end")
+    found = _FIELDS(b"".join(lines).decode("iso-8859-1"))
+    if len(found) != len(lines):
+        raise HTTPException("a line that is no header field")
+    fields: dict[str, str] = {}
+    for name, value in found:
+        known = name.lower()
+        fields[known] = f"{fields[known]}, {value}" if known in fields else value
+    return Headers(fields)
+
+
+def _chunks(file: io.BufferedIOBase, coding: str) -> bytes:
+    if coding.lower() != "chunked":
+        raise HTTPException("a transfer coding that nobody asked for")
+    chunks = []
+    while size := _chunk_size(file):
+        chunks.append(_exactly(file, size))
+        if _exactly(file, 2) != b"\r\n":
+            raise HTTPException("a chunk that goes on")
+    _fields(file)
+    return b"".join(chunks)
+
+
+def _chunk_size(file: io.BufferedIOBase) -> int:
+    found = _CHUNK_LINE(file.readline(_LONGEST_LINE))
+    if found is None:
+        raise HTTPException("a chunk without a size")
+    return int(found[1], 16)
+
+
+def _exactly(file: io.BufferedIOBase, length: int) -> bytes:
+    data = file.read(length)
+    if len(data) < length:
+        raise HTTPException("a body that is cut short")
+    return data
