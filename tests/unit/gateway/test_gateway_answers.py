@@ -134,6 +134,32 @@ def test_garbage_is_no_answer_and_its_connection_does_not_serve_again(garbage: b
         assert (server.accepted, len(server.seen)) == (2, 2)
 
 
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b"garbage\r\n"],
+    ids=["nothing", "cut", "garbage"],
+)
+def test_what_breaks_off_is_sent_once_whatever_it_asks_for(method: str, answer: bytes) -> None:
+    def once(peer: Peer) -> None:
+        peer.read()
+        peer.write(answer)
+
+    with serving(once) as server:
+        client = KeptConnections(server.base, connect=5, answer=5, loopback=True)
+        with pytest.raises(BrokenOff):
+            client.request(method, f"{server.base}/v1/customers", {}, None)
+        client.close()
+        assert (server.accepted, len(server.seen)) == (1, 1)
+
+
+def test_an_answer_that_asks_to_try_again_is_an_answer() -> None:
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 2\r\n\r\n{}"
+    with asking(always(busy)) as (ask, server):
+        assert ask() == (b"{}", 503)
+        assert len(server.seen) == 1
+
+
 @pytest.mark.parametrize("answer", [ANSWER, CHUNKED], ids=["length", "chunked"])
 def test_an_answer_that_is_cut_short_is_none(answer: bytes) -> None:
     cuts = [0, 5, 15, 30, len(answer) - len(BODY), len(answer) - 9, len(answer) - 1]
@@ -167,6 +193,14 @@ def test_a_body_that_comes_in_drops_ends_in_time(head: bytes, drop: bytes) -> No
             time.sleep(0.1)
 
     ends_in_time(drip)
+
+
+def test_time_passes_for_a_request_not_for_its_connection() -> None:
+    with asking(always(ANSWER), answer=0.3) as (ask, server):
+        for _ in range(3):
+            assert ask() == (BODY, 200)
+            time.sleep(0.2)
+        assert server.accepted == 1
 
 
 def test_patience_that_is_asked_for_again_and_again_ends_in_time() -> None:

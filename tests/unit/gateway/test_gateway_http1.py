@@ -104,6 +104,7 @@ UNCLEAR = {
     "a chunk without a size": CHUNKED.replace(b"0A\r\n", b"\r\n", 1),
     "a chunk of a negative size": CHUNKED.replace(b"0A\r\n", b"-A\r\n", 1),
     "a chunk that goes on": CHUNKED.replace(b"0A\r\n", b"09\r\n", 1),
+    "a chunk that ends otherwise": CHUNKED.replace(b"\r\n01b", b"xx01b"),
     "garbage after the chunks": CHUNKED.replace(b"Digest: none", b"none"),
 }
 
