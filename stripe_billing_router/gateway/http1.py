@@ -21,7 +21,7 @@ _WITHOUT_BODY = (204, 304)
 _REQUEST_LINE = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1").fullmatch
 _STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\r\n\0]*)?\r?\n").fullmatch
 # Nothing that goes on over a second line: its name would begin with a space.
-_NAME_AND_VALUE = r"([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\r\n\0]*?)[ \t]*"
+_NAME_AND_VALUE = r"([!#$%&'*+.^_`|~\w-]+):([^\r\n\0]*)"
 _FIELD = re.compile(_NAME_AND_VALUE, re.ASCII).fullmatch
 _FIELDS = re.compile(rf"^{_NAME_AND_VALUE}\r?$", re.ASCII | re.MULTILINE).findall
 _LENGTH = re.compile(r"\d{1,15}", re.ASCII).fullmatch
@@ -113,8 +113,8 @@ def _fields(file: io.BufferedIOBase) -> Headers:
     if len(found) != len(lines):
         raise HTTPException("a line that is no header field")
     fields: dict[str, str] = {}
-    for name, value in found:
-        known = name.lower()
+    for name, spaced in found:
+        known, value = name.lower(), spaced.strip(" \t")
         fields[known] = f"{fields[known]}, {value}" if known in fields else value
     return Headers(fields)
 

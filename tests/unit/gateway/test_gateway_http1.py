@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 import zlib
+from contextlib import suppress
 from http.client import HTTPException
 
 import pytest
@@ -143,6 +145,15 @@ def test_a_header_is_found_in_any_case_and_a_repeated_one_is_joined() -> None:
     assert dict(headers.items())["vary"] == "a, b"
     with pytest.raises(KeyError):
         headers["x"]
+
+
+@pytest.mark.parametrize("end", [b"x", b"\0"])
+def test_a_long_line_is_read_at_once(end: bytes) -> None:
+    """One that a pattern would go over again for each of its spaces holds up every thread."""
+    began = time.process_time()
+    with suppress(HTTPException):
+        read(LENGTH.replace(b"req_1", b"r" + b" " * 65_000 + end))
+    assert time.process_time() - began < 2
 
 
 def test_headers_of_none_are_empty() -> None:
