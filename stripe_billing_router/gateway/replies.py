@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import requests
@@ -109,6 +110,7 @@ def _seconds(text: str | None) -> float | None:
     return value if value is not None and 0 <= value < 3600 else None
 
 
+@lru_cache(maxsize=16)  # it changes once in a second
 def _date_ms(text: str | None) -> int | None:
     try:
         return int(parsedate_to_datetime(text).timestamp() * 1000) if text else None

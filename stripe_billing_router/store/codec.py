@@ -28,7 +28,7 @@ from ..models import (
 from ..redaction import may_hold_secrets, without_secrets
 
 Encode = Callable[[Mapping[str, Any]], str]
-"""Makes canonical JSON of a body."""
+"""Makes JSON of a body: canonical, and without secrets."""
 
 _AS_THEY_ARE = (
     "operation_id region verb idempotency_key input_hash effect_hash api_version account_id "
@@ -75,16 +75,23 @@ class EncodedOnce:
     def __call__(self, body: Mapping[str, Any]) -> str:
         known = self._known.get(id(body))
         if known is None:
-            known = self._known[id(body)] = body, canonical_json(body)
+            known = self._known[id(body)] = body, clean_json(body)
         return known[1]
 
 
-def outputs_json(outputs: tuple[StepOutput, ...], encode: Encode = canonical_json) -> str:
+def clean_json(data: Mapping[str, Any]) -> str:
+    """Return canonical JSON without secrets. What comes to be stored is mostly free of them by now:
+    to look is quicker than to copy."""
+    text = canonical_json(data)
+    return canonical_json(without_secrets(data)) if may_hold_secrets(text) else text
+
+
+def outputs_json(outputs: tuple[StepOutput, ...], encode: Encode = clean_json) -> str:
     """Return step outputs as they are stored: without secrets."""
     return f"[{','.join(_with_body(_fields(output), encode) for output in outputs)}]"
 
 
-def outcome_json(outcome: Outcome | None, encode: Encode = canonical_json) -> str | None:
+def outcome_json(outcome: Outcome | None, encode: Encode = clean_json) -> str | None:
     """Return an outcome as it is stored: without secrets."""
     if outcome is None:
         return None
@@ -95,12 +102,8 @@ def outcome_json(outcome: Outcome | None, encode: Encode = canonical_json) -> st
 
 
 def _with_body(fields: dict[str, Any], encode: Encode) -> str:
-    """What comes to be stored is mostly free of secrets by now; to look is quicker than to copy."""
     body = fields.pop("body")
-    text = f'{{"body":{encode(body)},{canonical_json(fields)[1:]}'
-    if may_hold_secrets(text):
-        return canonical_json(without_secrets({"body": body, **fields}))
-    return text
+    return f'{{"body":{encode(body)},{clean_json(fields)[1:]}'
 
 
 def _fields(record: Step | StepOutput | Outcome | Failure) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..chain import GENESIS, commitment, entry_hash
 from ..errors import ConfigurationError, LedgerTamperedError
-from ..fingerprint import canonical_json
 from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
 from . import outbox
-from .codec import Encode, entry_of
+from .codec import Encode, clean_json, entry_of
 from .database import Database
 from .dialects import Dialect
 from .heads import LedgerHeads
@@ -179,7 +178,7 @@ def append_entry(
     dialect: Dialect,
     connection: Connection,
     write: AppendEntry,
-    encode: Encode = canonical_json,
+    encode: Encode = clean_json,
 ) -> None:
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream

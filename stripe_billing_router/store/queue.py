@@ -31,7 +31,7 @@ class _Job:
         self.work = work
         self.error: BaseException | None = CommitAmbiguous("interrupted")
         self.leads = False
-        self.woken = Event()
+        self.woken: Event | None = None
 
 
 class WriterQueue:
@@ -48,7 +48,7 @@ class WriterQueue:
         job = _Job(work)
         try:
             self._queue_up(job)
-            if not job.leads:
+            if job.woken is not None:
                 job.woken.wait()
         except BaseException:
             self._leave(job)
@@ -60,8 +60,11 @@ class WriterQueue:
 
     def _queue_up(self, job: _Job) -> None:
         with self._lock:
+            if self._led:
+                job.woken = Event()
+            else:
+                job.leads = self._led = True
             self._waiting.append(job)
-            job.leads, self._led = not self._led, True
 
     def _leave(self, job: _Job) -> None:
         """Whoever is interrupted while waiting must not be waited for."""
@@ -81,13 +84,13 @@ class WriterQueue:
         finally:
             self._hand_over()
             for job in batch:
-                job.woken.set()
+                _wake(job)
 
     def _hand_over(self) -> None:
         with self._lock:
             if self._waiting:
                 self._waiting[0].leads = True
-                self._waiting[0].woken.set()
+                _wake(self._waiting[0])
             else:
                 self._led = False
 
@@ -101,6 +104,11 @@ class WriterQueue:
         else:
             for job, failed in zip(batch, errors, strict=True):
                 job.error = failed
+
+
+def _wake(job: _Job) -> None:
+    if job.woken is not None:  # who leads from the beginning waits for nobody
+        job.woken.set()
 
 
 def _attempt(job: _Job, connection: Connection, *, alone: bool) -> Exception | None:
