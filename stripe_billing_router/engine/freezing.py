@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 
 from ..errors import FrozenError, InvalidRequestError
@@ -31,10 +32,11 @@ def scope_of(text: object) -> str:
     return _canonical(*([DEFAULT_DOMAIN, *parts] if len(parts) == 2 else parts))
 
 
-def scopes_of(bot: BotId) -> list[str]:
+@lru_cache(maxsize=4096)
+def scopes_of(bot: BotId) -> tuple[str, ...]:
     """Return every scope that matches a bot, in canonical form."""
     choices = product((bot.domain, _ANY), (bot.category, _ANY), (bot.name, _ANY))
-    return [_canonical(*parts) for parts in choices]
+    return tuple(_canonical(*parts) for parts in choices)
 
 
 class FreezeGuard:

@@ -13,6 +13,8 @@ _IN_PATH = re.compile(r"\{([a-z_]+)\}")
 
 def resolved(step: Step, outputs: Sequence[StepOutput]) -> tuple[str, Mapping[str, Any]]:
     """Return the step's path and parameters with every reference replaced by the id it names."""
+    if not outputs:
+        return step.path, step.params
     ids = {output.step: output.body.get("id") for output in outputs}
     path = _IN_PATH.sub(lambda found: str(ids[found.group(1)]), step.path)
     return path, _filled(step.params, ids)

@@ -58,6 +58,18 @@ class DiscreetClient(stripe.HTTPClient):
         content: Any = body
         return _Bytes(content) if isinstance(content, bytes) else content, status, answered
 
+    def request_with_retries(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        post_data: Any = None,
+        **_retries: Any,
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        """Send once: to repeat is for who holds the operation. Nor is Stripe told how long the
+        request before took, which the SDK would add."""
+        return self.request(method, url, headers, post_data)
+
     def close(self) -> None:
         self._inner.close()  # type: ignore[no-untyped-call]
 
