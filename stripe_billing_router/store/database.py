@@ -51,7 +51,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
         off during COMMIT."""
-        with self.dialect.in_use(), self._to_write() as connection:
+        with self._writing or nullcontext(), self._kept() as connection:
             connection.begin()
             try:
                 yield connection
@@ -91,6 +91,21 @@ class Database:
             finally:
                 _give_back(connection)
 
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """Open a connection for one statement of `prepared`, which begins no transaction: where
+        only one can write, its connection, if nobody does."""
+        writing = self._writing
+        if writing is None or not writing.acquire(blocking=False):
+            with self.read() as connection:
+                yield connection
+            return
+        try:
+            with self._kept() as connection:
+                yield connection
+        finally:
+            writing.release()
+
     def now_ms(self, connection: Connection) -> int:
         """Return the time by which leases are kept: the server's; SQLite's is this host's."""
         if self._now_ms is None:
@@ -105,9 +120,9 @@ class Database:
             self.engine.dispose()
 
     @contextmanager
-    def _to_write(self) -> Iterator[Connection]:
+    def _kept(self) -> Iterator[Connection]:
         """Where only one can write, it keeps its connection, as long as nothing goes wrong."""
-        with self._writing or nullcontext(), self._translated:
+        with self.dialect.in_use(), self._translated:
             writer, self._writer = self._writer, None
             connection = writer or self.engine.connect().execution_options(**_WRITES)
             try:

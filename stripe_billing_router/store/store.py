@@ -85,7 +85,7 @@ class SqlStore:
         database.transact(work)
 
     def operation(self, operation_id: str) -> Operation | None:
-        with self._database().read() as connection:
+        with self._database().glance() as connection:
             return operations.load(connection, operation_id)
 
     def operations(
@@ -117,7 +117,8 @@ class SqlStore:
             return ledger.payments(connection, stripe_id, bot_id)
 
     def freezes(self, scopes: Sequence[str] | None = None) -> list[Freeze]:
-        with self._database().read() as connection:
+        database = self._database()
+        with database.read() if scopes is None else database.glance() as connection:
             return freezes.active(connection, scopes)
 
     def freeze_history(self, limit: int = 100) -> list[Freeze]:
