@@ -50,8 +50,8 @@ class MySQL:
             url,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
-            pool_size=16,
-            max_overflow=16,  # servers have some hundred for all processes
+            pool_size=32,
+            max_overflow=0,  # servers have some hundred for all processes
             connect_args=patience if is_ours else {},
         )
         if is_ours and "read_timeout" not in url.query:

@@ -55,8 +55,8 @@ class PostgreSQL:
             isolation_level="READ COMMITTED",
             paramstyle="format" if is_ours else None,  # else `at_once` could not join statements
             pool_pre_ping=not is_ours,
-            pool_size=16,
-            max_overflow=16,  # servers have some hundred for all processes
+            pool_size=32,
+            max_overflow=0,  # servers have some hundred for all processes
             connect_args={k: v for k, v in _PATIENCE.items() if k not in url.query},
         )
         if is_ours:
