@@ -138,7 +138,12 @@ for number in range(5):
 
 def ran(script: str, url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", script, url], cwd=ROOT, timeout=60, capture_output=True, text=True
+        # Newer Pythons warn of every fork beside threads; this is about what becomes of it.
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", script, url],
+        cwd=ROOT,
+        timeout=60,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
