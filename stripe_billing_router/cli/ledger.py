@@ -76,7 +76,7 @@ def verify(
     if as_json_:
         as_json({"ok": found.ok, **asdict(found)})
     elif found.ok:
-        typer.echo(f"The ledger verifies: {found.entries} entries in {found.streams} streams.")
+        typer.echo(f"The ledger verifies. Entries: {found.entries}, streams: {found.streams}.")
     for broken in () if as_json_ else found.broken:
         typer.echo(f"{broken.stream}, entry {broken.stream_sequence}: {broken.why}", err=True)
     if not found.ok:

@@ -22,7 +22,7 @@ WHEEL = os.environ.get("TEST_WHEEL")
 def test_a_newcomer_charges_and_verifies_with_the_readme_alone(tmp_path: Path) -> None:
     said = first_day(tmp_path, ROOT / "README.md")
     assert said.count("Charge(19.99 usd, succeeded, ") == 3
-    assert "The ledger verifies: 1 entries in 1 streams." in said
+    assert "The ledger verifies. Entries: 1, streams: 1." in said
 
 
 @pytest.mark.skipif(not WHEEL, reason="the sources are under test, not a wheel")
