@@ -7,6 +7,7 @@ keeps them; what goes over them is written and read here, which costs a fraction
 from __future__ import annotations
 
 import io
+import ssl
 import time
 from collections.abc import Mapping
 from http.client import HTTPResponse
@@ -118,10 +119,12 @@ class _Timely:
         self.send(data)  # type: ignore[attr-defined]
 
     def getresponse(self) -> Answer:
-        with _Answering(self.sock, self._until).makefile("rb") as file:
+        source = _Until(self.sock, self._until)
+        with io.BufferedReader(source) as file:
             answer = Answer(file)
-        if answer.closes:
-            self.close()  # type: ignore[attr-defined]
+            source.waits = False
+            if answer.closes or not _is_silent(file):
+                self.close()  # type: ignore[attr-defined]
         return answer
 
     def response_class(self, sock: Any, **kwargs: Any) -> HTTPResponse:
@@ -136,28 +139,42 @@ class _Answering:
         self._sock = sock
         self._until = until
 
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Until(self._sock, self._sock.makefile(mode, 0), self._until))
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Until(self._sock, self._until))
 
 
 class _Until(io.RawIOBase):
     """A socket's timeout begins anew with each byte; this one does not."""
 
-    def __init__(self, sock: Any, raw: io.RawIOBase, until: float) -> None:
+    waits = True
+
+    def __init__(self, sock: Any, until: float) -> None:
         self._sock = sock
-        self._raw = raw
         self._until = until
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(_left(self._until) if self.waits else 0)
+        return int(self._sock.recv_into(buffer))
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _is_silent(file: io.BufferedReader[_Until]) -> bool:
+    """Tell if nothing follows an answer, of what came with it or is there by now.
+
+    The next request would take it for its own answer; and urllib3, before it uses a connection
+    again, does not see what TLS has decrypted already.
+    """
+    try:
+        file.peek(1)
+    except OSError as error:
+        return isinstance(error, BlockingIOError | ssl.SSLWantReadError)
+    return False

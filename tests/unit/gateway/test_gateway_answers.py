@@ -247,6 +247,32 @@ def test_an_answer_after_a_request_for_patience_stays_with_its_request() -> None
         assert server.accepted == 1
 
 
+def saying(body: bytes, length: int = 0) -> bytes:
+    """Return an answer, of that length."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Padding: " % len(body)
+    return (head + b"\r\n\r\n" + body).replace(b"g: ", b"g: " + b"p" * (length - len(head) - 7))
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("length", [0, 8192], ids=["short", "as long as a buffer"])
+@pytest.mark.parametrize("more", [b"\r\n", saying(b"late")], ids=["little", "another answer"])
+def test_what_follows_an_answer_is_nobody_s_and_its_connection_does_not_serve_again(
+    encrypted: bool, length: int, more: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, certificate = server_tls(tmp_path)
+    monkeypatch.setattr(stripe, "ca_bundle_path", str(certificate))
+
+    def twice(peer: Peer) -> None:
+        peer.read()
+        peer.write(saying(b"first", length) + (more if peer.number == 0 else b""))
+        while peer.read():
+            peer.write(saying(b"second"))
+
+    with serving(twice, tls if encrypted else None) as server, client_of(server.base) as ask:
+        assert [ask() for _ in range(3)] == [(b"first", 200), (b"first", 200), (b"second", 200)]
+        assert server.accepted == 2
+
+
 def tunnel_to(tls: ssl.SSLContext, answer: bytes) -> Behaviour:
     """Return a proxy that lets its clients through to Stripe, which gives that answer."""
 
