@@ -11,7 +11,6 @@ import ssl
 import time
 from collections.abc import Mapping
 from http.client import HTTPResponse
-from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,12 +34,25 @@ class BrokenOff(stripe.APIConnectionError):
         self.sent = sent
 
 
+class _Attempt:
+    """A body on its way through urllib3 to the connection, which notes here what became of it.
+
+    With the call, not with the thread: a signal's handler may send while this one waits.
+    """
+
+    def __init__(self, content: str | bytes | None, until: float) -> None:
+        self.content = content
+        self.until = until
+        self.sent = False
+
+
 class KeptConnections(stripe.HTTPClient):
     """Sends each request once, over a connection that stays open; safe for threads, not for forks.
 
     No retries, no redirects, no `.netrc`, which would replace the key; and, where Stripe is on this
     machine (`loopback`), none of the environment's proxies, which would get to see it. Times are
-    in seconds: `connect` for each address, `answer` from then until the whole answer is there.
+    in seconds: `connect` for each address, `answer` from then until the whole answer is there; and
+    once both are over, whatever took them, nothing is sent any more and no answer awaited.
     """
 
     name = "urllib3"
@@ -50,7 +62,7 @@ class KeptConnections(stripe.HTTPClient):
         self._base = base
         self._always = {"Host": urlsplit(base).netloc, **_ACCEPTED}
         self._timeout = urllib3.Timeout(connect=connect, read=answer)
-        self._attempt = local()
+        self._longest = connect + answer
         self._session = Session()
         self._session.trust_env = not loopback
         self._pool = self._pool_to(base, answer)
@@ -59,19 +71,19 @@ class KeptConnections(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Send one request and return body, status and headers; BrokenOff if there is no answer."""
-        self._attempt.sent = False
+        attempt = _Attempt(post_data, time.monotonic() + self._longest)
         try:
             response = self._pool.urlopen(
                 method.upper(),
                 url.removeprefix(self._base),
-                body=post_data,
+                body=attempt,
                 headers={**self._always, **(headers or {})},
                 retries=False,
                 redirect=False,
                 timeout=self._timeout,
             )
         except Exception as error:  # noqa: BLE001 - whatever broke, the request may have been sent
-            raise BrokenOff(error, sent=self._attempt.sent) from None
+            raise BrokenOff(error, sent=attempt.sent) from None
         return response.data, response.status, response.headers
 
     def close(self) -> None:
@@ -81,7 +93,7 @@ class KeptConnections(stripe.HTTPClient):
         adapter = _Adapter(pool_maxsize=_MOST_KEPT)
         self._session.mount(base, adapter)
         pool = adapter.pool_to(self._session, base)
-        told = {"attempt": self._attempt, "answer_within": answer}
+        told = {"answer_within": answer}
         pool.ConnectionCls = type("_Connection", (_Timely, pool.ConnectionCls), told)
         return pool
 
@@ -99,7 +111,6 @@ class _Timely:
     """A connection that sends a request in one piece, notes that it does, and has its answer whole
     and in time."""
 
-    attempt: local
     answer_within: float
     sock: Any
 
@@ -108,14 +119,14 @@ class _Timely:
         super().connect()  # type: ignore[misc]
 
     def request(
-        self, method: str, url: str, *, body: Any, headers: Mapping[str, str], **_: Any
+        self, method: str, url: str, *, body: _Attempt, headers: Mapping[str, str], **_: Any
     ) -> None:
-        data = message(method, url, headers, body)
+        data = message(method, url, headers, body.content)
         if self.sock is None:
             self.connect()
-        self._until = time.monotonic() + self.answer_within
-        self.sock.settimeout(self.answer_within)
-        self.attempt.sent = True
+        self._until = min(time.monotonic() + self.answer_within, body.until)
+        self.sock.settimeout(_left(self._until))
+        body.sent = True
         self.send(data)  # type: ignore[attr-defined]
 
     def getresponse(self) -> Answer:

@@ -336,3 +336,32 @@ def test_a_proxy_that_lets_through_in_drops_has_sent_nothing_in_time(
                 ask()
     assert not told.value.sent
     assert time.monotonic() - began < 4
+
+
+def test_once_all_time_is_over_nothing_is_sent(
+    proxy_for: Callable[[RawServer], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part comes in its time. By the end of all, somebody else may hold the right to send."""
+    tls, certificate = server_tls(tmp_path)
+    monkeypatch.setattr(stripe, "ca_bundle_path", str(certificate))
+
+    def slow(peer: Peer) -> None:
+        peer.read()
+        time.sleep(0.8)
+        peer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        time.sleep(0.8)
+        inside = peer.inside(tls)
+        try:
+            always(ANSWER)(inside)
+        finally:
+            inside.close()
+
+    base = "https://127.0.0.1:1"
+    with serving(slow) as proxy:
+        proxy_for(proxy)
+        client = KeptConnections(base, connect=0.5, answer=1, loopback=False)
+        with pytest.raises(BrokenOff) as told:
+            client.request("post", f"{base}/v1/customers", {}, "name=x")
+        client.close()
+        assert [seen[:7] for seen in proxy.seen] == [b"CONNECT"]
+    assert not told.value.sent

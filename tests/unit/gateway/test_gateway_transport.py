@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -221,6 +223,28 @@ def test_a_proxy_that_cannot_be_reached_has_sent_nothing(monkeypatch: pytest.Mon
         nobody = proxy.base
     monkeypatch.setenv("http_proxy", nobody)
     assert not broken_off("http://stripe.invalid").sent
+
+
+def test_what_a_signal_s_handler_could_not_send_says_nothing_about_what_it_interrupted() -> None:
+    def break_off(peer: Peer) -> None:
+        peer.read()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        handled.wait(10)
+
+    handled, inner = threading.Event(), []
+    with serving(break_off) as server, a_gateway(server.base) as gateway:
+
+        def handle(*_: object) -> None:
+            server.close()
+            inner.append(gateway.send(a_request("inner")).kind)
+            handled.set()
+
+        before = signal.signal(signal.SIGUSR1, handle)
+        try:
+            assert gateway.send(a_request()).kind == "indeterminate"
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert (inner, len(server.seen)) == (["not_sent"], 1)
 
 
 def test_what_cannot_be_sent_was_not_sent() -> None:
