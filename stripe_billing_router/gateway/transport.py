@@ -127,7 +127,8 @@ class _Timely:
         self._until = min(time.monotonic() + self.answer_within, body.until)
         self.sock.settimeout(_left(self._until))
         body.sent = True
-        self.send(data)  # type: ignore[attr-defined]
+        # Not `self.send`, which prints what it sends, key and all, if `http.client` is debugged.
+        self.sock.sendall(data)
 
     def getresponse(self) -> Answer:
         source = _Until(self.sock, self._until)

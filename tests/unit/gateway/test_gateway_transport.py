@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import threading
@@ -245,6 +246,15 @@ def test_what_a_signal_s_handler_could_not_send_says_nothing_about_what_it_inter
         finally:
             signal.signal(signal.SIGUSR1, before)
         assert (inner, len(server.seen)) == (["not_sent"], 1)
+
+
+def test_who_debugs_http_sees_no_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    (reply,), _ = replies(answering)
+    assert reply.kind == "answered"
+    assert SANDBOX_SECRET_KEY not in capsys.readouterr().out
 
 
 def test_what_cannot_be_sent_was_not_sent() -> None:
