@@ -54,11 +54,13 @@ def from_exception(error: Exception) -> Reply:
     """Return the reply of an attempt that broke off: was a connection made at all?"""
     if isinstance(error, BrokenOff):
         return _broken_off(error.reason, sent=error.sent)
-    for cause in _causes(error):
-        if isinstance(cause, _NO_CONNECTION):
-            return _broken_off(type(cause).__name__, sent=False)
-    innermost = list(_causes(error))[-1]
-    return _broken_off(type(innermost).__name__, sent=True)
+    causes = _causes(error)
+    # Anything else may come from the host, a filter of its log for one, with Stripe's answer there.
+    if isinstance(error, stripe.APIConnectionError):
+        for cause in causes:
+            if isinstance(cause, _NO_CONNECTION):
+                return _broken_off(type(cause).__name__, sent=False)
+    return _broken_off(type(causes[-1]).__name__, sent=True)
 
 
 def _broken_off(why: str, *, sent: bool) -> Reply:

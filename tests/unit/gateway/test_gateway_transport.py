@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import signal
 import threading
@@ -255,6 +256,26 @@ def test_who_debugs_http_sees_no_key(
     (reply,), _ = replies(answering)
     assert reply.kind == "answered"
     assert SANDBOX_SECRET_KEY not in capsys.readouterr().out
+
+
+def test_trouble_of_the_host_s_log_says_nothing_about_what_was_sent() -> None:
+    def refused(record: logging.LogRecord) -> bool:
+        raise ConnectionRefusedError(record.getMessage())
+
+    def behaviour(peer: Peer) -> None:
+        peer.read()
+        log.addFilter(refused)
+        peer.write(ANSWER)
+
+    log = logging.getLogger("stripe")
+    level = log.level
+    log.setLevel(logging.INFO)
+    try:
+        (reply,), arrived = replies(behaviour)
+    finally:
+        log.removeFilter(refused)
+        log.setLevel(level)
+    assert (reply.kind, arrived) == ("indeterminate", 1)
 
 
 def test_what_cannot_be_sent_was_not_sent() -> None:
