@@ -116,5 +116,5 @@ def _seconds(text: str | None) -> float | None:
 def _date_ms(text: str | None) -> int | None:
     try:
         return int(parsedate_to_datetime(text).timestamp() * 1000) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -278,6 +278,17 @@ def test_trouble_of_the_host_s_log_says_nothing_about_what_was_sent() -> None:
     assert (reply.kind, arrived) == ("indeterminate", 1)
 
 
+def test_a_date_beyond_all_is_none() -> None:
+    date = b"Date: Thu, 01 Jan %b 00:00:00 GMT\r\nContent-Length" % (b"9" * 20)
+
+    def behaviour(peer: Peer) -> None:
+        peer.read()
+        peer.write(ANSWER.replace(b"Content-Length", date))
+
+    (reply,), _ = replies(behaviour)
+    assert (reply.kind, reply.date_ms) == ("answered", None)
+
+
 def test_what_cannot_be_sent_was_not_sent() -> None:
     with serving(answering) as server:
         client = KeptConnections(server.base, connect=5, answer=5, loopback=True)
