@@ -83,9 +83,8 @@ class StripeGateway:
             http.close()
 
     def _client(self, secret_key: str) -> stripe.StripeClient:
-        if self._pid != os.getpid():
-            self._start_afresh()
-        client = self._clients.get(secret_key)
+        # Looked at before, and again with the lock: another thread may close, or start afresh.
+        client = self._clients.get(secret_key) if self._pid == os.getpid() else None
         return client if client is not None else self._new_client(secret_key)
 
     def _start_afresh(self) -> None:
@@ -104,6 +103,8 @@ class StripeGateway:
 
     def _new_client(self, secret_key: str) -> stripe.StripeClient:
         with self._lock:
+            if self._pid != os.getpid():
+                self._start_afresh()
             if len(self._clients) >= _KEPT_CLIENTS:
                 self._clients.clear()
             client = _client_type()(

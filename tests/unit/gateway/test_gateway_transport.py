@@ -289,6 +289,23 @@ def test_a_date_beyond_all_is_none() -> None:
     assert (reply.kind, reply.date_ms) == ("answered", None)
 
 
+def test_a_gateway_that_is_closed_meanwhile_still_uses_its_own_transport(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(answering) as server, a_gateway(server.base) as gateway:
+        assert gateway.send(a_request()).kind == "answered"
+        pid = os.getpid()
+
+        def closed_meanwhile() -> int:
+            monkeypatch.setattr(os, "getpid", lambda: pid)
+            gateway.close()
+            return pid
+
+        monkeypatch.setattr(os, "getpid", closed_meanwhile)
+        assert gateway.send(a_request()).kind == "answered"
+        assert b'"httplib": "discreet"' in server.seen[1]
+
+
 def test_what_cannot_be_sent_was_not_sent() -> None:
     with serving(answering) as server:
         client = KeptConnections(server.base, connect=5, answer=5, loopback=True)
