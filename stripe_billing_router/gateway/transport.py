@@ -132,7 +132,7 @@ class _Timely:
 
     def getresponse(self) -> Answer:
         source = _Until(self.sock, self._until)
-        with io.BufferedReader(source) as file:
+        with source.makefile() as file:
             answer = Answer(file)
             source.waits = False
             if answer.closes or not _is_silent(file):
@@ -141,28 +141,21 @@ class _Timely:
 
     def response_class(self, sock: Any, **kwargs: Any) -> HTTPResponse:
         """Return what a proxy says to CONNECT; the answers proper do not come this way."""
-        return HTTPResponse(_Answering(sock, self._until), **kwargs)  # type: ignore[arg-type]
-
-
-class _Answering:
-    """What `http.client` needs of a socket: a file to read, here until a moment."""
-
-    def __init__(self, sock: Any, until: float) -> None:
-        self._sock = sock
-        self._until = until
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Until(self._sock, self._until))
+        return HTTPResponse(_Until(sock, self._until), **kwargs)  # type: ignore[arg-type]
 
 
 class _Until(io.RawIOBase):
-    """A socket's timeout begins anew with each byte; this one does not."""
+    """A socket, to be read until a moment; its own timeout begins anew with each byte."""
 
     waits = True
 
     def __init__(self, sock: Any, until: float) -> None:
         self._sock = sock
         self._until = until
+
+    def makefile(self, _mode: str = "rb") -> io.BufferedReader[_Until]:
+        """Return what is to be read; `http.client` asks for it like this."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
