@@ -79,6 +79,8 @@ class Answer:
         coding = self.headers.get("transfer-encoding")
         length = self.headers.get("content-length")
         if self.status in _WITHOUT_BODY:
+            # One that announces a body all the same may send it: as the next answer.
+            self.closes |= coding is not None or length is not None
             return b""
         if coding is not None:
             return _chunks(file, coding)

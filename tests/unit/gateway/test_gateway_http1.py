@@ -78,6 +78,12 @@ def test_an_answer_without_a_body_ends_with_its_head(status: bytes) -> None:
     assert (answer.data, answer.closes) == (b"", False)
 
 
+@pytest.mark.parametrize("field", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+def test_a_body_where_none_belongs_could_come_as_the_next_answer(field: bytes) -> None:
+    answer = read(b"HTTP/1.1 204 No Content\r\n%b\r\n\r\n" % field)
+    assert (answer.data, answer.closes) == (b"", True)
+
+
 UNCLEAR = {
     "nothing": b"",
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
