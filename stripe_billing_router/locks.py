@@ -111,32 +111,37 @@ class ForkGate:
         return _Visit(self)
 
     def enter(self, visit: _Visit) -> None:
+        # Known weakly, for an interrupt may keep it from leaving.
         with self._entrance:
-            self._visits.add(visit)
+            self._visits.add(weakref.ref(visit, self._visits.discard))
 
     def leave(self, visit: _Visit) -> None:
         """Without a lock: a generator may be closed wherever Python collects garbage."""
-        self._visits.discard(visit)
+        self._visits.discard(weakref.ref(visit))
 
     def _close(self) -> None:
         me, end = get_ident(), time.monotonic() + self._patience
         self._entrance.acquire()
-        while any(one.thread != me for one in tuple(self._visits)) and time.monotonic() < end:
+        while self._holds_another_than(me) and time.monotonic() < end:
             time.sleep(_POLL)
+
+    def _holds_another_than(self, thread: int) -> bool:
+        visits = [known() for known in tuple(self._visits)]
+        return any(visit is not None and visit.thread != thread for visit in visits)
 
     def _open(self) -> None:
         self._entrance.release()
 
     def _renew(self) -> None:
         self._entrance = RLock()
-        self._visits: set[_Visit] = set()
+        self._visits: set[weakref.ref[_Visit]] = set()
 
 
 _POLL = 0.001
 
 
 class _Visit:
-    __slots__ = ("_gate", "thread")
+    __slots__ = ("__weakref__", "_gate", "thread")
 
     def __init__(self, gate: ForkGate) -> None:
         self._gate = gate

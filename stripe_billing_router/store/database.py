@@ -60,9 +60,11 @@ class Database:
                 raise
             try:
                 connection.commit()
-            except DBAPIError as error:
+            except BaseException as error:
+                connection.invalidate()  # or the pool would keep what may still be open
+                if not isinstance(error, DBAPIError):
+                    raise
                 if self.dialect.is_undone(_driver_error(error)):
-                    connection.rollback()
                     raise
                 raise CommitAmbiguous(_short(error)) from None
 
@@ -96,15 +98,13 @@ class Database:
         """Open a connection for one statement of `prepared`, which begins no transaction: where
         only one can write, its connection, if nobody does."""
         writing = self._writing
-        if writing is None or not writing.acquire(blocking=False):
+        # Only `with` lets a lock go however it is interrupted; at worst it waits for one commit.
+        if writing is None or writing.locked():
             with self.read() as connection:
                 yield connection
-            return
-        try:
-            with self._kept() as connection:
+        else:
+            with writing, self._kept() as connection:
                 yield connection
-        finally:
-            writing.release()
 
     def now_ms(self, connection: Connection) -> int:
         """Return the time by which leases are kept: the server's; SQLite's is this host's."""
@@ -113,10 +113,13 @@ class Database:
         return int(self._now_ms.scalar(connection, {}))
 
     def close(self) -> None:
-        with self.dialect.in_use(), self._writing or nullcontext():
-            writer, self._writer = self._writer, None
-            if writer is not None:
-                _give_back(writer)
+        """Whoever writes is not waited for: it may be what a signal has interrupted to close."""
+        if self._writing is not None and not self._writing.locked():
+            with self._writing, self.dialect.in_use():
+                writer, self._writer = self._writer, None
+                if writer is not None:
+                    _give_back(writer)
+        with self.dialect.in_use():
             self.engine.dispose()
 
     @contextmanager

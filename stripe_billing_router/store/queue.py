@@ -7,7 +7,6 @@ all of them. Each still returns only after its own rows are durable, and fails a
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Event, Lock
@@ -39,7 +38,7 @@ class WriterQueue:
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._transaction = transaction
-        self._waiting: deque[_Job] = deque()
+        self._waiting: list[_Job] = []
         self._lock = Lock()
         self._led = False
 
@@ -50,11 +49,11 @@ class WriterQueue:
             self._queue_up(job)
             if job.woken is not None:
                 job.woken.wait()
+            if job.leads:
+                self._lead()
         except BaseException:
             self._leave(job)
             raise
-        if job.leads:
-            self._lead()
         if job.error is not None:
             raise job.error
 
@@ -67,7 +66,8 @@ class WriterQueue:
             self._waiting.append(job)
 
     def _leave(self, job: _Job) -> None:
-        """Whoever is interrupted while waiting must not be waited for."""
+        """Whoever is interrupted must not be waited for. To hand over twice does no harm: who leads
+        at the same time waits for the other's transaction."""
         with self._lock:
             if job in self._waiting:
                 self._waiting.remove(job)
@@ -76,15 +76,18 @@ class WriterQueue:
 
     def _lead(self) -> None:
         """Commit for all who wait, then hand over to the first of those who came meanwhile."""
-        with self._lock:
-            size = min(len(self._waiting), _MOST_TOGETHER)
-            batch = [self._waiting.popleft() for _ in range(size)]
+        batch: list[_Job] = []
         try:
+            with self._lock:
+                waiting = self._waiting
+                batch, self._waiting = waiting[:_MOST_TOGETHER], waiting[_MOST_TOGETHER:]
             self._commit(batch)
         finally:
-            self._hand_over()
-            for job in batch:
-                _wake(job)
+            try:
+                self._hand_over()
+            finally:
+                for job in batch:
+                    _wake(job)
 
     def _hand_over(self) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event, text
 
 from stripe_billing_router.engine.clock import SystemClock
 from stripe_billing_router.errors import LedgerUnavailableError
+from stripe_billing_router.ports import CommitAmbiguous
 from stripe_billing_router.store.database import Database
 from stripe_billing_router.store.prepared import Prepared
 
@@ -86,6 +87,52 @@ def test_what_went_wrong_leaves_nothing_to_the_next_writer(database: Database) -
     with pytest.raises(LedgerUnavailableError), database.glance() as connection:
         Prepared(text("SELECT * FROM nowhere")).rows(connection, {})
     database.transact(insert)
+    assert glanced(database) == 1
+
+
+def refuse(connection: Connection) -> None:
+    """COMMIT fails, and SQLite keeps the transaction open."""
+    insert(connection)
+    connection.execute(text("INSERT INTO follows VALUES (7)"))
+
+
+def interrupt(connection: Connection) -> None:
+    insert(connection)
+
+    def once(_connection: Connection) -> None:
+        event.remove(connection.engine, "commit", once)
+        raise KeyboardInterrupt
+
+    event.listen(connection.engine, "commit", once)
+
+
+@pytest.mark.parametrize(
+    ("work", "error"), [(refuse, CommitAmbiguous), (interrupt, KeyboardInterrupt)]
+)
+def test_a_transaction_whose_commit_broke_off_is_not_left_open(
+    database: Database, work: Callable[[Connection], None], error: type[BaseException]
+) -> None:
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE leads (one INTEGER PRIMARY KEY)"))
+        connection.execute(
+            text("CREATE TABLE follows (one REFERENCES leads DEFERRABLE INITIALLY DEFERRED)")
+        )
+    with pytest.raises(error):
+        database.transact(work)
+    assert glanced(database) == 0
+    database.transact(insert)
+    assert glanced(database) == 1
+
+
+def test_who_closes_does_not_wait_for_what_a_signal_interrupted(database: Database) -> None:
+    def close_in_the_middle(connection: Connection) -> None:
+        closing = threading.Thread(target=database.close)
+        closing.start()
+        closing.join(30)
+        assert not closing.is_alive()
+        insert(connection)
+
+    database.transact(close_in_the_middle)
     assert glanced(database) == 1
 
 
