@@ -56,12 +56,10 @@ class Closing:
         """Commit outcome and ledger entry together; return the operation as it now is.
 
         The caller gets its result even if this cannot be written: the payment is what it is, and
-        the open row is completed later. The failure is told as critical. Only who has to have the
-        customer act gets the client secret, and only in this call.
+        the open row is completed later. The failure is told as critical.
         """
         clean = replace(outcome, body=without_secrets(outcome.body))
-        kept = outcome if outcome.state is OperationState.REQUIRES_ACTION else clean
-        closed = replace(operation, state=outcome.state, outcome=kept)
+        closed = replace(operation, state=outcome.state, outcome=_for_caller(outcome, clean))
         entry = AppendEntry(self._log_payment(closed, clean, verb))
         close = CloseOperation(
             operation.operation_id,
@@ -184,6 +182,11 @@ class Closing:
             with suppress(AccountMismatchError):
                 self._reactions.mismatch(_misdirected(operation, outcome), money="moved")
 
+    def unchanged(self, operation: Operation, outcome: Outcome) -> Operation:
+        """Return an operation that stands where it stood, as Stripe shows it now."""
+        clean = replace(outcome, body=without_secrets(outcome.body))
+        return replace(operation, outcome=_for_caller(outcome, clean))
+
     def result(self, operation: Operation, verb: Verb) -> Result:
         """Return what an operation came to, whatever it is, without raising it."""
         if operation.outcome is None:
@@ -235,6 +238,11 @@ _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
     "operation.unknown": "warning",
     "operation.superseded": "warning",
 }
+
+
+def _for_caller(outcome: Outcome, clean: Outcome) -> Outcome:
+    """Only who has to have the customer act gets the client secret, and only in this call."""
+    return outcome if outcome.state is OperationState.REQUIRES_ACTION else clean
 
 
 def _with_body(

@@ -81,7 +81,7 @@ class Follower:
     ) -> Operation:
         seen, judged = self._settled(operation, verb, keys, read)
         if judged.state is operation.state:
-            return replace(operation, outcome=judged)
+            return self._closing.unchanged(operation, judged)
         known = replace(operation, outputs=(*operation.outputs, *seen.outputs))
         return self._closing.close(known, judged, verb, None)
 

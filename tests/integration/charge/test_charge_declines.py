@@ -224,6 +224,19 @@ def test_a_payment_on_its_way_is_returned_and_not_called_paid(bench: Bench) -> N
     assert bench.states() == ["succeeded"]
 
 
+def test_a_payment_on_its_way_shows_no_client_secret_however_often_it_is_asked_for(
+    bench: Bench,
+) -> None:
+    router = bench.warm()
+    bench.world.set_outcome(CARD, "processing")
+    done = router.charge(BOT, 5, idempotency_key="k")
+    again = router.charge(BOT, 5, idempotency_key="k")
+    early = router.cancel(str(done.operation_id))
+    for result in (done, again, early):
+        assert result.state == "processing"
+        assert "_secret_" not in str(result.to_dict())
+
+
 def test_a_payment_that_the_bank_refuses_in_the_end_is_a_decline(bench: Bench) -> None:
     router = bench.warm()
     bench.world.set_outcome(CARD, "processing")
