@@ -124,7 +124,7 @@ def canonical_amount(amount: object) -> str:
 
 def to_major(minor: int, currency_code: str) -> Decimal:
     """Return `minor` (Stripe's minor units, of either sign) in major units, exactly."""
-    return Decimal(f"{minor}E-{currency(currency_code).exponent}")
+    return Decimal(f"{minor:d}E-{currency(currency_code).exponent}")
 
 
 def amounts_as_text(fields: Mapping[str, Any]) -> dict[str, Any]:

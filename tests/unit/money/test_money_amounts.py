@@ -165,3 +165,9 @@ def test_a_limit_may_be_zero_or_more_than_one_payment() -> None:
 def test_what_is_no_limit_is_refused(amount: Any) -> None:
     with pytest.raises(InvalidAmountError):
         limit_to_minor(amount, "usd")
+
+
+@pytest.mark.parametrize("minor", ["1999", 1999.0, Decimal(1999), None])
+def test_what_is_no_whole_number_has_no_major_units(minor: Any) -> None:
+    with pytest.raises((ArithmeticError, TypeError, ValueError)):
+        to_major(minor, "usd")
