@@ -6,6 +6,7 @@ import logging  # noqa: F401 - see LateImports
 import os
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Lock, RLock, get_ident
 from types import TracebackType
@@ -100,6 +101,7 @@ class ForkGate:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
+        self._before: set[weakref.WeakMethod[Callable[[], None]]] = set()
         self._renew()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
@@ -109,6 +111,10 @@ class ForkGate:
     def inside(self) -> AbstractContextManager[object]:
         """Return a context that is inside; another thread may leave it than entered."""
         return _Visit(self)
+
+    def before_fork(self, method: Callable[[], None]) -> None:
+        """Have a method called before each fork for which everybody has left."""
+        self._before.add(weakref.WeakMethod(method, self._before.discard))
 
     def enter(self, visit: _Visit) -> None:
         # Known weakly, for an interrupt may keep it from leaving.
@@ -124,6 +130,11 @@ class ForkGate:
         self._entrance.acquire()
         while self._holds_another_than(me) and time.monotonic() < end:
             time.sleep(_POLL)
+        if not self._holds_another_than(me):
+            for known in tuple(self._before):
+                method = known()
+                if method is not None:
+                    method()
 
     def _holds_another_than(self, thread: int) -> bool:
         visits = [known() for known in tuple(self._visits)]

@@ -45,6 +45,7 @@ class Database:
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
         self._writer: Connection | None = None
+        self.dialect.before_fork(self._close_what_is_idle)
         _at_fork(self)
 
     @contextmanager
@@ -116,11 +117,16 @@ class Database:
         """Whoever writes is not waited for: it may be what a signal has interrupted to close."""
         if self._writing is not None and not self._writing.locked():
             with self._writing, self.dialect.in_use():
-                writer, self._writer = self._writer, None
-                if writer is not None:
-                    _give_back(writer)
-        with self.dialect.in_use():
-            self.engine.dispose()
+                self._close_what_is_idle()
+        else:
+            with self.dialect.in_use():
+                self.engine.dispose()
+
+    def _close_what_is_idle(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            _give_back(writer)
+        self.engine.dispose()
 
     @contextmanager
     def _kept(self) -> Iterator[Connection]:

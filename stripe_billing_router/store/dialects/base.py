@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -49,6 +49,10 @@ class Dialect(Protocol):
 
     def in_use(self) -> AbstractContextManager[object]:
         """Return a context in which its library is used: no other thread forks meanwhile."""
+        ...
+
+    def before_fork(self, close: Callable[[], None]) -> None:
+        """Have a method called before this process forks, if a child must inherit nothing open."""
         ...
 
     def refuse_unsafe(self, connection: Connection) -> None:

@@ -6,7 +6,7 @@ TRUNCATE asks no trigger there; the reference from `stripe_ledger_heads` refuses
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
@@ -60,6 +60,9 @@ class MySQL:
 
     def in_use(self) -> AbstractContextManager[object]:
         return nullcontext()
+
+    def before_fork(self, close: Callable[[], None]) -> None:
+        """A child leaves its parent's connections alone, and that is all."""
 
     def refuse_unsafe(self, connection: Connection) -> None:
         setting = connection.exec_driver_sql("SELECT @@innodb_flush_log_at_trx_commit").scalar()

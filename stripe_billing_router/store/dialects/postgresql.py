@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -65,6 +65,9 @@ class PostgreSQL:
 
     def in_use(self) -> AbstractContextManager[object]:
         return nullcontext()
+
+    def before_fork(self, close: Callable[[], None]) -> None:
+        """A child leaves its parent's connections alone, and that is all."""
 
     def refuse_unsafe(self, connection: Connection) -> None:
         setting = connection.exec_driver_sql("SHOW synchronous_commit").scalar()

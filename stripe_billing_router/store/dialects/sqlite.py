@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -60,6 +60,11 @@ class SQLite:
 
     def in_use(self) -> AbstractContextManager[object]:
         return _IN_USE.inside()
+
+    def before_fork(self, close: Callable[[], None]) -> None:
+        """By an open connection, a child would inherit the belief that it has a lock on the file.
+        Only its parent has: when that closes, it would delete the log that the child writes to."""
+        _IN_USE.before_fork(close)
 
     def refuse_unsafe(self, connection: Connection) -> None:
         """Synchronisation is set by every connection, the disk is checked with the path."""

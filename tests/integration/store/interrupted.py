@@ -25,7 +25,7 @@ _COUNT = Prepared(text("SELECT count(*) FROM seen"))
 _LONGEST = 500e-6
 """Seconds, about what a commit takes where the disk costs nothing."""
 
-_MANY = 50
+_MANY = 200
 _FEW = 5
 """SQLAlchemy's pool may lose count of a connection at each interrupt."""
 
@@ -81,7 +81,7 @@ def _interrupted(
         signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-6, _LONGEST))
         for _ in range(_MANY):  # not for ever: Python ignores what is raised while it cleans up
             use(database)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _left_behind(database: Database, path: Path) -> str:

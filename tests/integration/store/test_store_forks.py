@@ -32,6 +32,20 @@ def test_no_child_waits_for_what_a_thread_of_its_parent_was_at(tmp_path: Path) -
     assert done.stdout == "0\n", done.stderr
 
 
+@needs_fork
+def test_what_a_child_commits_after_its_parent_has_closed_is_in_the_file(tmp_path: Path) -> None:
+    module = "tests.integration.store.outliving"
+    done = subprocess.run(
+        [sys.executable, "-m", module, str(tmp_path / "ledger.db")],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert done.stdout == "7\n", done.stderr
+
+
 class Gate(ForkGate):
     """As the system would call it around a fork."""
 
@@ -42,6 +56,13 @@ class Gate(ForkGate):
     def be_a_child(self) -> None:
         self._close()
         self._renew()
+
+
+class Closed:
+    times = 0
+
+    def close(self) -> None:
+        self.times += 1
 
 
 def test_a_fork_waits_until_everybody_has_left() -> None:
@@ -66,6 +87,19 @@ def test_a_fork_waits_no_longer_than_its_patience() -> None:
     gate.fork()
     with gate.inside():
         pass
+
+
+def test_what_has_to_be_closed_before_a_fork_is_closed_when_nobody_is_inside() -> None:
+    gate, closed = Gate(0.05), Closed()
+    gate.before_fork(closed.close)
+    gate.fork()
+    assert closed.times == 1
+    visit = gate.inside()
+    other = threading.Thread(target=visit.__enter__)
+    other.start()
+    other.join()
+    gate.fork()
+    assert closed.times == 1
 
 
 def test_nobody_enters_while_a_fork_goes_on() -> None:
