@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -81,15 +82,25 @@ class StripeLedger:
     def entries(
         self, *, bot_id: str | None = None, after: int = 0, limit: int | None = None
     ) -> Iterator[LedgerEntry]:
-        """Yield entries in the order they were written, those with `sequence` above `after`."""
+        """Yield entries in the order they were written, those with `sequence` above `after`.
+
+        They are read some at a time: nothing is open while the caller is at one of them.
+        """
+        left = math.inf if limit is None else limit
+        while left > 0:
+            wanted = int(min(left, _BATCH))
+            found = self._some_entries(bot_id, after, wanted)
+            yield from found
+            if len(found) < wanted:
+                return
+            after, left = found[-1].sequence, left - wanted
+
+    def _some_entries(self, bot_id: str | None, after: int, limit: int) -> list[LedgerEntry]:
         query = select(table).where(table.c.sequence > after).order_by(table.c.sequence)
         if bot_id is not None:
             query = query.where(table.c.bot_id == bot_id)
-        if limit is not None:
-            query = query.limit(limit)
         with self._database.read() as connection:
-            for row in connection.execution_options(yield_per=_BATCH).execute(query).mappings():
-                yield entry_of(row)
+            return [entry_of(row) for row in connection.execute(query.limit(limit)).mappings()]
 
     def heads(self) -> LedgerHeads:
         """Return where every stream ends now; keep it elsewhere, and verify against it later."""
