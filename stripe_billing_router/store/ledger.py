@@ -82,10 +82,8 @@ class StripeLedger:
     def entries(
         self, *, bot_id: str | None = None, after: int = 0, limit: int | None = None
     ) -> Iterator[LedgerEntry]:
-        """Yield entries in the order they were written, those with `sequence` above `after`.
-
-        They are read some at a time: nothing is open while the caller is at one of them.
-        """
+        """Yield entries in the order they were written, those with `sequence` above `after`."""
+        # Some at a time: nothing is open while the caller is at one of them.
         left = math.inf if limit is None else limit
         while left > 0:
             wanted = int(min(left, _BATCH))
