@@ -133,7 +133,7 @@ class Database:
         """Where only one can write, it keeps its connection, as long as nothing goes wrong."""
         with self.dialect.in_use(), self._translated:
             writer, self._writer = self._writer, None
-            connection = writer or self.engine.connect().execution_options(**_WRITES)
+            connection = writer or self._opened_to_write()
             try:
                 yield connection
             except BaseException:
@@ -143,6 +143,11 @@ class Database:
                 self._writer = connection
             else:
                 _give_back(connection)
+
+    def _opened_to_write(self) -> Connection:
+        connection = self.engine.connect()
+        # Only SQLite's transactions have to say it when they begin.
+        return connection.execution_options(**_WRITES) if self.dialect.one_writer else connection
 
     def _forget_parents_connections(self) -> None:
         self._queue = WriterQueue(self.write)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -191,21 +191,22 @@ def append_entry(
 ) -> None:
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream
+    raw = encode(write.entry.raw_event)
     head = locked_head(dialect, connection, stream)
     sequence = dialect.next_sequence(connection, head)
-    raw = encode(write.entry.raw_event)
     entry = _chained(write.entry, raw, sequence, head.stream_sequence + 1, head.entry_hash)
+    sealed = {"entry_hash": entry_hash(entry)}
     end = {
         "of": stream,
         "sequence": sequence,
         "stream_sequence": entry.stream_sequence,
-        "entry_hash": entry.entry_hash,
         "event_sequence": head.event_sequence + 1,
+        **sealed,
     }
     together(
         connection,
         dialect.at_once(connection),
-        (_INSERT, {name: getattr(entry, name) for name in _COLUMNS}),
+        (_INSERT, {name: getattr(entry, name) for name in _COLUMNS} | sealed),
         outbox.entry_recorded(entry, head.event_sequence + 1),
         (_MOVE_HEAD, end),
     )
@@ -240,8 +241,9 @@ def operation_of(connection: Connection, stripe_id: str) -> str | None:
 
 
 def _chained(draft: EntryDraft, raw: str, sequence: int, place: int, previous: str) -> LedgerEntry:
+    """Return what follows `previous`, without its own hash yet."""
     salt = secrets.token_hex(16)
-    entry = LedgerEntry(
+    return LedgerEntry(
         sequence=sequence,
         id=draft.id,
         action_type=draft.action_type,
@@ -264,7 +266,6 @@ def _chained(draft: EntryDraft, raw: str, sequence: int, place: int, previous: s
         previous_hash=previous,
         entry_hash="",
     )
-    return replace(entry, entry_hash=entry_hash(entry))
 
 
 def _wrong(entry: LedgerEntry, before: LedgerEntry | None) -> str | None:

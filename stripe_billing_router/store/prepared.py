@@ -120,6 +120,23 @@ def _joined(statements: tuple[str, ...]) -> str:
     return f"WITH {named} {last}" if others else last
 
 
+_CURSOR = "stripe_billing_router.cursor"
+
+
+def _cursor_of(connection: Connection) -> Any:
+    """Return the one cursor of a connection: whoever executes here has read all before the next."""
+    known = connection.connection
+    cursor = known.info.get(_CURSOR)
+    if cursor is None:
+        cursor = known.info[_CURSOR] = known.cursor()
+    return cursor
+
+
+def _forget_cursor(connection: Connection) -> None:
+    if not connection.invalidated:
+        connection.connection.info.pop(_CURSOR, None)
+
+
 class _cursor:  # noqa: N801 - a generator would cost as much as the statement
     """A cursor of the driver, whose errors are raised as SQLAlchemy's."""
 
@@ -127,7 +144,7 @@ class _cursor:  # noqa: N801 - a generator would cost as much as the statement
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._cursor: Any = connection.connection.cursor()
+        self._cursor = _cursor_of(connection)
 
     def __enter__(self) -> Any:
         return self._cursor
@@ -139,12 +156,13 @@ class _cursor:  # noqa: N801 - a generator would cost as much as the statement
         trace: TracebackType | None,
     ) -> None:
         connection = self._connection
+        if error is None:
+            return
+        _forget_cursor(connection)
         if isinstance(error, connection.dialect.loaded_dbapi.Error):
             raise _translated(connection, self._cursor, error) from error
-        if error is not None and not isinstance(error, Exception):
+        if not isinstance(error, Exception):
             connection.invalidate(error)  # nobody knows what the driver was at
-        if not connection.invalidated:
-            self._cursor.close()
 
 
 def _compiled(statement: Any, dialect: Dialect) -> _Compiled:
