@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
+from time import time
 from types import TracebackType
 
 from sqlalchemy import Connection, Engine, make_url, text
@@ -44,7 +45,7 @@ class Database:
         self._translated = _Translated(self.dialect)
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
-        self._writer: Connection | None = None
+        self._idle: list[tuple[float, Connection]] = []
         self.dialect.before_fork(self._close_what_is_idle)
         _at_fork(self)
 
@@ -118,33 +119,44 @@ class Database:
         if self._writing is not None and not self._writing.locked():
             with self._writing, self.dialect.in_use():
                 self._close_what_is_idle()
+        elif self._writing is None:
+            self._close_what_is_idle()
         else:
             with self.dialect.in_use():
                 self.engine.dispose()
 
     def _close_what_is_idle(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            _give_back(writer)
+        while (connection := self._kept_connection()) is not None:
+            _give_back(connection)
         self.engine.dispose()
 
     @contextmanager
     def _kept(self) -> Iterator[Connection]:
-        """Where only one can write, it keeps its connection, as long as nothing goes wrong."""
+        """Writers keep some connections, as long as nothing goes wrong on them: to take one from
+        the pool costs more than many a statement."""
         with self.dialect.in_use(), self._translated:
-            writer, self._writer = self._writer, None
-            connection = writer or self._opened_to_write()
+            connection = self._kept_connection() or self._connection_to_write()
             try:
                 yield connection
             except BaseException:
                 _give_back(connection)
                 raise
-            if self.dialect.one_writer:
-                self._writer = connection
+            if len(self._idle) < self.dialect.writers_kept:
+                self._idle.append((time(), connection))
             else:
                 _give_back(connection)
 
-    def _opened_to_write(self) -> Connection:
+    def _kept_connection(self) -> Connection | None:
+        """Return one that is known to live; the pool asks the others before it gives them out."""
+        with suppress(IndexError):  # another thread was quicker
+            while self._idle:
+                since, connection = self._idle.pop()
+                if self.dialect.lives(connection, since):
+                    return connection
+                _give_back(connection)
+        return None
+
+    def _connection_to_write(self) -> Connection:
         connection = self.engine.connect()
         # Only SQLite's transactions have to say it when they begin.
         return connection.execution_options(**_WRITES) if self.dialect.one_writer else connection
@@ -152,7 +164,7 @@ class Database:
     def _forget_parents_connections(self) -> None:
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
-        self._writer = None
+        self._idle = []
         self.engine.dispose(close=False)
 
 

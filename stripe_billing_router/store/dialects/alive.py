@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import select
+from contextlib import suppress
 from time import time
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 _GIVEN_BACK = "given back"
@@ -28,19 +29,35 @@ def keep_alive(engine: Engine) -> None:
 
     def on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
         since = record.info.get(_GIVEN_BACK)
-        if since is None:  # it is new
-            return
-        if abs(time() - since) < _JUST_NOW and _is_silent(connection):
-            return
-        try:
-            dialect.do_ping(connection)
-        except dialect.loaded_dbapi.Error as error:
-            if dialect.is_disconnect(error, connection, None):
-                raise InvalidatePoolError from None  # for which the pool replaces all it has
-            raise
+        is_new = since is None
+        if not (is_new or _heard_just_now(connection, since) or _answers(dialect, connection)):
+            raise InvalidatePoolError  # for which the pool replaces all it has
 
     event.listen(engine, "checkin", on_checkin)
     event.listen(engine, "checkout", on_checkout)
+
+
+def lives(connection: Connection, since: float) -> bool:
+    """Say the same of a connection that was kept outside the pool; a dead one is given up."""
+    used: Any = connection.connection.dbapi_connection
+    with suppress(connection.dialect.loaded_dbapi.Error):  # the pool tells what is wrong
+        if _heard_just_now(used, since) or _answers(connection.dialect, used):
+            return True
+    connection.invalidate()
+    return False
+
+
+def _heard_just_now(connection: Any, since: float) -> bool:
+    return abs(time() - since) < _JUST_NOW and _is_silent(connection)
+
+
+def _answers(dialect: Dialect, connection: Any) -> bool:
+    try:
+        return dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        if dialect.is_disconnect(error, connection, None):
+            return False
+        raise
 
 
 def _is_silent(connection: Any) -> bool:

@@ -45,7 +45,14 @@ class Dialect(Protocol):
     locked_head: ClassVar[Prepared]
     """`HEAD`, or the same with what `next_sequence` needs."""
 
+    writers_kept: ClassVar[int]
+    """How many connections writers keep at most while they do nothing."""
+
     def engine(self, url: URL) -> Engine: ...
+
+    def lives(self, connection: Connection, since: float) -> bool:
+        """Say whether a connection that a writer has kept since then, in seconds, still lives."""
+        ...
 
     def in_use(self) -> AbstractContextManager[object]:
         """Return a context in which its library is used: no other thread forks meanwhile."""

@@ -38,6 +38,7 @@ class MySQL:
     one_writer: ClassVar[bool] = False
     now_ms: ClassVar[str | None] = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
     locked_head: ClassVar[Prepared] = LOCKED_HEAD
+    writers_kept: ClassVar[int] = 0  # a forked child would send its end over its parent's
 
     def engine(self, url: URL) -> Engine:
         if url.drivername in ("mysql", "mariadb"):
@@ -57,6 +58,9 @@ class MySQL:
         if is_ours and "read_timeout" not in url.query:
             event.listen(made, "connect", _on_connect)
         return made
+
+    def lives(self, connection: Connection, since: float) -> bool:  # noqa: ARG002
+        return False
 
     def in_use(self) -> AbstractContextManager[object]:
         return nullcontext()

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, Executable, Sequence, create_eng
 from sqlalchemy.dialects.postgresql import insert
 
 from ..prepared import Prepared
-from .alive import keep_alive
+from .alive import keep_alive, lives
 from .base import ERASABLE, HEAD, KEPT, REFUSAL, missing_trigger, run, unsafe
 
 _SEQUENCE = "stripe_ledger_numbers"
@@ -45,6 +45,7 @@ class PostgreSQL:
         "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)"
     )
     locked_head: ClassVar[Prepared] = _NUMBERED_HEAD
+    writers_kept: ClassVar[int] = 8
 
     def engine(self, url: URL) -> Engine:
         if url.drivername == "postgresql":
@@ -62,6 +63,9 @@ class PostgreSQL:
         if is_ours:
             keep_alive(made)
         return made
+
+    def lives(self, connection: Connection, since: float) -> bool:
+        return connection.dialect.driver == "psycopg" and lives(connection, since)
 
     def in_use(self) -> AbstractContextManager[object]:
         return nullcontext()

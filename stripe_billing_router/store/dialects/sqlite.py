@@ -44,6 +44,7 @@ class SQLite:
     one_writer: ClassVar[bool] = True
     now_ms: ClassVar[str | None] = None
     locked_head: ClassVar[Prepared] = LOCKED_HEAD
+    writers_kept: ClassVar[int] = 1
 
     def engine(self, url: URL) -> Engine:
         """Return an engine for a database file, whose folder is made if need be."""
@@ -57,6 +58,9 @@ class SQLite:
         event.listen(made, "connect", _on_connect)
         event.listen(made, "begin", _on_begin)
         return made
+
+    def lives(self, connection: Connection, since: float) -> bool:  # noqa: ARG002
+        return True
 
     def in_use(self) -> AbstractContextManager[object]:
         return _IN_USE.inside()

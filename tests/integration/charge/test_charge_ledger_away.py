@@ -7,7 +7,7 @@ import signal
 import sqlite3
 from asyncio import CancelledError
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,6 @@ from stripe_billing_router.errors import (
     OutcomeUnknownError,
     PaymentDeclinedError,
 )
-from stripe_billing_router.models import LedgerEntry
 from stripe_billing_router.ports import CommitAmbiguous, Event
 from tests.integration.charge.charge_bench import (
     BOT,
@@ -267,19 +266,16 @@ class Readers:
     """Readers of the ledger who stopped half-way, as many as get a connection."""
 
     def __init__(self) -> None:
-        self._reading: list[Iterator[LedgerEntry]] = []
+        self._reading = ExitStack()
 
     def hold(self, router: BillingRouter) -> None:
-        with suppress(Exception):
+        database = router.store._sql._database()
+        with suppress(LedgerUnavailableError):
             for _ in range(100):
-                reading = router.ledger.entries()
-                next(reading)
-                self._reading.append(reading)
+                self._reading.enter_context(database.read())
 
     def leave(self) -> None:
-        for reading in self._reading:
-            reading.close()  # type: ignore[attr-defined]
-        self._reading.clear()
+        self._reading.close()
 
 
 @pytest.fixture

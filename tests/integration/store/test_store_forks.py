@@ -127,3 +127,46 @@ def test_who_forks_while_inside_waits_for_nobody_and_the_child_may_leave() -> No
         with gate.inside():
             pass
     gate.fork()
+
+
+SERVER_FORK = """
+import os, sys
+from sqlalchemy import text
+from stripe_billing_router.engine.clock import SystemClock
+from stripe_billing_router.store.database import Database
+from stripe_billing_router.store.prepared import Prepared
+
+database = Database(sys.argv[1], SystemClock())
+
+def who():
+    with database.write() as connection:
+        return Prepared(text(sys.argv[2])).scalar(connection, {})
+
+before = who()
+child = os.fork()
+if child == 0:
+    sys.exit(0 if who() != before else 1)
+status = os.waitpid(child, 0)[1]
+print(status, who() == before)
+database.close()
+"""
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("server", "question"),
+    [("postgres_url", "SELECT pg_backend_pid()"), ("mysql_url", "SELECT connection_id()")],
+)
+def test_a_child_that_ends_leaves_its_parents_connection_to_a_server_alone(
+    server: str, question: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(server)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SERVER_FORK, url, question],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("0 True\n", 0), done.stderr
