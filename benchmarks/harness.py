@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -49,15 +50,16 @@ class Figure:
 def medians(sides: Mapping[str, Side], rounds: int, warm_up: int = 10) -> dict[str, float]:
     """Return the median seconds of each side.
 
-    In each round every side runs once, each round begins with another one, so that what else the
-    machine does meets all of them alike. The garbage collector runs between the rounds only.
+    In each round every side runs once, in an order drawn by lot, so that what else the machine
+    does, and what the side before has left in its caches, meets all of them alike. The garbage
+    collector runs between the rounds only.
     """
-    names = list(sides)
+    names, lot = list(sides), random.Random(0)
     took: dict[str, list[float]] = {name: [] for name in names}
     gc.disable()
     try:
         for number in range(rounds + warm_up):
-            for name in (*names[number % len(names) :], *names[: number % len(names)]):
+            for name in lot.sample(names, len(names)):
                 seconds = timed(sides[name])
                 if number >= warm_up:
                     took[name].append(seconds)
