@@ -11,14 +11,20 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Event, Lock
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ..ports import CommitAmbiguous
+from .prepared import Prepared
 
 Work = Callable[[Connection], None]
 
 _MOST_TOGETHER = 64
+
+# The next one of the same name hides the one before, should that have been rolled back to.
+_SAVEPOINT = Prepared(text("SAVEPOINT writer"))
+_RELEASE = Prepared(text("RELEASE writer"))
+_ROLLBACK = Prepared(text("ROLLBACK TO writer"))
 
 
 class _Job:
@@ -122,13 +128,13 @@ def _attempt(job: _Job, connection: Connection, *, alone: bool) -> Exception | N
     if alone:
         job.work(connection)
         return None
-    savepoint = connection.begin_nested()
+    _SAVEPOINT.change(connection, {})
     try:
         job.work(connection)
     except DBAPIError:
         raise
     except Exception as error:  # noqa: BLE001 - it is raised where it belongs, in its own thread
-        savepoint.rollback()
+        _ROLLBACK.change(connection, {})
         return error
-    savepoint.commit()
+    _RELEASE.change(connection, {})
     return None
