@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from filelock import FileLock
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,6 +35,14 @@ def _unavailable(service: str, error: Exception) -> None:
     if SERVICES_REQUIRED:
         pytest.fail(why)
     pytest.skip(why)
+
+
+@pytest.fixture
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For a test that takes most of the hundred connections that a server gives: one at a time."""
+    shared = tmp_path_factory.getbasetemp().parent
+    with FileLock(shared / "stripe-billing-router-crowd.lock", timeout=600):
+        yield
 
 
 @pytest.fixture

@@ -89,6 +89,10 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open a connection for reading."""
         with self.dialect.in_use(), self._translated:
+            # Of a server's connections, a thread needs one, and not another that writers keep.
+            kept = None if self.dialect.one_writer else self._kept_connection()
+            if kept is not None:
+                _give_back(kept)
             connection = self.engine.connect()
             try:
                 yield connection
@@ -97,16 +101,22 @@ class Database:
 
     @contextmanager
     def glance(self) -> Iterator[Connection]:
-        """Open a connection for one statement of `prepared`, which begins no transaction: where
-        only one can write, its connection, if nobody does."""
+        """Open a connection for one statement of `prepared`: one that a writer keeps. Where only
+        one can write, and does so now, it is another."""
         writing = self._writing
         # Only `with` lets a lock go however it is interrupted; at worst it waits for one commit.
-        if writing is None or writing.locked():
+        if writing is not None and writing.locked():
             with self.read() as connection:
                 yield connection
-        else:
+        elif writing is not None:
             with writing, self._kept() as connection:
                 yield connection
+        else:
+            with self._kept() as connection:
+                connection.begin()
+                yield connection
+                with suppress(SQLAlchemyError):  # what was asked is answered
+                    connection.rollback()
 
     def now_ms(self, connection: Connection) -> int:
         """Return the time by which leases are kept: the server's; SQLite's is this host's."""

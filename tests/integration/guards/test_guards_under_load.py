@@ -17,6 +17,7 @@ KINDS = {"postgres": (8, 8), "mysql": (8, 8), "sqlite": (1, 32)}
 CALLS = 1
 
 
+@pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_shared_budget_is_never_exceeded_and_never_lost(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import pytest
+
 from tests.integration.kills.kill_bench import KillBench, kill_bench, until
 
 PROCESSES, THREADS, KEYS = 8, 8, 1000
 PATIENT = "{http_timeout: 30, in_progress_wait: 5}"
 
 
+@pytest.mark.usefixtures("crowd")
 def test_1000_keys_asked_for_by_64_threads_in_8_processes_are_1000_payments(
     tmp_path: Path, postgres_url: str
 ) -> None:
