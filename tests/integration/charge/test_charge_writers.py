@@ -6,9 +6,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, create_engine
 
 from stripe_billing_router.errors import LedgerUnavailableError
 from stripe_billing_router.store.queue import WriterQueue
@@ -21,7 +23,8 @@ class Interrupted(BaseException):
 class Database:
     """A database whose commits can be held up, and can fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
+        self.engine = create_engine(f"sqlite:///{path}")
         self.free = threading.Event()
         self.free.set()
         self.begun = threading.Event()
@@ -29,27 +32,21 @@ class Database:
         self.good_for = 1000
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
+    def transaction(self) -> Iterator[Connection]:
         self.begun.set()
         assert self.free.wait(timeout=10)
-        yield self
-        if self.commits >= self.good_for:
-            raise LedgerUnavailableError("The disk is full. Make room.")
+        with self.engine.begin() as connection:
+            yield connection
+            if self.commits >= self.good_for:
+                raise LedgerUnavailableError("The disk is full. Make room.")
         self.commits += 1
-
-    def begin_nested(self) -> Database:
-        return self
-
-    def commit(self) -> None:
-        """End a savepoint."""
-
-    def rollback(self) -> None:
-        """Undo a savepoint."""
 
 
 @pytest.fixture
-def database() -> Database:
-    return Database()
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "any.db")
+    yield made
+    made.engine.dispose()
 
 
 def in_thread(call: Callable[[], object]) -> threading.Thread:
