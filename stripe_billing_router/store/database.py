@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
 from time import time
 from types import TracebackType
+from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -46,6 +47,7 @@ class Database:
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
         self._idle: list[tuple[float, Connection]] = []
+        self._parents: list[tuple[float, Connection]] = []
         self.dialect.before_fork(self._close_what_is_idle)
         _at_fork(self)
 
@@ -115,8 +117,10 @@ class Database:
             with self._kept() as connection:
                 connection.begin()
                 yield connection
-                with suppress(SQLAlchemyError):  # what was asked is answered
+                try:
                     connection.rollback()
+                except SQLAlchemyError:  # what was asked is answered, but it may still be open
+                    connection.invalidate()
 
     def now_ms(self, connection: Connection) -> int:
         """Return the time by which leases are kept: the server's; SQLite's is this host's."""
@@ -136,8 +140,9 @@ class Database:
                 self.engine.dispose()
 
     def _close_what_is_idle(self) -> None:
-        while (connection := self._kept_connection()) is not None:
-            _give_back(connection)
+        with suppress(IndexError):  # another thread was quicker
+            while self._idle:
+                _give_back(self._idle.pop()[1])
         self.engine.dispose()
 
     @contextmanager
@@ -151,20 +156,26 @@ class Database:
             except BaseException:
                 _give_back(connection)
                 raise
-            if len(self._idle) < self.dialect.writers_kept:
+            if len(self._idle) < self.dialect.writers_kept and not self._is_pool_empty():
                 self._idle.append((time(), connection))
             else:
                 _give_back(connection)
 
     def _kept_connection(self) -> Connection | None:
         """Return one that is known to live; the pool asks the others before it gives them out."""
-        with suppress(IndexError):  # another thread was quicker
-            while self._idle:
-                since, connection = self._idle.pop()
-                if self.dialect.lives(connection, since):
-                    return connection
-                _give_back(connection)
-        return None
+        try:
+            since, connection = self._idle.pop()
+        except IndexError:
+            return None
+        if self.dialect.lives(connection, since):
+            return connection
+        _give_back(connection)
+        return None  # to ask the others too could take as often as long as a dead server takes
+
+    def _is_pool_empty(self) -> bool:
+        """Whoever waits for a server's pool hears of no connection but those it is given back."""
+        pool: Any = self.engine.pool
+        return not self.dialect.one_writer and pool.checkedout() >= pool.size()
 
     def _connection_to_write(self) -> Connection:
         connection = self.engine.connect()
@@ -174,6 +185,8 @@ class Database:
     def _forget_parents_connections(self) -> None:
         self._queue = WriterQueue(self.write)
         self._writing = Lock() if self.dialect.one_writer else None
+        # Let go, they would return to the pool, whose lock a thread may have held that is not here.
+        self._parents += self._idle
         self._idle = []
         self.engine.dispose(close=False)
 

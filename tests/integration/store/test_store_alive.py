@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy import Connection, insert, select, text
@@ -139,3 +140,102 @@ def test_what_the_server_says_unasked_is_no_reason_to_give_up(
     time.sleep(0.1)
     assert who(database) == first
     assert len(asked) == 1
+
+
+def glance(database: Database) -> int:
+    with database.glance() as connection:
+        return int(WHO.scalar(connection, {}))
+
+
+def refuse(database: Database) -> NoReturn:
+    raise database.engine.dialect.loaded_dbapi.OperationalError("refused")
+
+
+def test_what_a_glance_could_not_end_is_not_kept_open(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = glance(database)
+    with monkeypatch.context() as patched:
+        patched.setattr(database.engine.dialect, "do_rollback", lambda _: refuse(database))
+        glance(database)
+    assert glance(database) != first
+
+
+def test_to_close_asks_nobody(
+    database: Database, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alive, "_JUST_NOW", 0.0)
+    who(database)
+    database.close()
+    assert asked == []
+
+
+def test_closes_without_a_server_what_a_glance_has_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Database(database.engine.url.render_as_string(hide_password=False), SystemClock())
+    with database.glance() as connection:
+        end(other, int(WHO.scalar(connection, {})))
+    other.close()
+    monkeypatch.setattr(database.engine.dialect, "connect", lambda *_, **__: refuse(database))
+    database.close()
+
+
+def test_a_call_asks_one_kept_connection_of_a_dead_server(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.write(), database.write(), database.write():
+        pass
+    told: list[Any] = []
+
+    def gone(connection: Any) -> bool:
+        told.append(connection)
+        return False
+
+    monkeypatch.setattr(alive, "_JUST_NOW", 0.0)
+    monkeypatch.setattr(database.engine.dialect, "do_ping", gone)
+    who(database)
+    assert len(told) == 1
+
+
+def test_who_waits_for_the_pool_gets_the_next_connection_of_a_writer(database: Database) -> None:
+    size = database.engine.pool.size()  # type: ignore[attr-defined]
+    full, first, rest = threading.Barrier(size + 1), threading.Event(), threading.Event()
+
+    def write(go_on: threading.Event) -> None:
+        with database.write():
+            full.wait(PATIENCE)
+            go_on.wait(2 * PATIENCE)
+
+    writers = [
+        threading.Thread(target=write, args=(first if number == 0 else rest,))
+        for number in range(size)
+    ]
+    for writer in writers:
+        writer.start()
+    full.wait(PATIENCE)
+    late = threading.Thread(target=who, args=(database,))
+    late.start()
+    time.sleep(0.2)  # it waits
+    first.set()
+    late.join(PATIENCE / 2)
+    served = not late.is_alive()
+    rest.set()
+    for thread in (*writers, late):
+        thread.join(PATIENCE)
+    assert served
+
+
+def test_a_child_does_not_touch_the_pool_of_its_parent(database: Database) -> None:
+    who(database)
+    pool: Any = database.engine.pool
+    with pool._pool.mutex:
+        child = threading.Thread(target=database._forget_parents_connections)
+        child.start()
+        child.join(PATIENCE / 2)
+        waits = child.is_alive()
+    child.join(PATIENCE)
+    assert not waits
+    for _, connection in database._parents:
+        connection.close()
+    pool.dispose()
