@@ -58,7 +58,7 @@ class Closing:
         The caller gets its result even if this cannot be written: the payment is what it is, and
         the open row is completed later. The failure is told as critical.
         """
-        clean = replace(outcome, body=without_secrets(outcome.body))
+        clean = _clean(outcome)
         closed = replace(operation, state=outcome.state, outcome=_for_caller(outcome, clean))
         entry = AppendEntry(self._log_payment(closed, clean, verb))
         close = CloseOperation(
@@ -105,7 +105,7 @@ class Closing:
         StaleLease if it has moved on since it was read. Whoever asked for one that was in doubt
         has not heard of this, and may ask again.
         """
-        clean = replace(outcome, body=without_secrets(outcome.body))
+        clean = _clean(outcome)
         closed = replace(operation, state=outcome.state, outcome=outcome)
         doubted = operation.state in _IN_DOUBT
         close = CloseOperation(
@@ -184,8 +184,7 @@ class Closing:
 
     def unchanged(self, operation: Operation, outcome: Outcome) -> Operation:
         """Return an operation that stands where it stood, as Stripe shows it now."""
-        clean = replace(outcome, body=without_secrets(outcome.body))
-        return replace(operation, outcome=_for_caller(outcome, clean))
+        return replace(operation, outcome=_for_caller(outcome, _clean(outcome)))
 
     def result(self, operation: Operation, verb: Verb) -> Result:
         """Return what an operation came to, whatever it is, without raising it."""
@@ -238,6 +237,10 @@ _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
     "operation.unknown": "warning",
     "operation.superseded": "warning",
 }
+
+
+def _clean(outcome: Outcome) -> Outcome:
+    return replace(outcome, body=without_secrets(outcome.body))
 
 
 def _for_caller(outcome: Outcome, clean: Outcome) -> Outcome:

@@ -130,14 +130,13 @@ class Database:
 
     def close(self) -> None:
         """Whoever writes is not waited for: it may be what a signal has interrupted to close."""
-        if self._writing is not None and not self._writing.locked():
-            with self._writing, self.dialect.in_use():
-                self._close_what_is_idle()
-        elif self._writing is None:
-            self._close_what_is_idle()
-        else:
+        writing = self._writing
+        if writing is not None and writing.locked():
             with self.dialect.in_use():
                 self.engine.dispose()
+        else:
+            with writing or nullcontext(), self.dialect.in_use():
+                self._close_what_is_idle()
 
     def _close_what_is_idle(self) -> None:
         with suppress(IndexError):  # another thread was quicker
