@@ -7,8 +7,8 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from threading import Lock, RLock, get_ident
+from contextlib import AbstractContextManager, suppress
+from threading import Lock, RLock, get_ident, local
 from types import TracebackType
 
 
@@ -50,22 +50,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class LateImports:
-    """A lock for imports that happen at first use; a fork waits for it.
+    """A lock for imports that happen at first use; a fork waits for it, `patience` seconds at most.
 
     A child of a thread that forks while another one imports would wait for that module for ever:
     whoever imports it did not come along. What is registered last is held first, so `logging`,
     which modules use while they are imported, has to be there before: its lock is taken after ours.
     """
 
-    _PATIENCE = 5.0
-
-    def __init__(self) -> None:
-        self._lock = RLock()
-        self._held = False
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._hold, after_in_parent=self._let_go, after_in_child=self._renew
-            )
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._renew()
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -78,18 +72,17 @@ class LateImports:
     ) -> None:
         self._lock.release()
 
-    def _hold(self) -> None:
-        self._held = self._lock.acquire(timeout=self._PATIENCE)
+    def _hold(self) -> bool:
+        return self._lock.acquire(timeout=self._patience)
 
     def _let_go(self) -> None:
-        if self._held:
-            self._lock.release()
+        self._lock.release()
 
     def _renew(self) -> None:
         self._lock = RLock()
 
 
-LATE_IMPORTS = LateImports()
+LATE_IMPORTS = LateImports(patience=30.0)
 
 
 class ForkGate:
@@ -103,10 +96,8 @@ class ForkGate:
         self._patience = patience
         self._before: set[weakref.WeakMethod[Callable[[], None]]] = set()
         self._renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._close, after_in_parent=self._open, after_in_child=self._renew
-            )
+        with LATE_IMPORTS:  # no gate comes into being during a fork, which would not have closed it
+            _gates.append(self)
 
     def inside(self) -> AbstractContextManager[object]:
         """Return a context that is inside; another thread may leave it than entered."""
@@ -149,6 +140,52 @@ class ForkGate:
 
 
 _POLL = 0.001
+_gates: list[ForkGate] = []
+
+
+class _Held(local):
+    """What the fork under way in this thread has closed, and has to open in the parent."""
+
+    def __init__(self) -> None:
+        self.gates: list[ForkGate] = []
+        self.imports = False
+
+
+_held = _Held()
+
+
+def _before_fork() -> None:
+    """Gates come first, for whoever is inside may import. One may be made while imports are waited
+    for: then they are given up once more, until it is closed too."""
+    while True:
+        for gate in _gates[len(_held.gates) :]:
+            _held.gates.append(gate)
+            gate._close()
+        _held.imports = LATE_IMPORTS._hold()
+        if len(_held.gates) == len(_gates) or not _held.imports:
+            return
+        LATE_IMPORTS._let_go()
+
+
+def _after_in_parent() -> None:
+    if _held.imports:
+        LATE_IMPORTS._let_go()
+    while _held.gates:
+        with suppress(RuntimeError):  # an interrupt kept it from being closed
+            _held.gates.pop()._open()
+
+
+def _after_in_child() -> None:
+    LATE_IMPORTS._renew()
+    for gate in _gates:
+        gate._renew()
+    _held.gates.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+    )
 
 
 class _Visit:

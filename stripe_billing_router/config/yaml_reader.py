@@ -19,6 +19,7 @@ from .unreadable import Unreadable
 
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _DEEPEST: Final = 32
+_TOO_DEEP: Final = f"is nested deeper than {_DEEPEST} levels"
 _MOST_FROM_ALIASES: Final = 1_000_000
 _MERGE: Final = object()
 
@@ -39,6 +40,10 @@ def parse_yaml(text: str) -> tuple[Any, list[Fault]]:
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
     line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    # Newer releases of libyaml have a limit of their own, and meet it while they look ahead within
+    # the line in which ours is passed.
+    if "nesting" in str(error.problem):
+        return f"{_TOO_DEEP}{line}"
     return f"is not YAML: {redact(str(error.problem))}{line}"
 
 
@@ -115,7 +120,7 @@ class _Builder:
         if self._frame.key is None and type(self._frame.items) is dict:
             raise Unreadable(f"has a key that is not text in line {line}", self._path())
         if len(self._stack) == _DEEPEST:
-            raise Unreadable(f"is nested deeper than {_DEEPEST} levels in line {line}")
+            raise Unreadable(f"{_TOO_DEEP} in line {line}")
         if event.tag is not None:
             self._tagged(event)
         self._stack.append(self._frame)
