@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -24,6 +25,7 @@ from ..models import (
     Outcome,
     Step,
     StepOutput,
+    major,
 )
 from ..redaction import may_hold_secrets, without_secrets
 
@@ -128,7 +130,19 @@ def outcome_of(text: str | None) -> Outcome | None:
 
 def entry_of(row: RowMapping) -> LedgerEntry:
     """Return the ledger entry of a row."""
-    return LedgerEntry(**row)
+    return LedgerEntry(**{**row, "amount": _exact(row)})
+
+
+def _exact(row: RowMapping) -> Decimal | None:
+    """Return the amount that `amount_minor` says, or what the column holds if that is another."""
+    held: Decimal | None = row["amount"]
+    try:
+        exact = major(row["amount_minor"], row["currency"])
+    except (ArithmeticError, TypeError, ValueError):  # SQLite stores anything anywhere
+        return held
+    if held is None or exact is None:
+        return held
+    return exact if float(held) == float(exact) else held
 
 
 def approval_row(approval: Approval) -> dict[str, Any]:

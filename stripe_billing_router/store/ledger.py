@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import secrets
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ..chain import GENESIS, commitment, entry_hash
 from ..errors import ConfigurationError, LedgerTamperedError
@@ -85,20 +86,41 @@ class StripeLedger:
         """Yield entries in the order they were written, those with `sequence` above `after`."""
         # Some at a time: nothing is open while the caller is at one of them.
         left = math.inf if limit is None else limit
+        if bot_id is not None:
+            after = self._place(bot_id, after)
         while left > 0:
             wanted = int(min(left, _BATCH))
             found = self._some_entries(bot_id, after, wanted)
             yield from found
             if len(found) < wanted:
                 return
-            after, left = found[-1].sequence, left - wanted
+            last = found[-1]
+            after = last.sequence if bot_id is None else last.stream_sequence
+            left -= wanted
 
     def _some_entries(self, bot_id: str | None, after: int, limit: int) -> list[LedgerEntry]:
-        query = select(table).where(table.c.sequence > after).order_by(table.c.sequence)
+        """`after` is a place in the bot's stream, if there is a bot."""
+        by = table.c.sequence
+        query = select(table)
         if bot_id is not None:
-            query = query.where(table.c.bot_id == bot_id)
+            by = table.c.stream_sequence
+            query = query.where(table.c.stream == bot_id)
+        query = query.where(by > after).order_by(by)
         with self._database.read() as connection:
             return [entry_of(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+    def _place(self, stream: str, after: int) -> int:
+        """Return how many entries of a stream have a sequence up to `after`, found by halves."""
+        mine = table.c.stream == stream
+        with self._database.read() as connection:
+
+            def is_behind(place: int) -> bool:
+                of_next = select(table.c.sequence).where(mine, table.c.stream_sequence > place)
+                found = of_next.order_by(table.c.stream_sequence).limit(1)
+                return bool(connection.execute(found).scalar_one() > after)
+
+            end = connection.execute(select(func.max(table.c.stream_sequence)).where(mine)).scalar()
+            return bisect_left(range(end or 0), True, key=is_behind) if after else 0
 
     def heads(self) -> LedgerHeads:
         """Return where every stream ends now; keep it elsewhere, and verify against it later."""

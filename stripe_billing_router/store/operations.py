@@ -9,14 +9,18 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
+    Select,
+    and_,
     bindparam,
+    desc,
     false,
     insert,
     literal,
     or_,
     select,
-    tuple_,
     union,
+    union_all,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -216,19 +220,34 @@ def find(
     after: tuple[int, str] | None = None,
 ) -> list[Operation]:
     """Return operations by the time of their intent; `after` is where a page before ended."""
-    place = tuple_(table.c.created_ms, table.c.operation_id)
-    query = select(table).limit(limit)
-    if newest_first:
-        query = query.order_by(table.c.created_ms.desc(), table.c.operation_id.desc())
-    else:
-        query = query.order_by(table.c.created_ms, table.c.operation_id)
+    query = select(table)
     if after is not None:
-        query = query.where(place < after if newest_first else place > after)
-    if states is not None:
-        query = query.where(table.c.state.in_(list(states)))
+        query = query.where(_beyond(after, newest_first))
     if bot_id is not None:
         query = query.where(table.c.bot_id == bot_id)
+
+    def page(rows: Select[Any], of: FromClause) -> Select[Any]:
+        by = of.c.created_ms, of.c.operation_id
+        return rows.order_by(*(desc(it) if newest_first else it for it in by)).limit(limit)
+
+    if states is not None:
+        # An index holds the rows of one state in this order; those of several would be sorted.
+        of_each = [page(query.where(table.c.state == str(state)), table) for state in states]
+        if not of_each:
+            return []
+        of_all = union_all(*(select(some.subquery()) for some in of_each)).subquery()
+        query = page(select(of_all), of_all)
+    else:
+        query = page(query, table)
     return [operation_of(row._mapping) for row in connection.execute(query)]
+
+
+def _beyond(after: tuple[int, str], newest_first: bool) -> ColumnElement[bool]:
+    """Compared as a pair, MariaDB would not use its index."""
+    time, name = table.c.created_ms, table.c.operation_id
+    if newest_first:
+        return and_(time <= after[0], or_(time < after[0], name < after[1]))
+    return and_(time >= after[0], or_(time > after[0], name > after[1]))
 
 
 def _insert(

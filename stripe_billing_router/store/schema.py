@@ -23,18 +23,26 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import UserDefinedType
+
+
+class _Number(UserDefinedType[Any]):
+    """A number as SQLite has it: compared as one, whole or binary. Values are given as text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "NUMERIC(20, 3)"
 
 
 class MajorUnits(TypeDecorator[Decimal]):
-    """An exact amount in major units. SQLite has no decimals, so there it is text."""
+    """An amount in major units. SQLite has no decimals: up to 15 digits read back as written."""
 
     impl = Numeric(20, 3)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String(24))
-        return dialect.type_descriptor(Numeric(20, 3))
+        return dialect.type_descriptor(_Number() if dialect.name == "sqlite" else self.impl)
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         return format(value, "f") if value is not None and dialect.name == "sqlite" else value
@@ -46,7 +54,7 @@ class MajorUnits(TypeDecorator[Decimal]):
 def _decimal(value: Any) -> Decimal:
     """What is no amount reads as NaN, so that the verification can name its row."""
     try:
-        found = Decimal(value)
+        found = Decimal(repr(value) if isinstance(value, float) else value)
     except (ArithmeticError, TypeError, ValueError):
         return Decimal("NaN")
     return found if found.is_finite() else Decimal("NaN")
@@ -111,6 +119,7 @@ operations = Table(
     Column("outputs", _json(), nullable=False),
     Column("outcome", _json()),
     Column("blocks_until_ms", BigInteger),
+    Index("stripe_operations_by_time", "created_ms", "operation_id"),
     Index("stripe_operations_by_input", "input_hash", "state"),
     Index("stripe_operations_by_block", "input_hash", "blocks_until_ms"),
     Index("stripe_operations_by_state", "state", "created_ms"),

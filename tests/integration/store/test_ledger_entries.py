@@ -55,6 +55,15 @@ def test_entries_of_one_bot_are_all_of_them(store: SqlStore) -> None:
     assert told == ["pi_0", "pi_2", "pi_4", "pi_6"]
 
 
+@pytest.mark.parametrize("after", range(9))
+@pytest.mark.parametrize("bot", ["a:even", "a:odd", "a:nobody"])
+def test_entries_of_one_bot_go_on_behind_any_entry(store: SqlStore, bot: str, after: int) -> None:
+    every = list(store.ledger.entries())
+    behind = every[0].sequence + after - 1
+    told = [entry.id for entry in store.ledger.entries(bot_id=bot, after=behind)]
+    assert told == [e.id for e in every if e.bot_id == bot and e.sequence > behind]
+
+
 def test_who_stops_at_an_entry_holds_up_no_fork(store: SqlStore) -> None:
     walk = store.ledger.entries()
     next(walk)

@@ -408,6 +408,28 @@ def test_a_server_that_goes_once_it_has_answered_is_no_failure(
                 execute(url, kill.format(number))
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_operations_of_several_states_are_paged_in_one_order(
+    store: SqlStore, newest_first: bool
+) -> None:
+    wanted = (OperationState.PENDING, OperationState.FAILED, OperationState.CANCELED)
+    for number in range(9):
+        store.commit(opening(operation(f"op_{number}", f"k{number}")))
+        if number % 3:
+            end = wanted[1] if number % 2 else OperationState.SUCCEEDED
+            store.commit(CloseOperation(f"op_{number}", "t1", end, outcome()))
+    expected = [f"op_{number}" for number in (0, 1, 3, 5, 6, 7)]
+    found: list[str] = []
+    after = None
+    while page := store.operations(
+        states=wanted, limit=2, newest_first=newest_first, after=after, bot_id="finance:bot"
+    ):
+        found += [one.operation_id for one in page]
+        after = (page[-1].created_ms, page[-1].operation_id)
+    assert found == (expected[::-1] if newest_first else expected)
+    assert store.operations(states=[]) == []
+
+
 def test_a_ledger_belongs_to_its_account_and_api_base(store: SqlStore, database_url: str) -> None:
     store.commit(opening(operation()))
     for other in (
