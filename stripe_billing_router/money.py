@@ -149,7 +149,7 @@ def _exact(amount: object) -> tuple[int, int]:
     if isinstance(amount, bool):
         _refuse(amount, "is a boolean; give a number such as '19.99'.")
     if isinstance(amount, int):
-        return _positive(amount, amount), 0
+        return _positive(amount, int.__int__(amount)), 0
     if isinstance(amount, float):
         return _exact_decimal(amount, Decimal(float.__repr__(amount)))
     if isinstance(amount, str):
@@ -157,7 +157,7 @@ def _exact(amount: object) -> tuple[int, int]:
             _refuse(amount, "is not a plain decimal number; write it like '19.99'.")
         return _exact_decimal(amount, Decimal(amount))
     if isinstance(amount, Decimal):
-        return _exact_decimal(amount, amount)
+        return _exact_decimal(amount, Decimal(amount))
     _refuse(amount, "is not an amount; give a Decimal, int, str or float such as '19.99'.")
 
 

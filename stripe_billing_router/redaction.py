@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 REDACTED = "[redacted]"
+
+T = TypeVar("T")
 
 _REST = r"""(?:[^\s"'<>,;)\]}]+)"""
 
@@ -51,6 +53,15 @@ def shown(value: object, limit: int = 80) -> str:
         text = f"<{type(value).__name__} without a repr>"
     text = redact(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def exact(value: T) -> T:
+    """Return text as plain `str`, and anything else as it is.
+
+    A subclass may equal, hash, split and show itself as it likes, and otherwise each time: what is
+    judged must be what is stored and sent.
+    """
+    return cast(T, str.__str__(value)) if isinstance(value, str) else value
 
 
 def may_hold_secrets(text: str) -> bool:

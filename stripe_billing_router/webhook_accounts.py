@@ -1,4 +1,8 @@
-"""Whose event is it? Read from the event's own words; nothing here trusts it with more."""
+"""Whose event is it? Read from the event's own words; nothing here trusts it with more.
+
+Only Stripe writes `account` and `context`, and only who holds a secret key the fields of an object
+that move money. An object's metadata is what anybody may have written, a customer's browser too.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,17 @@ _METADATA = ("destination_account", "account", "stripe_account")
 _THIN = "v2.core.event"
 
 
-def accounts_of(event: object) -> list[str]:
-    """Return every account that an event (a dict or a Stripe event) names.
+def accounts_of(event: object, *, metadata: bool = True) -> list[str]:
+    """Return every account that an event (a dict or a Stripe event) names, those that the
+    `metadata` of its object names last, or not at all.
 
     An empty list means the platform's own. Raises WebhookError for a shape that Stripe never sends.
     """
     plain = _plain(event)
     if not isinstance(plain, Mapping):
         raise _malformed("body", plain)
-    return [_account(value, where) for where, value in _named(plain) if value is not None]
+    named = [*_named(plain), *(_named_in_metadata(plain) if metadata else ())]
+    return [_account(value, where) for where, value in named if value is not None]
 
 
 def _plain(event: object) -> object:
@@ -37,20 +43,30 @@ def _plain(event: object) -> object:
 def _named(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "account", event.get("account")
     yield from _of_context(event.get("context"))
-    data = event.get("data")
-    if event.get("object") == _THIN and (
-        data is None or _mapping(data, "data").get("object") is None
-    ):
-        return
-    obj = _mapping(_mapping(data, "data").get("object"), "data.object")
+    obj = _object(event)
     yield "on_behalf_of", obj.get("on_behalf_of")
     if obj.get("transfer_data") is not None:
         destination = _mapping(obj["transfer_data"], "transfer_data").get("destination")
         yield "transfer_data.destination", destination
     yield from _of_transfer(obj.get("transfer"))
+
+
+def _named_in_metadata(event: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    metadata = _object(event).get("metadata") or {}
+    yield from ((f"metadata.{name}", metadata.get(name)) for name in _METADATA)
+
+
+def _object(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the object that an event is about; {} for a thin event, which may show none."""
+    data = event.get("data")
+    if event.get("object") == _THIN and (
+        data is None or _mapping(data, "data").get("object") is None
+    ):
+        return {}
+    obj = _mapping(_mapping(data, "data").get("object"), "data.object")
     if obj.get("metadata") is not None:
-        metadata = _mapping(obj["metadata"], "metadata")
-        yield from ((f"metadata.{name}", metadata.get(name)) for name in _METADATA)
+        _mapping(obj["metadata"], "metadata")
+    return obj
 
 
 def _of_context(context: Any) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InvalidRequestError
 from ..idempotency import input_hash, keyed_operation_id, new_operation_id
 from ..models import BotId
-from ..redaction import redact, shown
+from ..redaction import exact, redact, shown
 from ..verbs import Call, Verb, arguments
 
 _LONGEST_KEY = 255
@@ -55,6 +55,7 @@ def resumable(asked: Asked) -> Asked:
 def _key(key: object) -> str | None:
     if key is None:
         return None
+    key = exact(key)
     if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
         raise arguments.invalid(
             "idempotency_key", f"is {shown(key)}; pass 1 to {_LONGEST_KEY} printable characters"

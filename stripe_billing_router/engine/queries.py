@@ -10,7 +10,7 @@ from ..errors import BillingError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Guard, KeyProvider, Routes
-from ..redaction import shown
+from ..redaction import exact, shown
 from ..verbs import arguments
 from .accounts import AccountCheck
 from .answers import good, items_of
@@ -96,12 +96,13 @@ def _event_query(event_types: object, created: object, params: Mapping[str, Any]
 def _created(given: object) -> int | dict[str, int]:
     if not isinstance(given, Mapping):
         return _seconds(given, "created")
-    for bound in given:
+    bounds = {exact(bound): value for bound, value in given.items()}
+    for bound in bounds:
         if bound not in _BOUNDS:
             raise arguments.invalid(
                 "created", f"has {shown(bound)}; pass some of {', '.join(_BOUNDS)}"
             )
-    return {bound: _seconds(value, f"created.{bound}") for bound, value in given.items()}
+    return {bound: _seconds(value, f"created.{bound}") for bound, value in bounds.items()}
 
 
 def _seconds(given: object, where: str) -> int:

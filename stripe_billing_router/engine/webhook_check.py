@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import AccountMismatchError, InvalidRequestError, WebhookError
+from ..errors import AccountMismatchError, WebhookError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import BotId
 from ..ports import Discrepancy, Event
 from ..redaction import shown
 from ..webhook_accounts import accounts_of
@@ -25,28 +24,31 @@ class WebhookAccountCheck:
     def validate(self, event: object) -> bool:
         """Return whether the event is the master account's; WebhookError if it is malformed.
 
-        The event may be unsigned, so that nothing but an alert follows: no freeze, no rollback.
+        The event may be unsigned, so that nothing but an alert follows: no freeze, no rollback. An
+        account that only the metadata name gives False as well, and a warning that says so.
         """
-        foreign = [name for name in accounts_of(event) if name != STRIPE_MASTER_ACCOUNT_ID]
-        if foreign:
+        if foreign := _foreign(accounts_of(event, metadata=False)):
             self._alert_mismatch(foreign[0])
+        elif foreign := _foreign(accounts_of(event)):
+            self._alert_mentioned(foreign[0])
         return not foreign
 
     def validate_signed(self, event: Mapping[str, Any]) -> None:
         """WebhookError unless the event is the master account's.
 
-        The signature is known to be Stripe's, so that another account's event has all the
-        consequences of a failed check.
+        The signature is known to be Stripe's, so that another account's event has the consequences
+        of a failed check. No bot is stopped for it: only metadata could say which, and those of
+        another account's object are whatever somebody there has written.
         """
-        if self.validate(event):
+        foreign = _foreign(accounts_of(event, metadata=False))
+        if not foreign:
             return
-        foreign = next(name for name in accounts_of(event) if name != STRIPE_MASTER_ACCOUNT_ID)
-        bot, operation_id = _named_in(event)
-        found = Discrepancy(bot, "event_account", foreign, STRIPE_MASTER_ACCOUNT_ID, operation_id)
+        self._alert_mismatch(foreign[0])
+        found = Discrepancy(None, "event_account", foreign[0], STRIPE_MASTER_ACCOUNT_ID)
         try:
             self._reactions.mismatch(found)
         except AccountMismatchError as error:
-            raise WebhookError(str(error), operation_id=operation_id) from None
+            raise WebhookError(str(error)) from None
 
     def _alert_mismatch(self, account_id: str) -> None:
         self._observers.tell(
@@ -57,13 +59,16 @@ class WebhookAccountCheck:
             )
         )
 
+    def _alert_mentioned(self, account_id: str) -> None:
+        self._observers.tell(
+            Event(
+                "webhook.account_mentioned",
+                "warning",
+                f"the metadata of an event's object name account {shown(account_id)}; anybody may "
+                "have written them, and nothing follows",
+            )
+        )
 
-def _named_in(event: Mapping[str, Any]) -> tuple[BotId | None, str | None]:
-    """Return the bot and the operation that the event's object names as its own, if it does."""
-    metadata = event["data"]["object"].get("metadata") or {}
-    operation_id = metadata.get("operation_id")
-    try:
-        bot = BotId.parse(metadata.get("bot_id"))
-    except InvalidRequestError:
-        bot = None
-    return bot, operation_id if isinstance(operation_id, str) else None
+
+def _foreign(accounts: list[str]) -> list[str]:
+    return [name for name in accounts if name != STRIPE_MASTER_ACCOUNT_ID]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections.abc import Mapping
 from http.client import HTTPException
-from typing import Any
+from typing import Any, Final
 
-import urllib3
+LARGEST: Final = 32 * 1024 * 1024
+"""Bytes of a body, as it comes and decoded. A hundred of Stripe's largest objects stay below."""
 
 _LONGEST_LINE = 65536
 _MOST_FIELDS = 100
@@ -56,7 +58,8 @@ class Headers(dict[str, str]):
 
 
 class Answer:
-    """A whole answer, read from a file; HTTPException if it is not all there, or not clear.
+    """A whole answer, read from a file; HTTPException if it is not all there, too large, or not
+    clear.
 
     `data` is the body, decoded. `closes`: nothing more comes from this file.
     """
@@ -73,7 +76,8 @@ class Answer:
             minor, self.status = _status_line(file)
         self.headers = _fields(file)
         self.closes = minor == b"0" or "close" in self.headers.get("connection", "").lower()
-        self.data = self._decoded(self._body(file))
+        body = self._body(file)
+        self.data = body if self.status in _WITHOUT_BODY else self._decoded(body)
 
     def _body(self, file: io.BufferedIOBase) -> bytes:
         coding = self.headers.get("transfer-encoding")
@@ -83,19 +87,28 @@ class Answer:
             self.closes |= coding is not None or length is not None
             return b""
         if coding is not None:
+            # With a length as well, somebody on the way may see the next answer begin elsewhere.
+            self.closes |= length is not None
             return _chunks(file, coding)
         if length is None:
             self.closes = True
-            return file.read()
+            return _small(file.read(LARGEST + 1))
         if not _LENGTH(length):
             raise HTTPException("a length that is no number")
-        return _exactly(file, int(length))
+        return _exactly(file, int(length), LARGEST)
 
     def _decoded(self, body: bytes) -> bytes:
-        encoding = self.headers.get("content-encoding")
-        if encoding is None:
+        encoding = self.headers.get("content-encoding", "identity").lower()
+        if encoding == "identity":
             return body
-        return urllib3.HTTPResponse(io.BytesIO(body), headers={"content-encoding": encoding}).data
+        if encoding not in ("gzip", "deflate"):
+            raise HTTPException("a content coding that nobody asked for")
+        try:
+            return _inflated(body, zlib.MAX_WBITS | 32)
+        except HTTPException:
+            if encoding == "gzip":
+                raise
+        return _inflated(body, -zlib.MAX_WBITS)  # some servers leave out the head of deflate
 
 
 def _status_line(file: io.BufferedIOBase) -> tuple[bytes, int]:
@@ -121,13 +134,26 @@ def _fields(file: io.BufferedIOBase) -> Headers:
     return Headers(fields)
 
 
+def _inflated(body: bytes, window: int) -> bytes:
+    inflater = zlib.decompressobj(window)
+    try:
+        data = _small(inflater.decompress(body, LARGEST + 1))
+    except zlib.error:
+        raise HTTPException("a body that is not encoded as it says") from None
+    if not inflater.eof or inflater.unused_data:
+        raise HTTPException("a compressed body that is cut short, or goes on")
+    return data
+
+
 def _chunks(file: io.BufferedIOBase, coding: str) -> bytes:
     if coding.lower() != "chunked":
         raise HTTPException("a transfer coding that nobody asked for")
-    chunks = []
+    chunks: list[bytes] = []
+    left = LARGEST
     while size := _chunk_size(file):
-        chunks.append(_exactly(file, size))
-        if _exactly(file, 2) != b"\r\n":
+        chunks.append(_exactly(file, size, left))
+        left -= size
+        if _exactly(file, 2, 2) != b"\r\n":
             raise HTTPException("a chunk that goes on")
     _fields(file)
     return b"".join(chunks)
@@ -140,7 +166,15 @@ def _chunk_size(file: io.BufferedIOBase) -> int:
     return int(found[1], 16)
 
 
-def _exactly(file: io.BufferedIOBase, length: int) -> bytes:
+def _small(data: bytes) -> bytes:
+    if len(data) > LARGEST:
+        raise HTTPException("a body that is too large")
+    return data
+
+
+def _exactly(file: io.BufferedIOBase, length: int, most: int) -> bytes:
+    if length > most:
+        raise HTTPException("a body that is too large")
     data = file.read(length)
     if len(data) < length:
         raise HTTPException("a body that is cut short")

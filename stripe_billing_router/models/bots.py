@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import InvalidRequestError
-from ..redaction import shown
+from ..redaction import exact, redact, shown
 
 DEFAULT_DOMAIN = "stripe"
 DEFAULT_REGION = "default"
@@ -36,7 +36,7 @@ class BotId:
         """Return the bot that `bot_id` names; InvalidRequestError for anything malformed."""
         if not isinstance(bot_id, str):
             raise _malformed(bot_id)
-        return _parsed(bot_id)
+        return _parsed(exact(bot_id))
 
 
 @lru_cache(maxsize=4096)
@@ -44,6 +44,11 @@ def _parsed(text: str) -> BotId:
     parts = text.split(":")
     if len(parts) not in (2, 3) or not all(NAME.fullmatch(part) for part in parts):
         raise _malformed(text)
+    if redact(text) != text:
+        raise InvalidRequestError(
+            "The bot id holds what looks like a secret; keys never travel in a call.",
+            parameter="bot_id",
+        )
     return BotId(*([DEFAULT_DOMAIN, *parts] if len(parts) == 2 else parts))
 
 

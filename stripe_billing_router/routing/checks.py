@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import RouteConfigurationError
 from ..models.routes import Fault, check_route
-from ..redaction import redact, shown
+from ..redaction import exact, redact, shown
 from .names import dotted, wrong_name, wrong_override_key, wrong_override_value
 from .refusals import did_you_mean
 
@@ -31,9 +31,14 @@ def checked_fields(
     route: object, path: str, *, partial: bool
 ) -> tuple[Mapping[str, Any], list[Fault]]:
     """Return the fields, copied before they are checked: a mapping may answer differently later."""
-    copy = dict(route) if isinstance(route, Mapping) else route
+    copy = plainly(route) if isinstance(route, Mapping) else route
     faults = check_route(copy, path, partial=partial)
     return (copy if isinstance(copy, dict) else {}), faults
+
+
+def plainly(given: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a copy with names and texts as plain `str`."""
+    return {exact(name): exact(value) for name, value in given.items()}
 
 
 def misnamed(rule: Mapping[Any, Any]) -> list[Fault]:

@@ -20,8 +20,8 @@ from ..models.routes import (
     clean_fields,
 )
 from ..money import currency
-from ..redaction import shown
-from .checks import checked_fields, checked_names, checked_rule, misnamed, refuse_faulty
+from ..redaction import exact, shown
+from .checks import checked_fields, checked_names, checked_rule, misnamed, plainly, refuse_faulty
 from .layers import Layers, is_of
 from .names import REGION
 from .refusals import conflict, no_route, no_rule
@@ -88,7 +88,7 @@ class RoutingTable:
         region: str = DEFAULT_REGION,
     ) -> None:
         """Lay a route over the file's. RouteConfigurationError with every fault if malformed."""
-        names = (domain, region, business_category, bot_name)
+        names = (exact(domain), exact(region), exact(business_category), exact(bot_name))
         path, faults = checked_names(names)
         fields, wrong = checked_fields(route, path, partial=False)
         refuse_faulty(faults + wrong, "correct the call of register_route() and repeat it.")
@@ -103,7 +103,7 @@ class RoutingTable:
         then = "correct the call of register_override() and repeat it."
         if not isinstance(rule, Mapping):
             refuse_faulty([Fault("", f"the rule is not a mapping but {shown(rule)}")], then)
-        given = {"domain": DEFAULT_DOMAIN, "region": DEFAULT_REGION, **rule}
+        given = {"domain": DEFAULT_DOMAIN, "region": DEFAULT_REGION, **plainly(rule)}
         refuse_faulty(misnamed(given), then)
         names = tuple(given[n] for n in ("domain", "region", "business_category", "bot_name"))
         path, faults = checked_names(names)

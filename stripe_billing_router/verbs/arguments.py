@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InvalidRequestError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..redaction import redact, shown
+from ..redaction import exact, redact, shown
 from ..stripe_parameters import declared, unknown_names
 
 STAMPED = ("operation_id", "bot_id")
@@ -61,7 +61,7 @@ def text(value: Any, where: str, most: int = 5000) -> str:
     """Return `value` if it is text that can be stored and sent, and holds no credential."""
     if not isinstance(value, str):
         raise invalid(where, f"is {shown(value)}; pass text")
-    plainly = str.__str__(value)  # a subclass may show itself otherwise each time
+    plainly = exact(value)
     if len(plainly) > most:
         raise invalid(where, f"is longer than {most} characters; shorten it")
     if "\0" in plainly or (not plainly.isascii() and not _encodable(plainly)):
@@ -99,8 +99,8 @@ def one_of(value: Any, choices: Iterable[str], where: str) -> str | None:
     """Return the choice that the caller named, or None."""
     if value is None:
         return None
-    named = str.__str__(value) if isinstance(value, str) else None
-    if named is None or named not in choices:
+    named = exact(value)
+    if not isinstance(named, str) or named not in choices:
         raise invalid(where, f"is {shown(value)}; pass one of {', '.join(choices)}")
     return named
 
@@ -118,12 +118,10 @@ def metadata(given: Any, where: str = "metadata") -> dict[str, str]:
         return {}
     if not isinstance(given, Mapping):
         raise invalid(where, f"is {shown(given)}; pass a dict of text to text")
-    if len(given) > 50 - len(STAMPED):
-        raise invalid(where, f"has {len(given)} names; at most {50 - len(STAMPED)} fit")
-    return {
-        _metadata_name(name, where): _metadata_value(name, value, where)
-        for name, value in given.items()
-    }
+    clean = {_metadata_name(name, where): value for name, value in given.items()}
+    if len(clean) > 50 - len(STAMPED):
+        raise invalid(where, f"has {len(clean)} names; at most {50 - len(STAMPED)} fit")
+    return {name: _metadata_value(name, value, where) for name, value in clean.items()}
 
 
 def _metadata_name(name: Any, where: str) -> str:
@@ -155,13 +153,15 @@ def params(
     argument names (for suggestions); `decided` are declared parameters that the router sets.
     """
     mine = set(decided) | FORBIDDEN_ANYWHERE
-    for name in given:
+    # Judged as the plain text that will be sent: a subclass may equal whatever it likes.
+    named = {text(name, "a parameter's name"): value for name, value in given.items()}
+    for name in named:
         if name in mine:
-            raise invalid(str(name), "is decided by the router; leave it out")
-    _refuse_unknown(given, step_type, [*own, *(set(declared(step_type)) - mine)])
-    clean = {name: plain(value, name) for name, value in given.items() if value is not None}
+            raise invalid(name, "is decided by the router; leave it out")
+    clean = {name: plain(value, name) for name, value in named.items()}
+    _refuse_unknown(clean, step_type, [*own, *(set(declared(step_type)) - mine)])
     _refuse_forbidden(clean, "")
-    return clean
+    return {name: value for name, value in clean.items() if value is not None}
 
 
 def _refuse_unknown(given: Mapping[str, Any], step_type: str, allowed: list[str]) -> None:
@@ -204,7 +204,7 @@ def _number(value: int | float | Decimal, where: str) -> Any:
     exact = Decimal(value)
     if not exact.is_finite() or (exact and abs(exact.adjusted()) > 40):
         raise invalid(where, "is not a finite number of sensible size; pass one that is")
-    return repr(float(value)) if isinstance(value, float) else format(value, "f")
+    return float.__repr__(value) if isinstance(value, float) else format(exact, "f")
 
 
 def _encodable(value: str) -> bool:

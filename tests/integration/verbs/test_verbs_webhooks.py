@@ -74,6 +74,16 @@ def test_another_account_s_event_is_told_as_a_critical_alert_and_refused(
     assert (record.levelno, OTHER in record.getMessage()) == (logging.CRITICAL, True)
 
 
+def test_an_account_that_only_metadata_name_is_told_as_such(router: Any, ears: Ears) -> None:
+    """The host may judge so; a customer who writes metadata wakes nobody up."""
+    event = {"object": "event", "data": {"object": {"metadata": {"account": OTHER}}}}
+    assert router.validate_webhook_account(event) is False
+    (told,) = ears.events
+    assert (told.name, told.severity) == ("webhook.account_mentioned", "warning")
+    assert OTHER in told.message
+    assert "metadata" in told.message
+
+
 def test_a_forged_event_freezes_and_rolls_back_nothing(
     bench: Bench, router: Any, ears: Ears
 ) -> None:

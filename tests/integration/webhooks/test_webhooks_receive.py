@@ -188,9 +188,36 @@ def test_another_account_s_signed_event_has_the_consequences_of_a_failed_check(
     with pytest.raises(WebhookError, match="another account"):
         signed(bench, {**event(bench), "account": OTHER})
     (found,) = bench.ears.reactions
-    assert (found.kind, found.account_id, str(found.bot)) == ("event_account", OTHER, BOT)
+    assert (found.kind, found.account_id) == ("event_account", OTHER)
     assert "webhook.account_mismatch" in bench.ears.names()
     assert not bench.states()
+
+
+def test_another_account_s_metadata_do_not_say_which_bot_is_stopped(bench: WebhooksBench) -> None:
+    body = event(bench)
+    assert body["data"]["object"]["metadata"]["bot_id"] == BOT
+    with pytest.raises(WebhookError):
+        signed(bench, {**body, "account": OTHER})
+    (found,) = bench.ears.reactions
+    assert (found.bot, found.operation_id) == (None, None)
+    assert bench.router.charge(BOT, 5).paid
+
+
+@pytest.mark.parametrize("name", ["account", "stripe_account", "destination_account"])
+def test_an_account_that_a_customer_wrote_into_metadata_stops_nobody(
+    bench: WebhooksBench, name: str
+) -> None:
+    """A browser with the publishable key can write a payment method's metadata."""
+    bench.dashboard.v1.customers.update("cus_one", {"metadata": {name: OTHER, "bot_id": BOT}})
+    changed = bench.events("customer.updated")[-1]
+    assert changed["data"]["object"]["metadata"][name] == OTHER
+    bench.deliver("customer.updated")
+    assert bench.webhooks.backfill(0).refused == 0
+    assert bench.ears.reactions == []
+    assert "webhook.account_mismatch" not in bench.ears.names()
+    bench.drain()
+    assert set(bench.states()) == {"processed"}
+    assert bench.router.charge(BOT, 5).paid
 
 
 def test_a_forged_event_has_no_consequences_at_all(bench: WebhooksBench) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import time
+import tracemalloc
 import zlib
 from contextlib import suppress
 from http.client import HTTPException
 
 import pytest
 
+from stripe_billing_router.gateway import http1
 from stripe_billing_router.gateway.http1 import Answer, Headers, message
 
 BODY = b'{"object": "customer", "id": "cus_1"}'
@@ -124,8 +126,56 @@ def test_an_answer_that_is_not_clear_is_none(answer: bytes) -> None:
 
 
 def test_a_body_that_is_not_encoded_as_it_says_is_none() -> None:
-    with pytest.raises(Exception, match="failed to decode"):
-        read(encoded("gzip", BODY))
+    for how in ("gzip", "deflate", "br", "gzip, gzip"):
+        with pytest.raises(HTTPException):
+            read(encoded(how, BODY))
+
+
+@pytest.mark.parametrize("how", ["gzip", "deflate", "deflate without its head"])
+def test_a_compressed_body_that_is_cut_short_or_goes_on_is_none(how: str) -> None:
+    """Also where its length is right, and all the JSON came out of it."""
+    body = WHOLE[how].partition(b"\r\n\r\n")[2]
+    coding = how.partition(" ")[0]
+    assert read(encoded(coding, body)).data == BODY
+    for wrong in (*(body[:length] for length in range(len(body))), body + b"x", body * 2):
+        with pytest.raises(HTTPException):
+            read(encoded(coding, wrong))
+
+
+def test_an_answer_that_is_too_large_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "LARGEST", 100)
+    for answer in WHOLE.values():
+        assert read(answer).data == BODY
+    larger = b" " * 101
+    for head, sent in {
+        b"X: y": larger,
+        b"Content-Length: %d" % len(larger): larger,
+        b"Transfer-Encoding: chunked": b"32\r\n%b\r\n33\r\n%b\r\n0\r\n\r\n"
+        % (larger[:50], larger[50:]),
+    }.items():
+        with pytest.raises(HTTPException, match="too large"):
+            read(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (head, sent))
+
+
+def test_what_is_small_until_it_is_decoded_takes_no_memory() -> None:
+    bomb = gzip.compress(b"[" + b" " * (4 * http1.LARGEST) + b"]")
+    assert len(bomb) < http1.LARGEST / 100
+    tracemalloc.start()
+    try:
+        with pytest.raises(HTTPException, match="too large"):
+            read(encoded("gzip", bomb))
+        assert tracemalloc.get_traced_memory()[1] < 3 * http1.LARGEST
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_length_that_nobody_will_send_is_not_waited_for() -> None:
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise AssertionError(f"{size} bytes were asked for")
+
+    with pytest.raises(HTTPException, match="too large"):
+        Answer(Endless(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +186,7 @@ def test_a_body_that_is_not_encoded_as_it_says_is_none() -> None:
         (LENGTH.replace(b"Request-Id: req_1", b"Connection: Close"), True),
         (LENGTH.replace(b"Request-Id: req_1", b"Connection: x\r\nConnection: close"), True),
         (WHOLE["HTTP/1.0"], True),
+        (WHOLE["chunks, and a length that does not count"], True),
         (WHOLE["until the end"], True),
     ],
 )

@@ -171,3 +171,20 @@ def test_what_is_no_limit_is_refused(amount: Any) -> None:
 def test_what_is_no_whole_number_has_no_major_units(minor: Any) -> None:
     with pytest.raises((ArithmeticError, TypeError, ValueError)):
         to_major(minor, "usd")
+
+
+def test_a_number_that_computes_otherwise_is_taken_at_what_it_is() -> None:
+    class Whole(int):
+        def __mul__(self, other: object) -> int:
+            return 999_999
+
+        def __lt__(self, other: object) -> bool:
+            return False
+
+    class Exact(Decimal):
+        def as_tuple(self) -> Any:
+            return Decimal(9999).as_tuple()
+
+    assert to_minor(Whole(5), "usd") == to_minor(Exact(5), "usd") == 500
+    with pytest.raises(InvalidAmountError):
+        to_minor(Whole(-5), "usd")

@@ -7,10 +7,24 @@ from typing import Any
 
 import pytest
 
-from stripe_billing_router.errors import RouteConfigurationError, RouteNotFoundError
+from stripe_billing_router.errors import (
+    InvalidRequestError,
+    RouteConfigurationError,
+    RouteNotFoundError,
+)
 from stripe_billing_router.models import BotId, Route
 from stripe_billing_router.routing import RoutingTable
-from tests.unit.routing.routing_samples import BOT, FIELDS, PLANTED, ROUTE, ROUTES, rule, table
+from tests.unit.routing.routing_samples import (
+    BOT,
+    FIELDS,
+    OVERRIDES,
+    PLANTED,
+    ROUTE,
+    ROUTES,
+    rule,
+    table,
+)
+from tests.unit.verbs.verbs_samples import Pretender
 
 NEW = {**FIELDS, "price_id": "price_new"}
 
@@ -169,3 +183,39 @@ def test_a_malformed_override_rule_is_refused(wrong: Any, says: str) -> None:
     assert says in str(caught.value)
     assert PLANTED not in str(caught.value)
     assert str(caught.value).endswith("correct the call of register_override() and repeat it.")
+
+
+def test_a_name_that_passes_for_another_covers_nobody_s_route() -> None:
+    """And a rollback finds what was registered."""
+    routes = table()
+    for pretender in (Pretender("other", "bot"), Pretender("bot", "other")):
+        routes.register_route("finance", pretender, NEW)
+        routes.register_override(rule(bot_name=pretender, key=Pretender("tier", "plan")))
+    assert {type(name) for key in routes.routes for name in key} == {str}
+    for name in ("bot", "other"):
+        assert dict(routes.resolve(BotId.parse(f"finance:{name}"), {"tier": "gold"}).route)
+        routes.forget_registered(BotId.parse(f"finance:{name}"))
+    assert dict(routes.routes) == ROUTES
+    assert dict(routes.overrides) == OVERRIDES
+
+
+@pytest.mark.parametrize("name", ["secret_key", "api_key"])
+def test_a_key_does_not_pass_as_a_field_of_a_route(name: str) -> None:
+    with pytest.raises(RouteConfigurationError):
+        table().register_route("finance", "bot", {**FIELDS, Pretender(name, "currency"): "usd"})
+    with pytest.raises(RouteConfigurationError):
+        table().register_route(
+            "finance", "bot", {**FIELDS, "customer_id": Pretender(PLANTED, "cus_1")}
+        )
+
+
+def test_a_bot_id_is_what_it_says_and_changes_nobody_else_s() -> None:
+    assert BotId.parse(Pretender("finance:a", "finance:b")) == BotId.parse("finance:a")
+    assert str(BotId.parse("finance:b")) == "finance:b"
+
+
+@pytest.mark.parametrize("bot_id", [f"finance:{PLANTED}", f"{PLANTED}:bot", f"a:{PLANTED}:bot"])
+def test_a_key_is_no_bot_s_name(bot_id: str) -> None:
+    with pytest.raises(InvalidRequestError, match="looks like a secret") as told:
+        BotId.parse(bot_id)
+    assert PLANTED not in f"{told.value!r} {vars(told.value)}"

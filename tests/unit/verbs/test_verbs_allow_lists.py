@@ -12,7 +12,7 @@ from stripe_billing_router.errors import InvalidRequestError
 from stripe_billing_router.stripe_parameters import declared
 from stripe_billing_router.verbs import VERBS
 from stripe_billing_router.verbs.arguments import FORBIDDEN_ANYWHERE
-from tests.unit.verbs.verbs_samples import ARGUMENTS, BY_PRICE, STEP_TYPES, checked
+from tests.unit.verbs.verbs_samples import ARGUMENTS, BY_PRICE, STEP_TYPES, Pretender, checked
 
 every_verb = pytest.mark.parametrize("verb", VERBS)
 
@@ -246,3 +246,38 @@ def test_any_name_is_declared_or_refused(verb: str, name: str) -> None:
         return
     assert name in declared(STEP_TYPES[verb])
     assert name not in FORBIDDEN_ANYWHERE
+
+
+FORBIDDEN_NAMES = ("stripe_account", "transfer_data", "on_behalf_of", "application_fee_amount")
+
+
+@every_verb
+@pytest.mark.parametrize("name", FORBIDDEN_NAMES)
+def test_a_forbidden_name_does_not_pass_as_another(verb: str, name: str) -> None:
+    allowed = sorted(set(declared(STEP_TYPES[verb])) - FORBIDDEN_ANYWHERE)
+    for seems in allowed[:3]:
+        refusal(verb, {Pretender(name, seems): "acct_sandbox00000001"})
+
+
+def test_nor_inside_of_another_or_as_metadata() -> None:
+    for name in FORBIDDEN_NAMES:
+        inside = {Pretender(name, "description"): "x"}
+        refusal("create_checkout_session", {"payment_intent_data": inside})
+    for name in ("operation_id", "bot_id", "account"):
+        data = {"metadata": {Pretender(name, "order"): "acct_1"}}
+        refusal("create_checkout_session", {"payment_intent_data": data})
+    value = Pretender("acct_other", "order")
+    refusal("create_checkout_session", {"payment_intent_data": {"metadata": {"order": value}}})
+    refusal("create_customer", {"description": Pretender("sk_live_" + "0" * 24, "a customer")})
+
+
+@every_verb
+def test_what_is_let_through_is_plain_text(verb: str) -> None:
+    for name in sorted(set(declared(STEP_TYPES[verb])) - FORBIDDEN_ANYWHERE):
+        try:
+            call = checked(verb, {Pretender(name, name): Pretender("x", "y")})
+        except InvalidRequestError:
+            continue
+        asked = call.arguments.get("customer_info", call.params)
+        assert [(type(k), type(v)) for k, v in asked.items()] == [(str, str)] * len(asked)
+        assert "y" not in asked.values()
