@@ -61,7 +61,7 @@ def exact(value: T) -> T:
     A subclass may equal, hash, split and show itself as it likes, and otherwise each time: what is
     judged must be what is stored and sent.
     """
-    return cast(T, str.__str__(value)) if isinstance(value, str) else value
+    return cast("T", str.__str__(value)) if isinstance(value, str) else value
 
 
 def may_hold_secrets(text: str) -> bool:
