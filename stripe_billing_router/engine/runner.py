@@ -93,11 +93,11 @@ class Runner:
             self._leases.ensure(lease)
             reply = self._provider.send(self._request(operation, step, keys))
             found = verdict(reply, in_doubt=in_doubt)
-            if found is Verdict.SETTLED:
-                fresh = None if rotated else self._rotated(keys, reply)
-                if fresh is None:
-                    return _settled(step, reply), keys
+            fresh = None if rotated else self._rotated(keys, reply)
+            if fresh is not None:
                 keys, rotated = fresh, True
+            elif found is Verdict.SETTLED:
+                return _settled(step, reply), keys
             else:
                 in_doubt = in_doubt or found is not Verdict.AGAIN
                 wait = delay(attempt, reply)
@@ -115,7 +115,7 @@ class Runner:
 
     def _rotated(self, keys: Keys, reply: Reply) -> Keys | None:
         """Return the new key if Stripe refuses this one and there is another by now."""
-        if reply.status != 401:
+        if reply.kind != "answered" or reply.status != 401:
             return None
         try:
             self._keys.refresh()

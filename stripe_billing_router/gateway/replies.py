@@ -41,13 +41,23 @@ def from_error(error: stripe.StripeError) -> Reply:
     """Return the reply of a status that is not 2xx, or of a body that cannot be read."""
     body = error.json_body
     status = error.http_status
-    stripes = isinstance(body, dict) and isinstance(body.get("error"), dict)
-    if not stripes or status is None or status < 400 or "request-id" not in _lower(error.headers):
+    told = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(told, dict) or not _is_stripes(status or 0, told, _lower(error.headers)):
         note = f"HTTP {status}, and an answer that is not Stripe's"
         return _reply("indeterminate", status, {}, error.headers, note)
-    assert isinstance(body, dict)  # noqa: S101 - `stripes` says so, which mypy cannot see
-    note = f"HTTP {status}: {redact(str(body['error'].get('message', '')))}"
-    return _reply("answered", status, body, error.headers, note)
+    note = f"HTTP {status}: {redact(str(told.get('message', '')))}"
+    return _reply("answered", status, {"error": told}, error.headers, note)
+
+
+def _is_stripes(status: int, told: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Tell whether a refusal is Stripe's own, and not that of a proxy on the way.
+
+    Stripe numbers every request but those of a key that it does not know.
+    """
+    if "request-id" in headers:
+        return status >= 400
+    known = told.get("type") == "invalid_request_error" and isinstance(told.get("message"), str)
+    return status == 401 and known and "Stripe" in headers.get("www-authenticate", "Stripe")
 
 
 def from_exception(error: Exception) -> Reply:
@@ -86,7 +96,8 @@ def _reply(
     kind: Any, status: int | None, body: Mapping[str, Any], headers: Any, note: str = ""
 ) -> Reply:
     known = _lower(headers)
-    should = known.get("stripe-should-retry")
+    # It is said of the answer: one that did not arrive as it was sent is asked for again.
+    should = known.get("stripe-should-retry") if kind == "answered" else None
     return Reply(
         kind,
         status,

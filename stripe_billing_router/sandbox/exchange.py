@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from . import fault_effects
 from .access import KeyRing
@@ -22,6 +23,7 @@ from .state import AccountState
 from .wire import HttpRequest, HttpResponse, Json, copied, http_date
 
 _NO_FAULT = Fault("headers")
+_KEPT = ("Original-Request", "Stripe-Should-Retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Exchange:
             account = self._accounts.state(key.account)
             slot = self._stored(account, record)
             if slot and slot.response:
-                return self._replay(slot, slot.response, record)
+                return self._replay(slot.response, record)
             params = self._checked(route, record.params)
             return self._planned(route, Call(account, record.path, params, ids), record)
         except StripeFailure as failure:
@@ -124,7 +126,6 @@ class Exchange:
                 record.path,
                 copied(record.params),
                 self._clock.now(),
-                record.request_id,
             )
         return _Execution(call.account, route, call, slot)
 
@@ -138,8 +139,8 @@ class Exchange:
             body = self._expander.expand(account, obj, plan.call.params.get("expand", ()))
             response, executed = self._respond(record, 200, body), True
         except StripeFailure as failure:
-            response = self._respond(record, failure.status, {"error": failure.error})
             executed = record.executed = failure.executed
+            response = self._respond(record, failure.status, {"error": failure.error})
         finally:
             account.request = {"id": None, "idempotency_key": None}
         if plan.slot and executed:
@@ -153,24 +154,38 @@ class Exchange:
             return response
         return self._substituted(fault, record, response)
 
-    def _replay(self, slot: Slot, stored: HttpResponse, record: RecordedRequest) -> HttpResponse:
+    def _replay(self, stored: HttpResponse, record: RecordedRequest) -> HttpResponse:
         record.replayed = True
-        extra = {"Idempotent-Replayed": "true", "Original-Request": slot.request_id}
-        return HttpResponse(stored.status, self._headers(record) | extra, stored.body)
+        again = {name: stored.headers[name] for name in _KEPT if name in stored.headers}
+        headers = self._headers(record, stored.status) | again
+        return HttpResponse(stored.status, headers | {"Idempotent-Replayed": "true"}, stored.body)
 
     def _respond(self, record: RecordedRequest, status: int, body: Json) -> HttpResponse:
-        if "error" in body:
+        if "error" in body and status != HTTPStatus.UNAUTHORIZED:
             log = f"https://dashboard.stripe.com/logs/{record.request_id}"
             body = {"error": {**body["error"], "request_log_url": log}}
-        return HttpResponse(status, self._headers(record), json.dumps(body).encode())
+        headers = self._headers(record, status)
+        if record.method == "POST" and record.executed:
+            headers |= _executed(record, status)
+        return HttpResponse(status, headers, json.dumps(body).encode())
 
-    def _headers(self, record: RecordedRequest) -> dict[str, str]:
-        headers = {
-            "Content-Type": "application/json",
-            "Date": http_date(self._clock.now_ms()),
-            "Request-Id": record.request_id,
-            "Stripe-Version": record.headers.get("stripe-version", self._api_version),
-        }
+    def _headers(self, record: RecordedRequest, status: int) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Date": http_date(self._clock.now_ms())}
+        if (
+            status == HTTPStatus.UNAUTHORIZED
+        ):  # whoever asks is nobody, and what they ask no request
+            return headers | {"Www-Authenticate": 'Bearer realm="Stripe"'}
+        headers["Request-Id"] = record.request_id
+        headers["Stripe-Version"] = record.headers.get("stripe-version", self._api_version)
         if record.idempotency_key:
             headers["Idempotency-Key"] = record.idempotency_key
         return headers
+
+
+def _executed(record: RecordedRequest, status: int) -> dict[str, str]:
+    """Return what Stripe says of a request that it has executed: to send it again changes nothing.
+
+    An error of the server's own says nothing of the kind.
+    """
+    original = {"Original-Request": record.request_id} if record.idempotency_key else {}
+    return original if status >= 500 else {"Stripe-Should-Retry": "false", **original}

@@ -15,7 +15,7 @@ from .wire import HttpResponse, Json, WireFailure, WireFault
 _STATUS: Final = {
     "server_error": 500,
     "unavailable": 503,
-    "lock_timeout": 409,
+    "lock_timeout": 429,
     "key_in_use": 409,
     "rate_limited": 429,
     "proxy_page": 502,
@@ -75,6 +75,8 @@ def _headers(fault: Fault) -> Mapping[str, str]:
         headers["Retry-After"] = f"{fault.retry_after:g}"
     if fault.reason is not None:
         headers["Stripe-Rate-Limited-Reason"] = fault.reason
-    if fault.should_retry is not None:
-        headers["Stripe-Should-Retry"] = str(fault.should_retry).lower()
+    should_retry = True if fault.kind == "lock_timeout" else None
+    should_retry = should_retry if fault.should_retry is None else fault.should_retry
+    if should_retry is not None:
+        headers["Stripe-Should-Retry"] = str(should_retry).lower()
     return headers

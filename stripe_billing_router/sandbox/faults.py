@@ -32,7 +32,9 @@ FaultKind = Literal[
     "call",
 ]
 
-NEVER_EXECUTED = frozenset({"refused", "connect_timeout", "rate_limited", "key_in_use"})
+NEVER_EXECUTED = frozenset(
+    {"refused", "connect_timeout", "rate_limited", "key_in_use", "lock_timeout"}
+)
 ALWAYS_EXECUTED = frozenset({"truncated", "broken_body", "headers", "latency"})
 
 
@@ -45,9 +47,9 @@ class Fault:
       - `cut`: the connection closes before a response; `timeout`: none comes in time
       - `broken_body`: the response breaks off within its body (always after the effect)
       - `truncated`: a 200 with half its JSON (always after the effect)
-      - `server_error` (500), `unavailable` (503), `lock_timeout` (409): Stripe's JSON; a
-        `server_error` with effect is stored under the idempotency key and replayed
-      - `key_in_use` (409), `rate_limited` (429)
+      - `server_error` (500), `unavailable` (503): Stripe's JSON; a `server_error` with effect is
+        stored under the idempotency key and replayed
+      - `key_in_use` (409), `rate_limited` (429), `lock_timeout` (429, `Stripe-Should-Retry: true`)
       - `proxy_page`: HTML of somebody else (502)
       - `latency`: nothing but `seconds`; `headers`: nothing but `headers` on a good response
       - `call`: runs `call()`, before the effect or, with `effect`, after it; what it raises goes
@@ -57,8 +59,8 @@ class Fault:
     request, or None for every request. `times`: how often it strikes (None: always), after
     letting `skip` matching requests pass. `status` replaces the kind's own. `retry_after` in
     seconds. `reason` is sent as `Stripe-Rate-Limited-Reason`. `should_retry` is sent as
-    `Stripe-Should-Retry`. `seconds` go by before the effect: on the world's clock, or really if
-    `real_time`; meanwhile the idempotency key is in use.
+    `Stripe-Should-Retry` instead of what the kind would say. `seconds` go by before the effect: on
+    the world's clock, or really if `real_time`; meanwhile the idempotency key is in use.
     """
 
     kind: FaultKind

@@ -19,7 +19,6 @@ class Slot:
     path: str
     params: Any
     since: int
-    request_id: str
     response: HttpResponse | None = None
 
 
@@ -44,9 +43,9 @@ class IdempotencyKeys:
         _same(slot, key, path, params)
         return slot
 
-    def reserve(self, key: str, path: str, params: Any, now: int, request_id: str) -> Slot:
+    def reserve(self, key: str, path: str, params: Any, now: int) -> Slot:
         """Mark a free key as in use."""
-        self._slots[key] = slot = Slot(path, params, now, request_id)
+        self._slots[key] = slot = Slot(path, params, now)
         return slot
 
     def release(self, key: str) -> None:

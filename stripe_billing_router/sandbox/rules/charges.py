@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..failures import error_object, with_documentation
 from ..state import AccountState
 from ..wire import Json, copied
 from .balance import record_charge
@@ -108,17 +107,4 @@ def mark_failed(charge: Json, outcome: PaymentOutcome) -> None:
     """Write a refusal into a charge."""
     charge["status"], charge["paid"] = "failed", False
     charge["failure_code"], charge["failure_message"] = outcome.code, outcome.message
-    charge["outcome"] = _outcome("failed", reason=outcome.decline_code or outcome.code)
-
-
-def refusal_of(charge: Json, method: Json, outcome: PaymentOutcome) -> Json:
-    """Return the inside of the card error for a refused charge."""
-    error = error_object(
-        outcome.message,
-        "card_error",
-        code=outcome.code,
-        decline_code=outcome.decline_code or outcome.code,
-        charge=charge["id"],
-        payment_method=dict(method),
-    )
-    return with_documentation(error)
+    charge["outcome"] = _outcome("failed", reason=outcome.reason)

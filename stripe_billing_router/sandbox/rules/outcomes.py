@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from ..failures import error_object, with_documentation
+from ..wire import Json
 
 OutcomeKind = Literal["succeeds", "declined", "authentication_required", "processing"]
 
-_OWN_CODE = frozenset({"expired_card", "incorrect_cvc", "incorrect_number", "processing_error"})
+_OWN_CODE: dict[str, tuple[str | None, str | None]] = {
+    "authentication_required": (None, "authentication_required"),
+    "expired_card": ("exp_month", None),
+    "incorrect_cvc": ("cvc", None),
+    "incorrect_number": ("number", None),
+    "incorrect_zip": ("address_zip", None),
+    "payment_intent_authentication_failure": (None, None),
+    "processing_error": (None, "generic_decline"),
+    "setup_intent_authentication_failure": (None, None),
+}
+"""Refusals with an error code of their own: which parameter they name, and the decline code."""
+
 _MESSAGES = {
     "insufficient_funds": "Your card has insufficient funds.",
     "expired_card": "Your card has expired.",
     "incorrect_cvc": "Your card's security code is incorrect.",
     "incorrect_number": "Your card number is incorrect.",
+    "incorrect_zip": "The zip code you supplied failed validation.",
     "processing_error": "An error occurred while processing your card. Try again in a little bit.",
     "authentication_required": (
         "Your card was declined. This transaction requires authentication."
@@ -22,10 +37,10 @@ _MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class PaymentOutcome:
-    """What happens to a charge. `decline_code` is set where it is declined."""
+    """What happens to a charge, and the `reason` where it is refused."""
 
     kind: OutcomeKind
-    decline_code: str | None = None
+    reason: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> PaymentOutcome:
@@ -33,7 +48,9 @@ class PaymentOutcome:
         kind, _, code = text.partition(":")
         if kind == "declined":
             return cls("declined", code or "generic_decline")
-        if code or kind not in ("succeeds", "processing", "authentication_required"):
+        if kind == text == "authentication_required":
+            return cls("authentication_required", kind)
+        if code or kind not in ("succeeds", "processing"):
             raise ValueError(
                 f"{text!r} is not an outcome; use succeeds, processing, authentication_required "
                 "or declined:<code>"
@@ -43,14 +60,18 @@ class PaymentOutcome:
     @property
     def code(self) -> str:
         """The error code of a refusal: some declines have a code of their own."""
-        if self.kind == "authentication_required":
-            return "authentication_required"
-        return self.decline_code if self.decline_code in _OWN_CODE else "card_declined"
+        return self.reason if self.reason in _OWN_CODE else "card_declined"
 
     @property
     def message(self) -> str:
         """Stripe's words to the customer."""
-        return _MESSAGES.get(self.decline_code or self.code, "Your card was declined.")
+        return _MESSAGES.get(self.reason or "", "Your card was declined.")
+
+    def refusal(self, **objects: Any) -> Json:
+        """Return the inside of the card error, with the `objects` that it is about."""
+        param, decline_code = _OWN_CODE.get(self.reason or "", (None, self.reason))
+        fields = {"code": self.code, "param": param, "decline_code": decline_code, **objects}
+        return with_documentation(error_object(self.message, "card_error", **fields))
 
 
 SUCCEEDS = PaymentOutcome("succeeds")

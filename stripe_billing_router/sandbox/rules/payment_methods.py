@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..failures import StripeFailure, error_object, invalid, no_such
+from ..failures import StripeFailure, invalid, no_such
 from ..state import AccountState
 from ..wire import Json
 from .outcomes import ATTACHABLE_THOUGH_DECLINED, PaymentOutcome, test_outcome
@@ -133,14 +133,4 @@ def refuse_declining_card(method_id: str) -> None:
     """StripeFailure (402) for test cards that Stripe declines when they are attached."""
     outcome = test_outcome(method_id)
     if outcome and outcome.kind == "declined" and method_id not in ATTACHABLE_THOUGH_DECLINED:
-        raise StripeFailure(402, refusal(outcome), executed=True)
-
-
-def refusal(outcome: PaymentOutcome) -> Json:
-    """Return the inside of a card error for an outcome."""
-    return error_object(
-        outcome.message,
-        "card_error",
-        code=outcome.code,
-        decline_code=outcome.decline_code or outcome.code,
-    )
+        raise StripeFailure(402, outcome.refusal(), executed=True)

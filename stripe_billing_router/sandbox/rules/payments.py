@@ -14,7 +14,6 @@ from .charges import (
     failed_charge,
     mark_failed,
     new_charge,
-    refusal_of,
 )
 from .outcomes import SUCCEEDS, PaymentOutcome
 from .payment_methods import attach
@@ -175,7 +174,7 @@ def _refuse(
     account: AccountState, intent: Json, method: Json, outcome: PaymentOutcome
 ) -> StripeFailure:
     charge = failed_charge(account, intent, method, outcome)
-    error = refusal_of(charge, method, outcome)
+    error = outcome.refusal(charge=charge["id"], payment_method=dict(method))
     give_back(account, intent, error)
     return StripeFailure(402, {**error, "payment_intent": copied(intent)}, executed=True)
 
@@ -215,9 +214,8 @@ def complete_action(
         succeed(account, intent, used)
         return
     charge = failed_charge(account, intent, used, _ABANDONED_AUTHENTICATION)
-    error = refusal_of(charge, used, _ABANDONED_AUTHENTICATION)
-    code = "payment_intent_authentication_failure"
-    give_back(account, intent, {**error, "code": code, "decline_code": None})
+    error = _ABANDONED_AUTHENTICATION.refusal(charge=charge["id"], payment_method=dict(used))
+    give_back(account, intent, error)
 
 
 def settle(account: AccountState, intent: Json, succeeds: bool) -> None:
@@ -234,4 +232,5 @@ def settle(account: AccountState, intent: Json, succeeds: bool) -> None:
     mark_failed(charge, outcome)
     account.emit("charge.failed", charge)
     method = account.require("payment_method", intent["payment_method"])
-    give_back(account, intent, refusal_of(charge, method, outcome))
+    error = outcome.refusal(charge=charge["id"], payment_method=dict(method))
+    give_back(account, intent, error)

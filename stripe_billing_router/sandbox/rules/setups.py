@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..failures import StripeFailure, with_documentation
+from ..failures import StripeFailure
 from ..state import AccountState
 from ..wire import Json, copied
 from .outcomes import SUCCEEDS, PaymentOutcome
-from .payment_methods import attach, refusal
+from .payment_methods import attach
 from .payments import next_action
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -68,7 +68,7 @@ def succeed(account: AccountState, setup: Json, method: Json) -> None:
 
 
 def _refuse(account: AccountState, setup: Json, outcome: PaymentOutcome) -> StripeFailure:
-    error = with_documentation(refusal(outcome))
+    error = outcome.refusal()
     setup.update(
         status="requires_payment_method",
         payment_method=None,

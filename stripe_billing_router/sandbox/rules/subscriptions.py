@@ -12,7 +12,6 @@ from .invoice_drafts import new_invoice, set_lines
 from .invoice_payments import first_method, method_for
 from .invoices import finalize, void
 from .lines import line_of_item, line_of_subscription, tie
-from .payment_methods import refusal
 from .periods import period_end
 
 _PAYABLE_FOR = 23 * 3600
@@ -65,7 +64,7 @@ def _check_collectable(account: AccountState, method: Json) -> None:
             code="subscription_payment_intent_requires_action",
         )
     if outcome.kind == "declined":
-        raise StripeFailure(402, refusal(outcome), executed=True)
+        raise StripeFailure(402, outcome.refusal(), executed=True)
 
 
 def _new_invoice(

@@ -33,12 +33,14 @@ def everything_in(error: BaseException) -> str:
     ("outcome", "code", "decline_code"),
     [
         ("declined:insufficient_funds", "card_declined", "insufficient_funds"),
-        ("declined:expired_card", "expired_card", "expired_card"),
+        ("declined:expired_card", "expired_card", None),
+        ("declined:incorrect_zip", "incorrect_zip", None),
+        ("declined:processing_error", "processing_error", "generic_decline"),
         ("declined", "card_declined", "generic_decline"),
     ],
 )
 def test_a_decline_says_why_and_leaves_nothing_payable(
-    bench: Bench, outcome: str, code: str, decline_code: str
+    bench: Bench, outcome: str, code: str, decline_code: str | None
 ) -> None:
     router = bench.warm()
     bench.world.set_outcome(CARD, outcome)

@@ -26,7 +26,11 @@ from tests.integration.charge.charge_bench import BOT, CARD, CREATE, Bench, Wire
 HARMLESS = ("latency", "headers", "call")
 KINDS = [kind for kind in get_args(FaultKind) if kind not in HARMLESS]
 NOTHING_SENT = {"refused": StripeUnavailableError, "connect_timeout": StripeUnavailableError}
-NOT_EXECUTED = {**NOTHING_SENT, "rate_limited": RateLimitedError}
+NOT_EXECUTED = {
+    **NOTHING_SENT,
+    "rate_limited": RateLimitedError,
+    "lock_timeout": RateLimitedError,
+}
 STRIKES = [
     (kind, effect)
     for kind in KINDS
@@ -166,7 +170,7 @@ def test_a_hidden_effect_before_a_refused_connection_is_not_called_not_executed(
     bench: Bench, kind: str
 ) -> None:
     router = bench.router()
-    bench.fault("lock_timeout", effect=True)
+    bench.fault("unavailable", effect=True)
     bench.fault(kind, times=None)
     with pytest.raises(OutcomeUnknownError):
         router.charge(BOT, 5)
@@ -249,8 +253,54 @@ def test_an_error_without_stripe_s_request_id_settles_nothing(bench: Bench) -> N
         bench.router(http_client=http).charge(BOT, 5)
 
 
-def test_a_key_revoked_while_in_doubt_leaves_the_doubt(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (error("unauthorized"), {}),
+        ({"error": {"type": "invalid_request_error"}}, {}),
+        (error(), {"WWW-Authenticate": 'Basic realm="egress"'}),
+        ({"message": "Who are you?"}, {"Request-Id": "req_of_a_proxy"}),
+    ],
+    ids=["type", "message", "realm", "shape"],
+)
+def test_a_401_of_somebody_on_the_way_settles_nothing(
+    bench: Bench, body: dict[str, Any], headers: dict[str, str]
+) -> None:
+    http = Answering(bench.world, 401, body, first=1)
+    http.headers = headers
+    with pytest.raises(OutcomeUnknownError):
+        bench.router(http_client=http).charge(BOT, 5)
+    assert bench.states() == ["unknown"]
 
+
+def test_a_page_of_a_proxy_is_no_401_of_stripe(bench: Bench) -> None:
+    router = bench.router()
+    bench.fault("proxy_page", status=401, times=None, effect=True)
+    with pytest.raises(OutcomeUnknownError):
+        router.charge(BOT, 5)
+    assert bench.moved() == [500]
+
+
+def test_an_answer_that_was_spoilt_on_the_way_is_asked_for_again(bench: Bench) -> None:
+    """Stripe says that a retry is of no use; but that is about the answer that it gave."""
+
+    class Spoiling(SandboxHTTPClient):
+        first = True
+
+        def request(  # type: ignore[override]
+            self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+        ) -> tuple[bytes, int, Mapping[str, str]]:
+            body, status, answered = super().request(method, url, headers, post_data)
+            spoilt = method.upper() == "POST" and self.first
+            self.first = self.first and not spoilt
+            assert method.upper() != "POST" or answered["Stripe-Should-Retry"] == "false"
+            return b"{}" if spoilt else body, status, answered
+
+    router = bench.router(http_client=Spoiling(bench.world))
+    is_settled_once(bench, router, router.charge(BOT, 5))
+
+
+def test_a_key_revoked_while_in_doubt_leaves_the_doubt(bench: Bench) -> None:
     def revoke(method: str, _url: str) -> None:
         if method == "POST" and len(bench.sent()) == 1:
             bench.world.revoke_key(SANDBOX_SECRET_KEY)
@@ -318,9 +368,12 @@ def test_a_decline_while_in_doubt_is_a_decline(bench: Bench) -> None:
 def test_a_key_that_stripe_refuses_may_be_used_again_once_it_is_mended(bench: Bench) -> None:
     router = bench.warm()
     bench.world.revoke_key(SANDBOX_SECRET_KEY)
+    before = bench.world.clock.elapsed()
     with pytest.raises(BillingError) as told:
         router.charge(BOT, 5, idempotency_key="k")
-    assert told.value.money == "not_moved"
+    assert (told.value.money, bench.states()) == ("not_moved", ["abandoned"])
+    assert len(bench.sent()) <= 2
+    assert bench.world.clock.elapsed() - before < 5
     bench.world.add_key(SANDBOX_SECRET_KEY)
     assert router.charge(BOT, 5, idempotency_key="k").paid
     assert bench.moved() == [500]

@@ -11,9 +11,10 @@ import responses
 from stripe_billing_router.errors import (
     AccountMismatchError,
     KeyConfigurationError,
+    OutcomeUnknownError,
     StripeRequestError,
 )
-from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
+from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault
 from tests.integration.verbs.verbs_bench import BOT, CARD, Bench, warm
 from tests.integration.verbs.verbs_cases import CASES, CHARGE, Case
 from tests.unit.keys.vault_double import ADDR, TOKEN, Vault
@@ -107,6 +108,27 @@ def test_without_a_new_key_nothing_happens_and_the_same_call_may_come_again(
     assert (done.state, done.operation_id) == (case.state, told.value.operation_id)
     gained = sum(bench.collected()) - sum(before)
     assert gained == (0 if case.action_type == "refund" else case.amount_minor or 0)
+
+
+@pytest.mark.parametrize("in_vault", [True, False], ids=["new-key", "no-key"])
+def test_a_key_rotated_while_in_doubt_settles_nothing_but_the_new_one_may(
+    bench: Bench, vault: Vault, paid: str, in_vault: bool
+) -> None:
+    def rotated() -> None:
+        rotate(bench, vault, in_vault=in_vault)
+        raise ConnectionResetError
+
+    bench.world.faults.add(Fault("call", match=CHARGE.sends, effect=True, call=rotated))
+    if in_vault:
+        assert CHARGE.run(bench, paid, idempotency_key="k").paid
+    else:
+        with pytest.raises(OutcomeUnknownError) as told:
+            CHARGE.run(bench, paid, idempotency_key="k")
+        assert told.value.money == "unknown"
+    assert bench.collected() == [5000, 100, 1999]
+    sends = [r for r in bench.world.requests if f"{r.method} {r.path}" == CHARGE.sends]
+    assert [r.status for r in sends] == [None, 401, *([200] if in_vault else [])]
+    assert len({r.idempotency_key for r in sends}) == 1
 
 
 def test_a_new_key_of_another_account_stops_the_call(bench: Bench, vault: Vault, paid: str) -> None:

@@ -47,6 +47,14 @@ def test_no_key_is_a_401() -> None:
     assert response.status == 401
 
 
+def test_a_401_names_stripe_and_no_request() -> None:
+    headers = {"Authorization": "Bearer sk_live_unknown", "Idempotency-Key": "k"}
+    response = new_world().handle(HttpRequest.to("POST", "/v1/payment_intents", headers))
+    assert set(response.headers) == {"Content-Type", "Date", "Www-Authenticate"}
+    assert response.headers["Www-Authenticate"] == 'Bearer realm="Stripe"'
+    assert set(response.json()["error"]) == {"message", "type"}
+
+
 def test_a_revoked_key_says_so() -> None:
     world = new_world()
     world.revoke_key(SANDBOX_SECRET_KEY)

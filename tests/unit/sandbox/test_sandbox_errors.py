@@ -10,8 +10,21 @@ import stripe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, HttpRequest, HttpResponse, World
-from tests.unit.sandbox.sandbox_helpers import CUSTOMER, client_of, error_of, new_world, payment
+from stripe_billing_router.sandbox import (
+    SANDBOX_SECRET_KEY,
+    Fault,
+    HttpRequest,
+    HttpResponse,
+    World,
+)
+from tests.unit.sandbox.sandbox_helpers import (
+    CARD,
+    CUSTOMER,
+    client_of,
+    error_of,
+    new_world,
+    payment,
+)
 
 FUZZED = new_world()
 AUTHORIZED = {"Authorization": f"Bearer {SANDBOX_SECRET_KEY}"}
@@ -159,6 +172,50 @@ def test_every_response_says_which_request_and_when() -> None:
     assert response.headers["Request-Id"] == world.requests[-1].request_id
     assert response.headers["Idempotency-Key"] == "k"
     assert response.headers["Stripe-Version"] == "2026-10-28.endive"
+
+
+def headers_of(world: World, form: str, *, key: str | None = "k") -> dict[str, str]:
+    """Ask for a payment, and return the status and what Stripe says of a retry."""
+    given = {"Idempotency-Key": key} if key else {}
+    request = HttpRequest.to("POST", "/v1/payment_intents", {**AUTHORIZED, **given}, form)
+    response = world.handle(request)
+    names = ("Stripe-Should-Retry", "Original-Request", "Idempotent-Replayed")
+    told = {name: response.headers[name] for name in names if name in response.headers}
+    return {"status": str(response.status), **told}
+
+
+PAYMENT = f"amount=1999&currency=usd&customer={CUSTOMER}&payment_method={CARD}&confirm=true"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "form", "status"),
+    [
+        ("succeeds", PAYMENT, "200"),
+        ("declined", PAYMENT, "402"),
+        ("succeeds", "amount=500&currency=usd&confirm=true", "400"),
+    ],
+)
+def test_what_was_executed_asks_for_no_retry_and_names_its_request(
+    outcome: str, form: str, status: str
+) -> None:
+    world = new_world(redirect_methods=False)
+    world.set_outcome(CARD, outcome)
+    first = headers_of(world, form)
+    original = world.requests[0].request_id
+    told = {"status": status, "Stripe-Should-Retry": "false", "Original-Request": original}
+    assert first == told
+    assert headers_of(world, form) == {**told, "Idempotent-Replayed": "true"}
+    assert headers_of(world, form, key=None) == {"status": status, "Stripe-Should-Retry": "false"}
+
+
+@pytest.mark.parametrize("form", ["amount=x", "amount=1&currency=usd", PAYMENT + "&expand[]=x"])
+def test_what_was_not_executed_says_nothing_of_a_retry(form: str) -> None:
+    assert headers_of(new_world(), form) == {"status": "400"}
+    world = new_world()
+    for name in ("key_in_use", "rate_limited"):
+        world.faults.add(Fault(name))
+    assert headers_of(world, PAYMENT) == {"status": "409"}
+    assert headers_of(world, PAYMENT) == {"status": "429"}
 
 
 @pytest.mark.parametrize(

@@ -121,18 +121,25 @@ def test_a_rate_limit_says_why_and_for_how_long() -> None:
     assert error_of(raised.value)["code"] == "rate_limit"
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [("lock_timeout", "lock_timeout"), ("key_in_use", "idempotency_key_in_use")],
-)
-def test_conflicts_are_409(kind: Any, code: str) -> None:
+def test_a_key_in_use_is_a_409() -> None:
     world = new_world()
-    world.faults.add(Fault(kind, should_retry=True))
+    world.faults.add(Fault("key_in_use", should_retry=True))
     with pytest.raises(stripe.APIError) as raised:
         client_of(world).v1.payment_intents.create(payment(), keyed("k"))
     assert raised.value.http_status == 409
-    assert error_of(raised.value)["code"] == code
+    assert error_of(raised.value)["code"] == "idempotency_key_in_use"
     assert (raised.value.headers or {})["stripe-should-retry"] == "true"
+
+
+def test_a_lock_that_is_not_given_is_a_429_that_asks_for_a_retry() -> None:
+    world = new_world()
+    world.faults.add(Fault("lock_timeout"), Fault("lock_timeout", should_retry=False))
+    for word in ("true", "false"):
+        with pytest.raises(stripe.RateLimitError) as raised:
+            client_of(world).v1.payment_intents.create(payment(), keyed("k"))
+        assert error_of(raised.value)["code"] == "lock_timeout"
+        assert (raised.value.headers or {})["stripe-should-retry"] == word
+    assert world.effects() == []
 
 
 @pytest.mark.parametrize("status", [200, 403, 502])
@@ -224,7 +231,14 @@ def test_a_caller_can_die_on_either_side_of_the_effect(effect: bool) -> None:
     assert len(world.effects()) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "gremlins"}, {"kind": "refused", "effect": True}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "gremlins"},
+        {"kind": "refused", "effect": True},
+        {"kind": "lock_timeout", "effect": True},
+    ],
+)
 def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"fault"):
         Fault(**wrong)

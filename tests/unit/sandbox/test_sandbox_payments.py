@@ -53,15 +53,18 @@ def test_confirming_without_a_payment_method_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code", "decline_code"),
+    ("outcome", "code", "decline_code", "param"),
     [
-        ("declined:insufficient_funds", "card_declined", "insufficient_funds"),
-        ("declined", "card_declined", "generic_decline"),
-        ("declined:expired_card", "expired_card", "expired_card"),
+        ("declined:insufficient_funds", "card_declined", "insufficient_funds", None),
+        ("declined", "card_declined", "generic_decline", None),
+        ("declined:expired_card", "expired_card", None, "exp_month"),
+        ("declined:incorrect_cvc", "incorrect_cvc", None, "cvc"),
+        ("declined:incorrect_zip", "incorrect_zip", None, "address_zip"),
+        ("declined:processing_error", "processing_error", "generic_decline", None),
     ],
 )
 def test_a_decline_is_a_402_that_leaves_the_payment_payable(
-    outcome: str, code: str, decline_code: str
+    outcome: str, code: str, decline_code: str | None, param: str | None
 ) -> None:
     world = new_world()
     bad = world.add_payment_method(customer=CUSTOMER, outcome=outcome)
@@ -69,17 +72,16 @@ def test_a_decline_is_a_402_that_leaves_the_payment_payable(
     with pytest.raises(stripe.CardError) as raised:
         client.v1.payment_intents.create(payment(payment_method=bad))
     error = error_of(raised.value)
-    assert (error["type"], error["code"], error["decline_code"]) == (
-        "card_error",
-        code,
-        decline_code,
-    )
+    given = {"type": "card_error", "code": code, "decline_code": decline_code, "param": param}
+    assert {name: error[name] for name in given if name in error} == {
+        name: value for name, value in given.items() if value is not None
+    }
     assert error["charge"].startswith("ch_")
     assert error["doc_url"].endswith(code.replace("_", "-"))
     left = client.v1.payment_intents.retrieve(error["payment_intent"]["id"])
     assert left.status == "requires_payment_method"
     assert left.last_payment_error is not None
-    assert left.last_payment_error.decline_code == decline_code
+    assert left.last_payment_error.code == code
     assert world.effects() == []
 
     world.complete_action(left.id)
