@@ -17,6 +17,7 @@ from .models import (
     Result,
     Subscription,
 )
+from .verbs import LEFT_OUT
 
 if TYPE_CHECKING:
     from .routing import RouteStrategy
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
 def charge(
     bot_id: str,
-    amount: Decimal | int | str | float | None = None,
+    amount: Decimal | int | str | float = LEFT_OUT,
     description: str | None = None,
     *,
-    price_id: str | None = None,
-    quantity: int | None = None,
-    customer_id: str | None = None,
-    payment_method_id: str | None = None,
+    price_id: str = LEFT_OUT,
+    quantity: int = LEFT_OUT,
+    customer_id: str = LEFT_OUT,
+    payment_method_id: str = LEFT_OUT,
     on_session: bool = False,
     overrides: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
@@ -58,7 +59,7 @@ def refund(
     bot_id: str,
     payment_id: str,
     *,
-    amount: Decimal | int | str | float | None = None,
+    amount: Decimal | int | str | float = LEFT_OUT,
     reason: str | None = None,
     overrides: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
@@ -81,9 +82,9 @@ def refund(
 def create_subscription(
     bot_id: str,
     *,
-    price_id: str | None = None,
-    customer_id: str | None = None,
-    quantity: int | None = None,
+    price_id: str = LEFT_OUT,
+    customer_id: str = LEFT_OUT,
+    quantity: int = LEFT_OUT,
     overrides: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -106,7 +107,7 @@ def create_checkout_session(
     bot_id: str,
     line_items: Sequence[Mapping[str, Any]],
     *,
-    customer_id: str | None = None,
+    customer_id: str = LEFT_OUT,
     mode: str | None = None,
     overrides: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,

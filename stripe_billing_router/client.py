@@ -37,7 +37,7 @@ from .models import (
 from .ports import Clock, Guard, Observer, Reaction
 from .routing import RouteStrategy
 from .store import DiscrepancyDB, FallbackStore, StripeLedger
-from .verbs import VERBS
+from .verbs import LEFT_OUT, VERBS
 
 if TYPE_CHECKING:
     import stripe
@@ -110,13 +110,13 @@ class BillingRouter:
     def charge(
         self,
         bot_id: str,
-        amount: Decimal | int | str | float | None = None,
+        amount: Decimal | int | str | float = LEFT_OUT,
         description: str | None = None,
         *,
-        price_id: str | None = None,
-        quantity: int | None = None,
-        customer_id: str | None = None,
-        payment_method_id: str | None = None,
+        price_id: str = LEFT_OUT,
+        quantity: int = LEFT_OUT,
+        customer_id: str = LEFT_OUT,
+        payment_method_id: str = LEFT_OUT,
         on_session: bool = False,
         overrides: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -125,6 +125,8 @@ class BillingRouter:
     ) -> Charge:
         """Collect `amount` (major units, such as `"19.99"`) from the bot's customer.
 
+        Without `amount` and `price_id` the route's price is billed. None is refused where it would
+        change what is paid: leave such an argument out.
         Returns when the money has moved (`paid`) or is on its way (`status` `processing`). With
         `on_session=True` the unconfirmed payment is returned for a front end to finish. The
         payment method is the argument, else the route's, else the customer's default. `params`
@@ -151,7 +153,7 @@ class BillingRouter:
         bot_id: str,
         payment_id: str,
         *,
-        amount: Decimal | int | str | float | None = None,
+        amount: Decimal | int | str | float = LEFT_OUT,
         reason: str | None = None,
         overrides: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
@@ -160,7 +162,8 @@ class BillingRouter:
     ) -> Refund:
         """Give back a payment (`pi_…`, `ch_…`, `py_…` or `in_…`), whole, or `amount` of it.
 
-        `amount` is in major units of the payment's own currency, never the route's. `reason` is
+        `amount` is in major units of the payment's own currency, never the route's; leave it out,
+        rather than pass None, to give back the whole. `reason` is
         `duplicate`, `fraudulent` or `requested_by_customer`.
         """
         given = {"payment_id": payment_id, "amount": amount, "reason": reason}
@@ -171,9 +174,9 @@ class BillingRouter:
         self,
         bot_id: str,
         *,
-        price_id: str | None = None,
-        customer_id: str | None = None,
-        quantity: int | None = None,
+        price_id: str = LEFT_OUT,
+        customer_id: str = LEFT_OUT,
+        quantity: int = LEFT_OUT,
         overrides: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -193,7 +196,7 @@ class BillingRouter:
         bot_id: str,
         line_items: Sequence[Mapping[str, Any]],
         *,
-        customer_id: str | None = None,
+        customer_id: str = LEFT_OUT,
         mode: str | None = None,
         overrides: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,

@@ -118,7 +118,11 @@ class InvalidAmountError(InvalidRequestError):
 
 
 class AccountMismatchError(BillingError):
-    """Key, account or destination does not belong to the master account."""
+    """Key, account or destination does not belong to the master account.
+
+    Of a payment that names another destination `money` says what is true: `"not_moved"` while it
+    waits for its customer or was declined, `"unknown"` while a bank is at it, else `"moved"`.
+    """
 
     bot_id: str | None = None
     account_id: str | None = None

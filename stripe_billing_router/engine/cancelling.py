@@ -11,7 +11,7 @@ from ..redaction import shown
 from ..verbs import VERBS
 from .accounts import AccountCheck
 from .closing import Closing
-from .failures import doubted
+from .failures import doubted, money_of
 from .following import WAITING, Follower
 
 _AN_ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
@@ -67,7 +67,4 @@ def _money(operation: Operation) -> Money:
     """Return what is known of the money of an operation that is not cancelled."""
     if operation.state is OperationState.AWAITING_APPROVAL:
         return "not_moved"
-    outcome = operation.outcome
-    if outcome is None or (outcome.failure is not None and outcome.failure.kind == "conflict"):
-        return "unknown"
-    return "moved" if outcome.paid else "not_moved"
+    return money_of(operation.outcome)

@@ -27,7 +27,7 @@ from ..ports import Clock, Discrepancy, Event, StaleLease, Store
 from ..redaction import without_secrets
 from ..verbs import Verb
 from . import process
-from .failures import error_of
+from .failures import error_of, money_of
 from .observing import Observers
 from .reactions import Reactions, mismatch_error
 
@@ -167,10 +167,10 @@ class Closing:
         if outcome is None:
             raise error_of(operation)
         if _foreign(outcome):
-            found = _misdirected(operation, outcome)
+            found, money = _misdirected(operation, outcome), money_of(outcome)
             if first:
-                self._reactions.mismatch(found, money="moved")
-            raise mismatch_error(found, money="moved")
+                self._reactions.mismatch(found, money)
+            raise mismatch_error(found, money)
         if _is_error(operation, outcome, verb):
             raise error_of(operation, public_key)
         return _result(operation, outcome, verb)
@@ -180,7 +180,7 @@ class Closing:
         outcome = operation.outcome
         if outcome is not None and _foreign(outcome):
             with suppress(AccountMismatchError):
-                self._reactions.mismatch(_misdirected(operation, outcome), money="moved")
+                self._reactions.mismatch(_misdirected(operation, outcome))
 
     def unchanged(self, operation: Operation, outcome: Outcome) -> Operation:
         """Return an operation that stands where it stood, as Stripe shows it now."""

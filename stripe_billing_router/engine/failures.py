@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from ..errors import (
     BillingError,
     IdempotencyConflictError,
+    Money,
     OutcomeUnknownError,
     PaymentActionRequiredError,
     PaymentDeclinedError,
@@ -41,6 +42,15 @@ def unknown(operation_id: str, idempotency_key: str | None, why: str) -> Outcome
         money="unknown",
         idempotency_key=idempotency_key,
     )
+
+
+def money_of(outcome: Outcome | None) -> Money:
+    """Return what is known of the money of an operation that has come to `outcome`."""
+    if outcome is None or (outcome.failure is not None and outcome.failure.kind == "conflict"):
+        return "unknown"
+    if outcome.paid:
+        return "moved"
+    return "unknown" if outcome.state is OperationState.PROCESSING else "not_moved"
 
 
 def twin_in_doubt(operation_id: str, state: str, *, pays: bool) -> OutcomeUnknownError:

@@ -22,6 +22,13 @@ WHAT = {
 }
 
 
+_MONEY: dict[Money, str] = {
+    "not_moved": "no money has moved",
+    "unknown": "money may have moved: look the operation up in Stripe",
+    "moved": "the money has moved: look the operation up in Stripe",
+}
+
+
 class Reactions:
     """Runs every registered reaction, in order, then raises."""
 
@@ -55,7 +62,7 @@ def mismatch_error(discrepancy: Discrepancy, money: Money) -> AccountMismatchErr
     """Return the error of a discrepancy, without its consequences."""
     return AccountMismatchError(
         f"{discrepancy.bot or 'The router'}: {WHAT[discrepancy.kind]}. Stop the bot, find out "
-        "who changed the key or the route, and correct it; nothing goes to another account.",
+        f"who changed the key or the route, and correct it; {_MONEY[money]}.",
         operation_id=discrepancy.operation_id,
         money=money,
         bot_id=str(discrepancy.bot) if discrepancy.bot else None,

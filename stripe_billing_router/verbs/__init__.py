@@ -1,5 +1,6 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
+from .arguments import LEFT_OUT
 from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
@@ -18,4 +19,14 @@ _ALL: tuple[Verb, ...] = (
 
 VERBS = {verb.name: verb for verb in _ALL}
 
-__all__ = ["VERBS", "Call", "Lookups", "Plan", "Price", "UnreadableAnswer", "Verb", "due"]
+__all__ = [
+    "LEFT_OUT",
+    "VERBS",
+    "Call",
+    "Lookups",
+    "Plan",
+    "Price",
+    "UnreadableAnswer",
+    "Verb",
+    "due",
+]

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidAmountError, InvalidRequestError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..money import canonical_amount
 from ..redaction import exact, redact, shown
 from ..stripe_parameters import declared, unknown_names
 
+
+class _LeftOut:
+    """What an argument is that the caller has not given."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<left out>"
+
+
+LEFT_OUT: Any = _LeftOut()
+"""The default of arguments that decide what is paid. None is no way to leave them out: it is what a
+missing field reads as, such as `order.get("total")`."""
+
 STAMPED = ("operation_id", "bot_id")
 """Metadata names that the router sets itself."""
+
+METADATA_NAMES = 50
+"""How many names the metadata of an object of Stripe's may have."""
 
 EXCLUDES = "excludes_operation_id"
 """The metadata name by which recovery knows the payments with which it used a request key up."""
@@ -31,8 +49,27 @@ FORBIDDEN_ANYWHERE = frozenset(
 )
 """What names a key or another account, or would change how the router reads the answer."""
 
+_WHERE_FROM = "pass a value, or leave it out; None is what a missing field reads as."
 _MOST_DEPTH = 12
 _STRIPE_ID = re.compile(r"[A-Za-z0-9_\-.]+", re.ASCII)
+
+
+def given(arguments: Mapping[str, Any], name: str) -> Any:
+    """Return an argument that decides what is paid, or None if it was left out.
+
+    InvalidRequestError, for `amount` InvalidAmountError, if it was given as None.
+    """
+    value = arguments[name]
+    if value is None:
+        kind = InvalidAmountError if name == "amount" else InvalidRequestError
+        raise kind(f"{name} is None; {_WHERE_FROM}", parameter=name)
+    return None if value is LEFT_OUT else value
+
+
+def amount(arguments: Mapping[str, Any]) -> str | None:
+    """Return the amount in major units as its one plain text, or None if it was left out."""
+    value = given(arguments, "amount")
+    return None if value is None else canonical_amount(value)
 
 
 def plain(value: Any, where: str, depth: int = 0) -> Any:
@@ -119,8 +156,9 @@ def metadata(given: Any, where: str = "metadata") -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise invalid(where, f"is {shown(given)}; pass a dict of text to text")
     clean = {_metadata_name(name, where): value for name, value in given.items()}
-    if len(clean) > 50 - len(STAMPED):
-        raise invalid(where, f"has {len(clean)} names; at most {50 - len(STAMPED)} fit")
+    most = METADATA_NAMES - len(STAMPED)
+    if len(clean) > most:
+        raise invalid(where, f"has {len(clean)} names; at most {most} fit")
     return {name: _metadata_value(name, value, where) for name, value in clean.items()}
 
 
@@ -145,12 +183,17 @@ def _metadata_value(name: str, value: Any, where: str) -> str:
 
 
 def params(
-    given: Mapping[str, Any], step_type: str, own: Iterable[str], decided: Iterable[str]
+    given: Mapping[str, Any],
+    step_type: str,
+    own: Iterable[str],
+    decided: Iterable[str],
+    pays: Container[str] = (),
 ) -> dict[str, Any]:
     """Return `**params` for one Stripe request.
 
     `step_type` is the SDK's parameter type that declares what is allowed; `own` are the verb's
-    argument names (for suggestions); `decided` are declared parameters that the router sets.
+    argument names (for suggestions); `decided` are declared parameters that the router sets;
+    `pays` are those that decide what is paid, of which None is refused.
     """
     mine = set(decided) | FORBIDDEN_ANYWHERE
     # Judged as the plain text that will be sent: a subclass may equal whatever it likes.
@@ -160,6 +203,9 @@ def params(
             raise invalid(name, "is decided by the router; leave it out")
     clean = {name: plain(value, name) for name, value in named.items()}
     _refuse_unknown(clean, step_type, [*own, *(set(declared(step_type)) - mine)])
+    for name in clean:
+        if name in pays:
+            _refuse_none(clean[name], name)
     _refuse_forbidden(clean, "")
     return {name: value for name, value in clean.items() if value is not None}
 
@@ -172,6 +218,20 @@ def _refuse_unknown(given: Mapping[str, Any], step_type: str, allowed: list[str]
         raise InvalidRequestError(
             f"{shown(path)} is not a parameter; {hint}", parameter=redact(path), suggestion=guess
         )
+
+
+def _refuse_none(value: Any, where: str) -> None:
+    """InvalidRequestError if what decides what is paid is None, or holds one at any depth."""
+    if value is None:
+        raise InvalidRequestError(
+            f"{redact(where)} is None; {_WHERE_FROM}", parameter=redact(where)
+        )
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _refuse_none(item, f"{where}.{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _refuse_none(item, f"{where}[{number}]")
 
 
 def _refuse_forbidden(value: Any, where: str) -> None:

@@ -19,6 +19,7 @@ from ..models import (
     StepOutput,
 )
 from ..money import CURRENCIES
+from .arguments import METADATA_NAMES, invalid
 
 T = TypeVar("T")
 
@@ -76,12 +77,22 @@ def _stamped(step: Step, stamp: Mapping[str, str]) -> Step:
         params = _with_metadata(params, stamp)
         for name in _CREATED_LATER:
             if name in params:
-                params[name] = _with_metadata(params[name], params["metadata"])
+                params[name] = _with_metadata(params[name], params["metadata"], f"{name}.")
     return replace(step, params=params)
 
 
-def _with_metadata(params: Mapping[str, Any], more: Mapping[str, str]) -> dict[str, Any]:
-    return {**params, "metadata": {**params.get("metadata", {}), **more}}
+def _with_metadata(
+    params: Mapping[str, Any], more: Mapping[str, str], where: str = ""
+) -> dict[str, Any]:
+    """Return params with `more` in their metadata; InvalidRequestError beyond Stripe's limit."""
+    merged = {**params.get("metadata", {}), **more}
+    if len(merged) > METADATA_NAMES:
+        raise invalid(
+            f"{where}metadata",
+            f"has {len(merged)} names together with the call's metadata and the router's own; at "
+            f"most {METADATA_NAMES} fit",
+        )
+    return {**params, "metadata": merged}
 
 
 @dataclass(frozen=True, slots=True)

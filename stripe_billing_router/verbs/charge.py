@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from ..errors import InvalidRequestError
 from ..models import Charge, Operation, Outcome, ResolvedRoute, Result, Step
-from ..money import canonical_amount
 from . import arguments as check
 from . import invoices, payment_intents
 from .base import Call, Lookups, Plan, Search, waiting_id
@@ -23,6 +22,7 @@ _ARGUMENTS = (
     "payment_method_id",
     "on_session",
 )
+_PAYS = ("price_id", "quantity", "customer_id", "payment_method_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class ChargeVerb:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         clean = _check_arguments(arguments)
         flow = invoices if clean["amount"] is None else payment_intents
-        return clean, check.params(params, flow.PARAMETERS, _ARGUMENTS, flow.DECIDED)
+        return clean, check.params(
+            params, flow.PARAMETERS, _ARGUMENTS, flow.DECIDED, flow.AMOUNT_GROWS
+        )
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
         if call.arguments["amount"] is None:
@@ -81,8 +83,9 @@ def _by_price(operation: Operation) -> bool:
     return operation.steps[0].name == invoices.CREATE
 
 
-def _check_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    amount = given["amount"]
+def _check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    given = {**arguments, **{name: check.given(arguments, name) for name in _PAYS}}
+    amount = check.amount(arguments)
     if amount is not None and given["price_id"] is not None:
         raise InvalidRequestError(
             "amount and price_id exclude each other; pass the one that is to be collected.",
@@ -94,7 +97,7 @@ def _check_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     if on_session and amount is None:
         raise check.invalid("on_session", "goes with amount, not with a price; leave one out")
     return {
-        "amount": None if amount is None else canonical_amount(amount),
+        "amount": amount,
         "description": check.optional_text(given["description"], "description", 1000),
         "price_id": check.stripe_id(given["price_id"], "price_id", ("price_", "plan_")),
         "quantity": check.quantity(given["quantity"]),

@@ -74,10 +74,12 @@ class CheckoutVerb:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         clean = {
             "line_items": _line_items(arguments["line_items"]),
-            "customer_id": check.stripe_id(arguments["customer_id"], "customer_id", ("cus_",)),
+            "customer_id": check.stripe_id(
+                check.given(arguments, "customer_id"), "customer_id", ("cus_",)
+            ),
             "mode": check.one_of(arguments["mode"], _LATER, "mode"),
         }
-        more = check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED)
+        more = check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED, _AMOUNT_VARIES)
         for name in _LATER.values():
             if not isinstance(more.get(name, {}), dict):
                 raise check.invalid(name, "is not a dict; pass one")
@@ -158,13 +160,13 @@ def _line_items(given: Any) -> list[Any]:
         raise check.invalid(
             "line_items", "is not a list of items; pass [{'price': 'price_…', 'quantity': 1}]"
         )
-    checked = check.params({"line_items": list(given)}, _PARAMETERS, _ARGUMENTS, ())["line_items"]
+    lines = {"line_items": list(given)}
+    checked = check.params(lines, _PARAMETERS, _ARGUMENTS, (), lines)["line_items"]
     return [_line(line, f"line_items[{number}]") for number, line in enumerate(checked)]
 
 
 def _line(line: Any, where: str) -> dict[str, Any]:
-    given = line if isinstance(line, dict) else {}
-    kept = {name: value for name, value in given.items() if value is not None}
+    kept = dict(line) if isinstance(line, dict) else {}
     if ("price" in kept) == ("price_data" in kept):
         raise check.invalid(where, "needs either price or price_data")
     check.quantity(kept.get("quantity"))

@@ -49,7 +49,7 @@ _PENDING = "pending_items"
 _KIND = "invoiceitem"
 _PATH = "/v1/invoices"
 _ACTION_NEEDED = frozenset({"authentication_required", "invoice_payment_intent_requires_action"})
-_AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"})
+AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"})
 """Parameters with which more is collected than the price."""
 
 _EXPAND = ["confirmation_secret", "payments.data.payment.payment_intent"]
@@ -82,7 +82,7 @@ def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
     steps = _steps(
         call, customer, price, currency, quantity, chosen_method(asked, customer, route.route)
     )
-    known = not _AMOUNT_GROWS & set(call.params)
+    known = not AMOUNT_GROWS & set(call.params)
     total = price.total(currency, quantity) if known else None
     return Plan(steps, total, currency, customer)
 

@@ -34,6 +34,7 @@ DECIDED = frozenset(
     use_stripe_sdk
     """.split()
 )
+AMOUNT_GROWS: frozenset[str] = frozenset()
 CREATE = "payment_intent"
 _CANCEL = "cancel"
 _LOOK = "look"

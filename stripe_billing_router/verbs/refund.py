@@ -17,7 +17,7 @@ from ..models import (
     Result,
     Step,
 )
-from ..money import canonical_amount, to_minor
+from ..money import to_minor
 from . import arguments as check
 from .base import (
     Call,
@@ -62,10 +62,9 @@ class RefundVerb:
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        amount = arguments["amount"]
         clean = {
             "payment_id": _payment_id(arguments["payment_id"]),
-            "amount": None if amount is None else canonical_amount(amount),
+            "amount": check.amount(arguments),
             "reason": check.one_of(arguments["reason"], _REASONS, "reason"),
         }
         return clean, check.params(params, "RefundCreateParams", _ARGUMENTS, _DECIDED)

@@ -18,6 +18,7 @@ from ..models import (
     StepOutput,
     Subscription,
 )
+from ..stripe_parameters import declared
 from . import arguments as check
 from .base import (
     Call,
@@ -36,6 +37,7 @@ from .base import (
 from .methods import billed_currency, chosen_method
 from .payment_intents import destination
 
+_PARAMETERS = "SubscriptionCreateParams"
 _ARGUMENTS = ("price_id", "customer_id", "quantity")
 _DECIDED = frozenset(
     """
@@ -49,6 +51,9 @@ _AMOUNT_KNOWN = frozenset(
     """.split()
 )
 """Parameters beside which the first invoice is the price, no more and no less."""
+
+_PAYS_NOTHING = frozenset({"description", "invoice_settings", "payment_settings"})
+"""Parameters that say nothing of how much is paid, when, or for how long."""
 
 _CREATE = "subscription"
 _VOID = "void"
@@ -75,12 +80,14 @@ class SubscriptionVerb:
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        given = {name: check.given(arguments, name) for name in _ARGUMENTS}
         clean = {
-            "price_id": check.stripe_id(arguments["price_id"], "price_id", ("price_", "plan_")),
-            "customer_id": check.stripe_id(arguments["customer_id"], "customer_id", ("cus_",)),
-            "quantity": check.quantity(arguments["quantity"]),
+            "price_id": check.stripe_id(given["price_id"], "price_id", ("price_", "plan_")),
+            "customer_id": check.stripe_id(given["customer_id"], "customer_id", ("cus_",)),
+            "quantity": check.quantity(given["quantity"]),
         }
-        return clean, check.params(params, "SubscriptionCreateParams", _ARGUMENTS, _DECIDED)
+        pays = set(declared(_PARAMETERS)) - _PAYS_NOTHING
+        return clean, check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED, pays)
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
         asked = call.arguments

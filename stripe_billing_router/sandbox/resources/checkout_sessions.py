@@ -76,6 +76,7 @@ def _check(call: Call) -> None:
     refuse(params, _NOT_HERE)
     for name in _DATA:
         refuse(params.get(name, {}), _DATA_NOT_HERE)
+        merged_metadata(params.get(name, {}), param=f"{name}[metadata]")
     if "mode" not in params:
         raise missing_param("mode")
     hosted = params.get("ui_mode", "hosted_page") == "hosted_page"

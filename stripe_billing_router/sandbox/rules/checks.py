@@ -85,23 +85,24 @@ def _bounded(bound: str, amount: int, unit: Currency, param: str, code: str) -> 
     return invalid(f"Amount must be {bound} {text}", param, code)
 
 
-def merged_metadata(params: Json, old: Json | None = None) -> Json:
+def merged_metadata(params: Json, old: Json | None = None, param: str = "metadata") -> Json:
     """Return the metadata after a request: new keys added, empty ones removed, `""` clears all."""
     given = params.get("metadata", {})
     if given == "":
         return {}
     merged = {**(old or {}), **given}
     kept = {name: value for name, value in merged.items() if value != ""}
-    _check_metadata(kept)
+    _check_metadata(kept, param)
     return kept
 
 
-def _check_metadata(metadata: Json) -> None:
+def _check_metadata(metadata: Json, param: str) -> None:
     if len(metadata) > _MOST_KEYS:
-        raise invalid(f"Metadata can have at most {_MOST_KEYS} keys.", "metadata")
+        message = f"Metadata can have up to {_MOST_KEYS} keys, but you've set {len(metadata)}."
+        raise invalid(message, param)
     for name, value in metadata.items():
         if len(name) > _LONGEST_KEY:
-            raise invalid(f"Metadata keys have at most {_LONGEST_KEY} characters.", "metadata")
+            raise invalid(f"Metadata keys have at most {_LONGEST_KEY} characters.", param)
         if len(value) > _LONGEST_VALUE:
             message = f"Metadata values have at most {_LONGEST_VALUE} characters."
-            raise invalid(message, f"metadata[{name}]")
+            raise invalid(message, f"{param}[{name}]")

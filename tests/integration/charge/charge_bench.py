@@ -80,7 +80,7 @@ class Wire(SandboxHTTPClient):
 
 
 class Forging(SandboxHTTPClient):
-    """The sandbox's transport, with answers to POST changed on their way back."""
+    """The sandbox's transport, with answers to payments changed on their way back."""
 
     def __init__(self, world: World, change: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(world)
@@ -90,7 +90,7 @@ class Forging(SandboxHTTPClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         body, status, answered = super().request(method, url, headers, post_data)
-        if method.upper() == "POST" and status == 200:
+        if "/v1/payment_intents" in url:
             found = json.loads(body)
             self._change(found)
             body = json.dumps(found).encode()

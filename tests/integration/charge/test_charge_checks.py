@@ -21,7 +21,7 @@ from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import BotId, Write
 from stripe_billing_router.ports import Discrepancy, Intent
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
-from tests.integration.charge.charge_bench import BOT, ROUTING, Bench, Forging
+from tests.integration.charge.charge_bench import BOT, CUSTOMER, ROUTING, Bench, Forging
 
 OTHER_KEY = "sk_live_ofSomebodyElse0000000"
 RESTRICTED = "rk_live_mayNotReadItsAccount"
@@ -127,6 +127,37 @@ def test_a_diverted_payment_does_not_look_good_at_a_repeat(bench: Bench) -> None
             router.charge(BOT, 5, idempotency_key="k")
         assert told.value.money == "moved"
     assert bench.moved() == [500]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "on_session", "money"),
+    [
+        ("processing", False, "unknown"),
+        ("authentication_required", False, "not_moved"),
+        ("declined:card_declined", False, "not_moved"),
+        ("succeeds", True, "not_moved"),
+        ("succeeds", False, "moved"),
+    ],
+)
+def test_a_diverted_payment_says_whether_the_money_has_moved(
+    bench: Bench, outcome: str, on_session: bool, money: str
+) -> None:
+    """A payment that waits, is on its way or was declined has not sent its money anywhere yet."""
+
+    def divert(body: dict[str, Any]) -> None:
+        payment = body.get("error", {}).get("payment_intent", body)
+        payment["transfer_data"] = {"destination": FOREIGN}
+
+    method = bench.world.add_payment_method(customer=CUSTOMER, outcome=outcome)
+    router = bench.router(http_client=Forging(bench.world, divert))
+    for _ in range(2):
+        with pytest.raises(AccountMismatchError) as told:
+            router.charge(
+                BOT, 5, payment_method_id=method, on_session=on_session, idempotency_key="k"
+            )
+        assert told.value.money == money
+        assert ("the money has moved" in str(told.value)) is (money == "moved")
+    assert bench.moved() == ([500] if money == "moved" else [])
 
 
 @pytest.mark.parametrize(

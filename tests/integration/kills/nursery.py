@@ -166,8 +166,10 @@ class Bot:
 
     def _keyless(self, name: str) -> Call:
         router, customer = self._router, f"cus_{self._chance.randrange(3)}"
-        amount = 3 if self._chance.random() < 0.6 else None
-        return lambda **key: router.charge(BOT, amount, name, customer_id=customer, **key)
+        amount: dict[str, Any] = {"amount": 3} if self._chance.random() < 0.6 else {}
+        return lambda **key: router.charge(
+            BOT, **amount, description=name, customer_id=customer, **key
+        )
 
 
 if __name__ == "__main__":

@@ -176,8 +176,9 @@ def test_an_operation_in_doubt_cannot_be_cancelled(bench: Bench) -> None:
 
 def test_a_payment_that_a_bank_is_making_is_not_canceled(bench: Bench) -> None:
     bench.world.set_outcome(CARD, "processing")
-    for amount in ("19.99", None):
-        done = bench.router.charge(BOT, amount)
+    by: tuple[dict[str, Any], ...] = ({"amount": "19.99"}, {})
+    for given in by:
+        done = bench.router.charge(BOT, **given)
         assert bench.router.cancel(done.operation_id or "").state == "processing"
     for payment in bench.world.objects("payment_intent"):
         bench.world.settle_processing(payment["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import stripe
 
 from stripe_billing_router.errors import (
     BillingError,
@@ -231,7 +232,7 @@ def test_a_session_cut_off_is_closed_or_recorded(
         ([ONCE], "line_items[0]"),
         ([{}], "line_items[0]"),
         ([{"quantity": 1}], "line_items[0]"),
-        ([{"price": None, "quantity": 1}], "line_items[0]"),
+        ([{"price": None, "quantity": 1}], "line_items[0].price"),
         ([{"price": ONCE, "price_data": DATA}], "line_items[0]"),
         ([{"price": ONCE, "quantity": 0}], "quantity"),
         ([{"price": ONCE, "quantity": "2"}], "quantity"),
@@ -298,3 +299,32 @@ def test_what_the_router_decides_cannot_be_passed(bench: Bench, given: dict[str,
     assert isinstance(told.value, BillingError) or "line_items" in given
     assert not bench.sent()
     assert not bench.entries()
+
+
+def test_metadata_that_outgrows_stripe_s_limit_is_refused_before_the_intent(bench: Bench) -> None:
+    """The payment of a session bears the session's metadata, beside its own."""
+    own = {f"own_{n}": "x" for n in range(30)}
+    with pytest.raises(InvalidRequestError, match=r"51 names.* at most 50") as told:
+        session(
+            bench,
+            metadata={f"name_{n}": "x" for n in range(19)},
+            payment_intent_data={"metadata": own},
+        )
+    assert (told.value.parameter, told.value.money) == ("payment_intent_data.metadata", "not_moved")
+    assert (bench.sent(), bench.entries()) == ([], [])
+    session(
+        bench, metadata={f"name_{n}": "x" for n in range(18)}, payment_intent_data={"metadata": own}
+    )
+
+
+def test_the_sandbox_knows_the_limit_of_metadata_inside_as_well(bench: Bench) -> None:
+    lines: Any = [{"price": ONCE, "quantity": 1}]
+    with pytest.raises(stripe.InvalidRequestError, match="up to 50 keys, but you've set 51"):
+        bench.dashboard.v1.checkout.sessions.create(
+            {
+                "mode": "payment",
+                "line_items": lines,
+                "success_url": URL,
+                "payment_intent_data": {"metadata": {f"name_{n}": "x" for n in range(51)}},
+            }
+        )

@@ -202,8 +202,9 @@ def test_operations_in_flight_at_the_moment_of_the_run(
         honest(*writes)
 
     store.commit = commit  # type: ignore[method-assign]
+    given: dict[str, Any] = {} if by_price else {"amount": 5}
     with suppress(BillingError):
-        bench.router.charge(BOT, None if by_price else 5, payment_method_id=card)
+        bench.router.charge(BOT, payment_method_id=card, **given)
     del store.commit
     assert found == [[]]
     assert bench.found() == []

@@ -17,9 +17,10 @@ BACK = "https://example.org"
 History = Callable[[WebhooksBench], object]
 
 
-def _debit(bench: WebhooksBench, amount: int | None = 5) -> Any:
+def _debit(bench: WebhooksBench, *, by_price: bool = False) -> Any:
     method = bench.world.add_payment_method(customer="cus_one", outcome="processing")
-    return bench.router.charge(BOT, amount, payment_method_id=method)
+    amount: dict[str, Any] = {} if by_price else {"amount": 5}
+    return bench.router.charge(BOT, payment_method_id=method, **amount)
 
 
 def _in_doubt(bench: WebhooksBench, call: Callable[[], object]) -> None:
@@ -59,11 +60,11 @@ def answer_lost(bench: WebhooksBench) -> None:
 
 
 def invoice_by_bank_debit(bench: WebhooksBench) -> None:
-    bench.world.settle_processing(bench.payment_of_invoice(_debit(bench, None).id))
+    bench.world.settle_processing(bench.payment_of_invoice(_debit(bench, by_price=True).id))
 
 
 def invoice_that_the_bank_refuses(bench: WebhooksBench) -> None:
-    payment = bench.payment_of_invoice(_debit(bench, None).id)
+    payment = bench.payment_of_invoice(_debit(bench, by_price=True).id)
     bench.world.settle_processing(payment, succeed=False)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from stripe_billing_router.errors import InvalidAmountError, InvalidRequestError
 from stripe_billing_router.models import Route
+from stripe_billing_router.verbs import LEFT_OUT
 from tests.unit.verbs.verbs_samples import BOT, LINES, planned
 
 IN_EUROS = Route("prod_1", "price_once", "cus_1", currency="eur")
@@ -21,7 +22,7 @@ def amount(verb: str, params: dict[str, Any] | None = None, **arguments: Any) ->
 
 
 def by_price(params: dict[str, Any] | None = None, **arguments: Any) -> Any:
-    return amount("charge", params, amount=None, **arguments)
+    return amount("charge", params, amount=LEFT_OUT, **arguments)
 
 
 def session(params: dict[str, Any] | None, *lines: dict[str, Any]) -> Any:
@@ -97,7 +98,7 @@ def test_a_session_whose_customer_decides_how_much_is_not_known(params: dict[str
     [
         {**LINES[0], "adjustable_quantity": {"enabled": True}},
         {**LINES[0], "tax_rates": ["txr_1"]},
-        {"price_data": {**DATA, "unit_amount": None}, "quantity": 1},
+        {"price_data": {**DATA, "unit_amount": {}}, "quantity": 1},
         {"price_data": {**DATA, "unit_amount": "250"}, "quantity": 1},
         {"price_data": {**DATA, "unit_amount": -250}, "quantity": 1},
     ],
@@ -112,7 +113,7 @@ def test_lines_of_several_currencies_have_no_total() -> None:
 
 
 def test_an_invoice_is_four_requests_that_refer_to_each_other() -> None:
-    draft, item, finalize, pay = planned("charge", amount=None).steps
+    draft, item, finalize, pay = planned("charge", amount=LEFT_OUT).steps
     assert [step.method for step in (draft, item, finalize, pay)] == ["post"] * 4
     assert item.params["invoice"] == {"$from": draft.name}
     assert "{invoice}" in finalize.path
@@ -122,7 +123,7 @@ def test_an_invoice_is_four_requests_that_refer_to_each_other() -> None:
 
 def test_everything_that_is_created_is_stamped_and_only_that() -> None:
     stamp = {"operation_id": "op_1", "bot_id": "finance:bot"}
-    plans = (planned("charge"), planned("charge", amount=None), planned("refund"))
+    plans = (planned("charge"), planned("charge", amount=LEFT_OUT), planned("refund"))
     for plan in plans:
         for step in plan.stamped("op_1", BOT):
             if "metadata" in step.params:
@@ -142,13 +143,13 @@ def test_a_session_stamps_what_it_will_create_and_keeps_what_was_given_for_it() 
 
 
 def test_a_plan_is_the_same_for_the_same_call() -> None:
-    assert planned("charge", amount=None) == planned("charge", amount=None)
+    assert planned("charge", amount=LEFT_OUT) == planned("charge", amount=LEFT_OUT)
 
 
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
-        ("charge", {"amount": None, "price_id": "price_monthly"}),
+        ("charge", {"amount": LEFT_OUT, "price_id": "price_monthly"}),
         ("create_subscription", {"price_id": "price_once"}),
     ],
 )
@@ -160,7 +161,9 @@ def test_a_price_of_the_other_kind_is_refused(verb: str, arguments: dict[str, An
 
 def test_a_currency_that_the_price_has_not_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="price_once is in usd, the route in gbp"):
-        planned("charge", amount=None, route=Route("prod_1", "price_once", "cus_1", currency="gbp"))
+        planned(
+            "charge", amount=LEFT_OUT, route=Route("prod_1", "price_once", "cus_1", currency="gbp")
+        )
 
 
 def test_half_a_yen_is_no_refund() -> None:

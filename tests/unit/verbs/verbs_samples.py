@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from stripe_billing_router.models import BotId, ResolvedRoute, Route
-from stripe_billing_router.verbs import VERBS, Call, Plan, Price, Verb
+from stripe_billing_router.verbs import LEFT_OUT, VERBS, Call, Plan, Price, Verb
 
 BOT = BotId.parse("finance:bot")
 ROUTE = Route("prod_1", "price_once", "cus_1")
@@ -21,18 +21,22 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "charge": {
         "amount": "19.99",
         "description": None,
-        "price_id": None,
-        "quantity": None,
-        "customer_id": None,
-        "payment_method_id": None,
+        "price_id": LEFT_OUT,
+        "quantity": LEFT_OUT,
+        "customer_id": LEFT_OUT,
+        "payment_method_id": LEFT_OUT,
         "on_session": False,
     },
-    "refund": {"payment_id": "pi_1", "amount": None, "reason": None},
-    "create_subscription": {"price_id": "price_monthly", "customer_id": None, "quantity": None},
-    "create_checkout_session": {"line_items": LINES, "customer_id": None, "mode": None},
+    "refund": {"payment_id": "pi_1", "amount": LEFT_OUT, "reason": None},
+    "create_subscription": {
+        "price_id": "price_monthly",
+        "customer_id": LEFT_OUT,
+        "quantity": LEFT_OUT,
+    },
+    "create_checkout_session": {"line_items": LINES, "customer_id": LEFT_OUT, "mode": None},
     "create_customer": {"customer_info": {}},
 }
-BY_PRICE: dict[str, Any] = {**ARGUMENTS["charge"], "amount": None}
+BY_PRICE: dict[str, Any] = {**ARGUMENTS["charge"], "amount": LEFT_OUT}
 
 STEP_TYPES = {
     "charge": "PaymentIntentCreateParams",
