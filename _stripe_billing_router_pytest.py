@@ -45,7 +45,7 @@ def stripe_sandbox(stripe_sandbox_config: str | Path | None) -> Iterator[Sandbox
     """
     from stripe_billing_router.testing import sandbox  # noqa: PLC0415 - see above
 
-    with sandbox(stripe_sandbox_config) as box:
+    with sandbox(stripe_sandbox_config, despite_live_pin=True) as box:
         yield box
 
 

@@ -384,7 +384,9 @@ class BillingRouter:
         self.close()
 
     def __repr__(self) -> str:
-        return f"BillingRouter({str(self._parts.settings.routing_config)!r})"
+        settings = self._parts.settings
+        where = ", sandbox" if settings.is_sandbox else ""
+        return f"BillingRouter({str(settings.routing_config)!r}{where})"
 
     def _run(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 _lock = ForkSafeLock()
 _router: BillingRouter | None = None
 _used: list[BillingRouter] = []
+_here: ContextVar[BillingRouter | None] = ContextVar("stripe_billing_router_here", default=None)
+_elsewhere: list[BillingRouter] = []
 
 
 def get_router() -> BillingRouter:
     """Return the current default router, making it from the environment at first use."""
-    current = _used[-1] if _used else _router
+    current = _here.get() or (_used[-1] if _used else _router)
     return current if current is not None else _make()
 
 
@@ -37,13 +40,36 @@ def use_router(router: BillingRouter) -> Iterator[BillingRouter]:
 
     Contexts nest; leaving one out of order raises ConfigurationError.
     """
+    here = _here.get()
     with _lock:
         _used.append(router)
+    if here is not None:
+        _here.set(router)
     try:
         yield router
     finally:
+        _here.set(here)
         with _lock:
             _leave(router)
+
+
+@contextmanager
+def use_router_here(router: BillingRouter) -> Iterator[BillingRouter]:
+    """Make `router` the default of this thread or task alone, and of the tasks that it begins.
+
+    Other threads keep the router that they have; one that has none is given none meanwhile: it may
+    belong here or not, and a live router must not be made by accident.
+    """
+    before = _here.get()
+    with _lock:
+        _elsewhere.append(router)
+    _here.set(router)
+    try:
+        yield router
+    finally:
+        _here.set(before)
+        with _lock:
+            _elsewhere.remove(router)
 
 
 def _leave(router: BillingRouter) -> None:
@@ -63,6 +89,12 @@ def _make() -> BillingRouter:
         from .client import BillingRouter  # noqa: PLC0415 - importing the package must stay light
 
     with _lock:
+        if _elsewhere:
+            raise ConfigurationError(
+                "A sandbox is the router of another thread, and this thread has none. Give a "
+                "thread of a test the sandbox's `router` as an object; a process that charges "
+                "calls set_router() before its threads begin."
+            )
         if _router is None:
             _router = BillingRouter()
         return _router

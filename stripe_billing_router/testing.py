@@ -11,8 +11,9 @@ from pathlib import Path
 
 from . import aio
 from .client import BillingRouter
-from .default import use_router
-from .master_account import STRIPE_MASTER_ACCOUNT_ID
+from .default import use_router, use_router_here
+from .errors import ConfigurationError
+from .master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
 from .models import OverrideKey, Route, RouteKey
 from .ports import Observer
 from .sandbox import (
@@ -59,6 +60,7 @@ def sandbox(
     *,
     ledger_url: str | None = None,
     observers: Sequence[Observer] = (),
+    despite_live_pin: bool = False,
 ) -> Iterator[Sandbox]:
     """Make the default router one whose Stripe is a sandbox, while the context lasts.
 
@@ -66,12 +68,25 @@ def sandbox(
     customers and payment methods that they name exist in the sandbox. The ledger is a temporary
     one unless `ledger_url` is given. `observers` are told as a router's are. Keys and Vault of the
     environment are not looked at.
+
+    A copy of the package that is pinned to a live account charges for real, and bots that meet a
+    sandbox there would take nothing for something: ConfigurationError unless `despite_live_pin`
+    says that this is meant. Then the sandbox is the default of this thread, or task, alone.
     """
+    live = STRIPE_MASTER_ACCOUNT_ID != SANDBOX_ACCOUNT_ID
+    if live and not despite_live_pin:
+        raise ConfigurationError(
+            f"This copy of the package is pinned to {STRIPE_MASTER_ACCOUNT_ID}, so a sandbox is "
+            "refused: payments would only seem to be made. In tests, say "
+            "sandbox(despite_live_pin=True).",
+            faults=(("master_account", "is a live account's"),),
+        )
+    used = use_router_here if live else use_router
     with tempfile.TemporaryDirectory(prefix="stripe-sandbox-") as folder:
         world = World(account_id=STRIPE_MASTER_ACCOUNT_ID)
         url = ledger_url or _temporary_ledger(Path(folder))
         made = sandbox_router(world, config, ledger_url=url, data_home=folder, observers=observers)
-        with made as router, use_router(router):
+        with made as router, used(router):
             try:
                 yield Sandbox(world, router, _endpoint(world))
             finally:

@@ -18,29 +18,33 @@ _IN_DOUBT: Final = frozenset({"unknown", "pending"})
 
 
 class LogObserver:
-    """One record for each event, and one at the end of each call of a verb; no personal data."""
+    """One record for each event, and one at the end of each call of a verb; no personal data.
+
+    `sandbox`: it is not Stripe itself that answers, which every record says.
+    """
 
     follows = frozenset({"call.ended"})
 
+    def __init__(self, *, sandbox: bool = False) -> None:
+        self._where = "sandbox" if sandbox else None
+
     def notify(self, event: Event) -> None:
         if event.call is not None and event.name == "call.ended":
-            _tell_end(event, event.call)
+            self._tell_end(event, event.call)
         elif event.call is None or event.name not in _TOLD_AT_THE_END:
-            _write(_log, _LEVELS[event.severity], event, event.message, _facts(event))
+            self._write(_log, _LEVELS[event.severity], event, event.message, _facts(event))
 
+    def _tell_end(self, event: Event, call: CallDetails) -> None:
+        level = _level(call)
+        if _calls.isEnabledFor(level):
+            facts = {**_facts(event), **_ending(call)}
+            self._write(_calls, level, event, _pairs(facts), facts)
 
-def _tell_end(event: Event, call: CallDetails) -> None:
-    level = _level(call)
-    if _calls.isEnabledFor(level):
-        facts = {**_facts(event), **_ending(call)}
-        _write(_calls, level, event, _pairs(facts), facts)
-
-
-def _write(
-    log: logging.Logger, level: int, event: Event, message: str, facts: dict[str, Any]
-) -> None:
-    name = " ".join(filter(None, (event.name, event.operation_id)))
-    log.log(level, "%s: %s", name, message, extra=facts)
+    def _write(
+        self, log: logging.Logger, level: int, event: Event, message: str, facts: dict[str, Any]
+    ) -> None:
+        name = " ".join(filter(None, (self._where, event.name, event.operation_id)))
+        log.log(level, "%s: %s", name, message, extra={**facts, "sandbox": self._where is not None})
 
 
 def _level(call: CallDetails) -> int:

@@ -137,7 +137,7 @@ def assemble(given: Given) -> Assembly:
         engine=parts,
         follower=follower,
         observers=observers,
-        calls=Calls(observers, clock),
+        calls=Calls(observers, clock, sandbox=settings.is_sandbox),
     )
 
 

@@ -74,7 +74,7 @@ def connect_consequences(
         anomalies=anomalies,
         rollback=rollback,
         sender=sender,
-        observers=(LogObserver(), alerts, record),
+        observers=(LogObserver(sandbox=settings.is_sandbox), alerts, record),
         reactions=(
             record,
             LogReaction(),

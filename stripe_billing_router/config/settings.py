@@ -42,6 +42,11 @@ class Settings:
     api_base: str
     watchdog_config: Path
 
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether requests go to a stand-in, and not to Stripe itself."""
+        return self.api_base != bases.STRIPE
+
 
 def load_settings(
     environ: Mapping[str, str], cwd: str | os.PathLike[str], **given: object

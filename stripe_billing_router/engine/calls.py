@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from typing import Final, TypeVar
 
 from ..errors import InvalidRequestError
-from ..models import BotId
+from ..models import BotId, Result
 from ..ports import Clock
 from .observing import Observers
 from .running import CURRENT, Call
@@ -19,11 +20,12 @@ _NUMBERS: Final = count(1)
 
 
 class Calls:
-    """Every call of a verb goes through here."""
+    """Every call of a verb goes through here. `sandbox`: it is not Stripe itself that answers."""
 
-    def __init__(self, observers: Observers, clock: Clock) -> None:
+    def __init__(self, observers: Observers, clock: Clock, *, sandbox: bool) -> None:
         self._observers = observers
         self._clock = clock
+        self._sandbox = sandbox
 
     def run(self, verb: str, bot_id: object, work: Callable[[], T]) -> T:
         """Return what `work` returns; whatever it raises, the call has ended."""
@@ -34,7 +36,7 @@ class Calls:
             call.follow("call.began", lambda: call.event("call.began"))
             result = work()
             call.returned(result)
-            return result
+            return self._marked(result)
         except BaseException as error:
             call.raised(error)
             raise
@@ -42,6 +44,11 @@ class Calls:
             CURRENT.reset(token)
             call.facts["duration"] = self._clock.elapsed() - began
             call.follow("call.ended", lambda: call.event("call.ended"))
+
+    def _marked(self, result: T) -> T:
+        if self._sandbox and isinstance(result, Result):
+            return replace(result, sandbox=True)
+        return result
 
 
 def _bot(bot_id: object) -> BotId | None:

@@ -19,7 +19,8 @@ class Result(Mapping[str, Any]):
     `status` is Stripe's own word; `state` is the operation's. `amount` is what was really
     collected or given back, in major units; `amount_minor` the same in minor units. Also a
     read-only Mapping over the Stripe JSON (`result["id"]`, `result.get(...)`); `to_dict()`
-    returns that JSON as a plain dict.
+    returns that JSON as a plain dict. `sandbox`: it was not Stripe itself that answered, and no
+    money has moved.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Result(Mapping[str, Any]):
     operation_id: str | None
     idempotency_key: str | None
     raw: Mapping[str, Any] = field(compare=False)
+    sandbox: bool = field(default=False, kw_only=True)
 
     def __getitem__(self, name: str) -> Any:
         return self.raw[name]
@@ -48,7 +50,8 @@ class Result(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         money = None if self.amount is None else f"{self.amount} {self.currency}"
-        shown = [part for part in (money, self.status, self.id) if part is not None]
+        parts = (money, self.status, self.id, "sandbox" if self.sandbox else None)
+        shown = [part for part in parts if part is not None]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -81,7 +84,8 @@ class Balance(Result):
 
     def __repr__(self) -> str:
         parts = [f"{amount} {code}" for code, amount in self.available.items()]
-        return f"Balance({', '.join(parts) or 'nothing'} available)"
+        where = ", sandbox" if self.sandbox else ""
+        return f"Balance({', '.join(parts) or 'nothing'} available{where})"
 
 
 @dataclass(frozen=True, slots=True)

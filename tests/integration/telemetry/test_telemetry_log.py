@@ -18,7 +18,7 @@ from tests.integration.telemetry.conftest import Seen
 BOT = "finance:bot"
 FIELDS = (
     "billing_event operation_id bot_id verb region state error reason money amount_minor currency "
-    "duration_s requests retries replayed"
+    "duration_s requests retries replayed sandbox"
 ).split()
 
 
@@ -57,10 +57,13 @@ def test_a_charge_leaves_one_line(seen: Seen, log: pytest.LogCaptureFixture) -> 
             "requests": 1,
             "retries": 0,
             "replayed": False,
+            "sandbox": True,
         },
     )
     json.dumps(told)
-    assert log.messages[-1].startswith(f"call.ended {paid.operation_id}: bot_id={BOT} verb=charge ")
+    assert log.messages[-1].startswith(
+        f"sandbox call.ended {paid.operation_id}: bot_id={BOT} verb=charge "
+    )
     assert "state=succeeded amount_minor=500 currency=usd duration_s=" in log.messages[-1]
 
 

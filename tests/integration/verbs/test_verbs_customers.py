@@ -27,7 +27,7 @@ def test_a_customer_is_recorded_as_one_without_an_amount(bench: Bench) -> None:
     assert (entry.id, entry.action_type, entry.status) == (done.id, "customer", "succeeded")
     assert (entry.amount, entry.amount_minor, entry.currency) == (None, None, None)
     assert entry.user_email == "new@example.org"
-    assert repr(done) == f"Customer({done.id})"
+    assert repr(done) == f"Customer({done.id}, sandbox)"
 
 
 def test_a_customer_without_an_e_mail_address_is_recorded_under_the_route_s(bench: Bench) -> None:

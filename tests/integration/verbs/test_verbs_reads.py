@@ -47,7 +47,7 @@ def test_the_balance_is_exact_and_by_currency(bench: Bench) -> None:
     assert shown == {"usd": "123.45", "jpy": "1000", "kwd": "1.230"}
     assert balance.pending == {"usd": Decimal("-0.05"), "isk": Decimal(5), "eur": Decimal(0)}
     assert balance["available"][1]["amount"] == 1000
-    assert repr(balance) == "Balance(123.45 usd, 1000 jpy, 1.230 kwd available)"
+    assert repr(balance) == "Balance(123.45 usd, 1000 jpy, 1.230 kwd available, sandbox)"
 
 
 def test_currencies_are_not_added_together_and_parts_of_one_are(bench: Bench) -> None:

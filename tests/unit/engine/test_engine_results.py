@@ -63,6 +63,7 @@ def test_a_result_reads_like_a_dictionary() -> None:
 def test_a_result_has_a_short_repr() -> None:
     assert repr(charge()) == "Charge(19.99 usd, succeeded, pi_1)"
     assert "order" not in repr(charge())
+    assert repr(charge(sandbox=True)) == "Charge(19.99 usd, succeeded, pi_1, sandbox)"
 
 
 def test_a_result_cannot_be_changed() -> None:
