@@ -48,6 +48,7 @@ from .shown import Shown
 from .writes import (
     AppendEntry,
     AskApproval,
+    ClaimLook,
     CloseOperation,
     DecideApproval,
     FreezeScope,
@@ -88,6 +89,7 @@ __all__ = [
     "CallLimit",
     "Charge",
     "CheckoutSession",
+    "ClaimLook",
     "CloseOperation",
     "Customer",
     "DecideApproval",

@@ -63,6 +63,17 @@ class RecordOutputs:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimLook:
+    """Say that an operation that waits is being looked at now.
+
+    Fails if it has changed, or somebody else has looked, since it was read at `seen_ms`.
+    """
+
+    operation_id: str
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class CloseOperation:
     """Move an operation to `state` and release its lease.
 
@@ -172,6 +183,7 @@ Write = (
     | ReopenOperation
     | TakeLease
     | RecordOutputs
+    | ClaimLook
     | CloseOperation
     | AppendEntry
     | Reserve

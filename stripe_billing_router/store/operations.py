@@ -27,6 +27,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..models import (
     NEXT_STATES,
+    ClaimLook,
     CloseOperation,
     OpenOperation,
     Operation,
@@ -158,6 +159,12 @@ def record_outputs(connection: Connection, write: RecordOutputs, now_ms: int) ->
         {"outputs": outputs_json(write.outputs)},
         now_ms,
     )
+
+
+def claim_look(connection: Connection, write: ClaimLook, now_ms: int) -> None:
+    """Let one process at a time look at an operation that waits."""
+    as_seen = [_holds(None), table.c.updated_ms == write.seen_ms]
+    _change(connection, write.operation_id, as_seen, {}, now_ms)
 
 
 def close_operation(

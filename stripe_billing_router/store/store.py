@@ -14,6 +14,7 @@ from ..models import (
     Approval,
     ApprovalState,
     AskApproval,
+    ClaimLook,
     CloseOperation,
     DecideApproval,
     Freeze,
@@ -254,6 +255,8 @@ class SqlStore:
                 operations.take_lease(connection, write, now_ms)
             case RecordOutputs():
                 operations.record_outputs(connection, write, now_ms)
+            case ClaimLook():
+                operations.claim_look(connection, write, now_ms)
             case CloseOperation():
                 operations.close_operation(connection, write, now_ms, encode)
                 budgets.settle(connection, write, now_ms)

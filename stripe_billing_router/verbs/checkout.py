@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..errors import InvalidAmountError
@@ -16,9 +16,11 @@ from ..models import (
     ResolvedRoute,
     Result,
     Step,
+    StepOutput,
 )
 from ..money import currency
 from . import arguments as check
+from . import payment_intents, subscription
 from .base import (
     Call,
     Lookups,
@@ -57,7 +59,8 @@ _LINE_VARIES = frozenset({"adjustable_quantity", "dynamic_tax_rates", "tax_rates
 
 _CREATE = "session"
 _EXPIRE = "expire"
-_LOOK = "look"
+_LOOK = "look_at_session"
+_MADE = "made"
 _CANCELED = Failure("canceled", "the session expired before it was completed")
 _PATH = "/v1/checkout/sessions"
 
@@ -113,7 +116,7 @@ class CheckoutVerb:
         created = output_of(operation, _CREATE)
         if created is None:
             return operation.steps[0]
-        return _outcome(created.body) if created.ok else refused(created)
+        return _come_to(operation, created.body) if created.ok else refused(created)
 
     def search(self, operation: Operation) -> Search:
         return Search(_CREATE, _PATH, {"customer": operation.customer_id})
@@ -128,7 +131,9 @@ class CheckoutVerb:
             return _expire(id_of(created.body))
         if expired.ok:
             return _outcome(expired.body)
-        return _look(id_of(created.body)) if looked is None else _outcome(looked.body)
+        if looked is None:
+            return _look(id_of(created.body))
+        return _come_to(operation, looked.body)
 
     def refresh(self, operation: Operation) -> Step:
         return _look(waiting_id(operation))
@@ -208,6 +213,46 @@ def _total(lines: list[tuple[bool, str, int | None]]) -> tuple[str | None, int |
     if len(currencies) != 1:
         return None, None
     return currencies.pop(), sum(amounts) if len(amounts) == len(lines) else None
+
+
+def _come_to(operation: Operation, session: Mapping[str, Any]) -> Step | Outcome:
+    """Return what a session has come to. Once its customer is done, it says no more of a bank that
+    refuses later, nor what a first invoice collected beside its lines: what it made is read."""
+    made, paying = session.get("subscription"), session.get("payment_intent")
+    if session.get("status") != "complete":
+        return _outcome(session)
+    if isinstance(made, str):
+        shown = output_of(operation, _MADE)
+        if shown is None:
+            return replace(subscription.look(made), name=_MADE)
+        return _as_session(session, subscription.first_payment(operation, _body(shown)))
+    if isinstance(paying, str) and session.get("payment_status") == "unpaid":
+        shown = output_of(operation, _MADE)
+        if shown is None:
+            return replace(payment_intents.look(paying), name=_MADE)
+        return _as_session(session, payment_intents.after_the_bank(operation, _body(shown)))
+    return _outcome(session)
+
+
+def _body(shown: StepOutput) -> Mapping[str, Any]:
+    if not shown.ok:
+        raise UnreadableAnswer(f"what a session made is not shown (HTTP {shown.status})")
+    return shown.body
+
+
+def _as_session(session: Mapping[str, Any], judged: Step | Outcome) -> Step | Outcome:
+    """What is refused, and can be paid by nobody but through a session that is complete, has
+    failed."""
+    if isinstance(judged, Step):
+        return judged
+    over = judged.failure is not None and judged.state is OperationState.PROCESSING
+    return replace(
+        judged,
+        state=OperationState.FAILED if over else judged.state,
+        stripe_id=id_of(session),
+        status=status_of(session),
+        body=session,
+    )
 
 
 def _outcome(session: Mapping[str, Any]) -> Outcome:

@@ -45,6 +45,7 @@ FINALIZE = "finalize"
 PAY = "pay"
 _LOOK = "look"
 _FOUND = "found"
+_AT_THE_BANK = "at_the_bank"
 _PENDING = "pending_items"
 _KIND = "invoiceitem"
 _PATH = "/v1/invoices"
@@ -66,6 +67,7 @@ _TIDY_UP = {
 """What takes an invoice down, by the step that failed."""
 
 _CANCELED = Failure("canceled", "the invoice was voided before it was paid")
+_VOIDED = Failure("declined", "the first payment failed after the subscription had begun")
 
 
 def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
@@ -278,13 +280,35 @@ def revisit(operation: Operation) -> Step | Outcome:
     if operation.state is OperationState.REQUIRES_ACTION:
         asked = operation.outcome.failure if operation.outcome is not None else None
         return outcome(_with_secret(invoice), asked)
+    judged = _after_the_bank(operation, invoice)
+    return judged if isinstance(judged, Step) else outcome(*judged)
+
+
+Refused = tuple[Mapping[str, Any], Failure | None]
+"""An invoice and, if a bank has refused it and nobody can pay it any more, why."""
+
+
+def of_subscription(operation: Operation, invoice_id: str) -> Step | Refused:
+    """Return what has become of a subscription's first invoice, which a bank was asked to pay."""
+    looked = output_of(operation, _AT_THE_BANK)
+    if looked is None:
+        return replace(look(invoice_id), name=_AT_THE_BANK)
+    judged = _after_the_bank(operation, _read(looked))
+    if isinstance(judged, Step):
+        return judged
+    invoice, refusal = judged
+    gone = invoice.get("deleted") or invoice.get("status") == "void"
+    return invoice, (refusal or _VOIDED if gone else None)
+
+
+def _after_the_bank(operation: Operation, invoice: Mapping[str, Any]) -> Step | Refused:
     refusal = _refusal_of_bank(invoice)
     if refusal is None or invoice.get("status") not in _PAYABLE:
-        return outcome(invoice)
+        return invoice, None
     voided = output_of(operation, _VOID.name)
     if voided is None:
         return cancel(id_of(invoice))
-    return outcome({**invoice, **voided.body}, refusal) if voided.ok else outcome(invoice)
+    return ({**invoice, **voided.body}, refusal) if voided.ok else (invoice, None)
 
 
 def _refusal_of_bank(invoice: Mapping[str, Any]) -> Failure | None:

@@ -6,6 +6,7 @@ A declined payment intent is cancelled, so that nothing collects it later.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
@@ -103,18 +104,35 @@ def _after_success(
 ) -> Step | Outcome:
     """A payment intent that was found, not answered, may tell of its decline only here.
 
-    While a customer is at it, a failed attempt is not the end: they may use another card. Once a
-    bank is at it, its refusal is: nobody waits any more for a payment that stays payable.
+    While a customer is at it, a failed attempt is not the end: they may use another card.
     """
+    if operation.state is OperationState.PROCESSING:
+        return after_the_bank(operation, payment)
     error = payment.get("last_payment_error")
-    at_the_bank = operation.state is OperationState.PROCESSING
-    theirs = operation.state is OperationState.REQUIRES_ACTION or (on_session and not at_the_bank)
+    theirs = operation.state is OperationState.REQUIRES_ACTION or on_session
     if theirs or error is None or payment.get("status") != "requires_payment_method":
         return outcome(payment, on_session)
     told = StepOutput(CREATE, 402, {"error": error})
     if error.get("code") == _AUTHENTICATION:
         return _read(payment, OperationState.REQUIRES_ACTION, failure_of(told, "action_required"))
     return _after_decline(operation, payment, failure_of(told, "declined"))
+
+
+def after_the_bank(operation: Operation, payment: Mapping[str, Any]) -> Step | Outcome:
+    """Return what has become of a payment that a bank was at. Its refusal is the end: nobody waits
+    any more for a payment that stays payable. One that cannot be cancelled is `processing` still,
+    with the failure that it has met."""
+    found = outcome(payment, on_session=False)
+    if found.state is not OperationState.REQUIRES_ACTION:
+        return found
+    error = payment.get("last_payment_error")
+    if error is None:  # an event from before the bank was asked
+        return replace(found, state=OperationState.PROCESSING, failure=None)
+    failure = failure_of(StepOutput(CREATE, 402, {"error": error}), "declined")
+    ended = _after_decline(operation, payment, failure)
+    if isinstance(ended, Step) or ended.state is not OperationState.REQUIRES_ACTION:
+        return ended
+    return replace(ended, state=OperationState.PROCESSING, failure=failure)
 
 
 def outcome(payment: Mapping[str, Any], on_session: bool) -> Outcome:

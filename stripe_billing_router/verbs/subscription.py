@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ..errors import InvalidRequestError
@@ -20,6 +20,7 @@ from ..models import (
 )
 from ..stripe_parameters import declared
 from . import arguments as check
+from . import invoices
 from .base import (
     Call,
     Lookups,
@@ -65,6 +66,7 @@ _EXPAND = ["latest_invoice.confirmation_secret"]
 _OVER = frozenset({"canceled", "incomplete_expired"})
 _CANCELED = Failure("canceled", "the subscription ended before its first payment")
 _RUNS = frozenset({"active", "past_due", "paused", "trialing", "unpaid"})
+_OWES = frozenset({"active", "past_due", "unpaid"})
 _MADE_WITH_IT = "subscription_create"
 _MADE_WITHIN = 3600
 """Seconds. Whatever was made later is no first invoice."""
@@ -139,10 +141,10 @@ class SubscriptionVerb:
         if done is not None and done.ok:
             return _ended(operation, id_of(created.body))
         looked = output_of(operation, _LOOK)
-        return _look(id_of(created.body)) if looked is None else _stands(operation, looked)
+        return look(id_of(created.body)) if looked is None else _stands(operation, looked)
 
     def refresh(self, operation: Operation) -> Step:
-        return _look(waiting_id(operation))
+        return look(waiting_id(operation))
 
     def revisit(self, operation: Operation) -> Step | Outcome:
         """The first output is the subscription or, if `cancel` has just voided it, its invoice."""
@@ -177,7 +179,7 @@ def _ended(operation: Operation, subscription_id: str) -> Step | Outcome:
         return _end(subscription_id)
     if ended.ok:
         return _come_to(operation, ended.body)
-    return _look(subscription_id) if looked is None else _come_to(operation, looked.body)
+    return look(subscription_id) if looked is None else _come_to(operation, looked.body)
 
 
 def _stands(operation: Operation, looked: StepOutput) -> Step | Outcome:
@@ -185,14 +187,59 @@ def _stands(operation: Operation, looked: StepOutput) -> Step | Outcome:
     body = looked.body
     if body.get("status") == "incomplete" and _invoice_of(body).get("status") == "void":
         return _ended(operation, id_of(body))
+    if operation.state is OperationState.PROCESSING:
+        return first_payment(operation, body)
     return _come_to(operation, body)
+
+
+def first_payment(operation: Operation, subscription: Mapping[str, Any]) -> Step | Outcome:
+    """Return what a subscription has come to whose first invoice a bank was asked to pay.
+
+    If the bank refuses, it is ended before it is called failed: the invoice is voided first, which
+    Stripe refuses while it tries once more by itself. One that has been renewed since runs on.
+    """
+    invoice = _first_invoice(operation, subscription)
+    if isinstance(invoice, Step):
+        return invoice
+    if invoice.get("status") in (None, "paid"):
+        return _outcome(subscription, invoice)
+    judged = invoices.of_subscription(operation, id_of(invoice))
+    if isinstance(judged, Step):
+        return judged
+    first, failure = judged
+    if failure is None:
+        found = _outcome(subscription, first)
+        return found if found.paid else replace(found, state=OperationState.PROCESSING)
+    if _invoice_of(subscription).get("id") != id_of(first):
+        return _outcome(subscription, first)
+    return _refused_by_bank(operation, subscription, failure)
+
+
+def _refused_by_bank(
+    operation: Operation, subscription: Mapping[str, Any], failure: Failure
+) -> Step | Outcome:
+    """End a subscription of whose first invoice nobody pays anything; only then it has failed."""
+    ended, looked = output_of(operation, _END), output_of(operation, _LOOK)
+    if ended is not None and ended.ok:
+        subscription = ended.body
+    elif looked is not None:
+        subscription = looked.body
+    over = subscription.get("status") in _OVER
+    if not over and ended is None:
+        return _end(id_of(subscription))
+    if not over and looked is None:
+        return look(id_of(subscription))
+    found = _outcome(subscription, {})
+    if not over:
+        return replace(found, state=OperationState.PROCESSING)
+    return replace(found, state=OperationState.FAILED, failure=failure)
 
 
 def _end(subscription_id: str) -> Step:
     return Step(_END, "delete", f"{_PATH}/{subscription_id}", {"expand": _EXPAND}, "subscription")
 
 
-def _look(subscription_id: str) -> Step:
+def look(subscription_id: str) -> Step:
     return Step(_LOOK, "get", f"{_PATH}/{subscription_id}", {"expand": _EXPAND}, "subscription")
 
 
@@ -205,15 +252,21 @@ def _invoice_of(subscription: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _come_to(operation: Operation, subscription: Mapping[str, Any]) -> Step | Outcome:
-    """Return what a subscription has come to, which its first invoice says. One that is looked at
-    late may have been renewed, and shows that invoice instead: its first has to be read."""
+    """Return what a subscription has come to, which its first invoice says."""
+    invoice = _first_invoice(operation, subscription)
+    return invoice if isinstance(invoice, Step) else _outcome(subscription, invoice)
+
+
+def _first_invoice(
+    operation: Operation, subscription: Mapping[str, Any]
+) -> Step | Mapping[str, Any]:
+    """Return the first invoice. A subscription that is looked at late may have been renewed, and
+    shows that invoice instead: its first has to be read."""
     shown = _invoice_of(subscription)
     if shown.get("billing_reason") in (None, _MADE_WITH_IT):
-        return _outcome(subscription, shown)
+        return shown
     listed = output_of(operation, _FIRST)
-    if listed is None:
-        return _list_first(subscription)
-    return _outcome(subscription, _first_of(listed))
+    return _list_first(subscription) if listed is None else _first_of(listed)
 
 
 def _list_first(subscription: Mapping[str, Any]) -> Step:
@@ -256,5 +309,5 @@ def _state(status: str, invoice: str) -> OperationState:
         return OperationState.CANCELED
     if status not in _OVER | _RUNS:
         raise UnreadableAnswer(f"a subscription has a status that is not known: {status}")
-    being_paid = status == "active" and invoice == "open"
+    being_paid = status in _OWES and invoice in ("open", "uncollectible")
     return OperationState.PROCESSING if being_paid else OperationState.SUCCEEDED

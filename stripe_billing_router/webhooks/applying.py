@@ -87,7 +87,8 @@ class Applier:
         first = event.object.get("billing_reason") == "subscription_create"
         if not first or _is_paid_late(event, operation):
             return self._renewal(event, operation, mark)
-        if operation.verb == "create_subscription" and operation.state in WAITS:
+        by_call = operation.verb == "create_subscription"
+        if operation.state in WAITS if by_call else operation.state is OperationState.PROCESSING:
             return self._act(event, operation, Look(), mark)
         return self._books.nothing(mark, operation=operation)
 
@@ -117,7 +118,7 @@ class Applier:
         if operation.state in _UNSETTLED:
             judgement = judge(event, operation, self._parts.gateway.api_version)
             return self._act(event, operation, judgement, mark)
-        find = partial(facts.after_the_end, event, operation, told(event, operation))
+        find = partial(facts.after_the_end, event, operation, self._shown(event, operation))
         return self._books.enter(event, find, lambda: operation, mark, self._counted(operation))
 
     def _act(
@@ -135,6 +136,15 @@ class Applier:
                 return self._books.nothing(mark, state, operation)
             case Wait(why):
                 raise NotYet(why)
+
+    def _shown(self, event: InboxEvent, operation: Operation) -> Outcome | None:
+        """Return what an event shows of an operation that had come to its end; Stripe is asked
+        about a session that is paid after it had failed, which does not show all of it."""
+        outcome, paid = told(event, operation), event.object.get("payment_status") == "paid"
+        if outcome is not None or not paid or operation.state is OperationState.SUCCEEDED:
+            return outcome
+        named = _with_id(operation, event.object_id)
+        return self._parts.follower.glance(named, VERBS[operation.verb])
 
     def _looked(self, event: InboxEvent, operation: Operation) -> Judgement:
         """Ask Stripe. An operation in doubt may be in others' hands: it is only read."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from ..models import (
     NEXT_STATES,
-    Failure,
     InboxEvent,
     InboxState,
     Operation,
@@ -24,11 +23,8 @@ from ..verbs import VERBS, UnreadableAnswer
 IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 WAITS = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
 
-_ASYNC_FAILED = "checkout.session.async_payment_failed"
 _SHOWS_TOO_LITTLE = frozenset({"invoice.payment_failed"})
 """Whether a bank refused, or the customer may still pay, stands in what is not part of these."""
-
-_NOT_PAID = Failure("declined", "the payment failed after the session was completed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ def judge(event: InboxEvent, operation: Operation, api_version: str) -> Judgemen
     outcome = told(event, operation)
     if event.type in _SHOWS_TOO_LITTLE and operation.state in WAITS:
         outcome = None
-    foreign = event.api_version not in (None, api_version) and event.type != _ASYNC_FAILED
+    foreign = event.api_version not in (None, api_version)
     return Look() if outcome is None or foreign else weigh(operation, outcome)
 
 
@@ -82,11 +78,7 @@ def told(event: InboxEvent, operation: Operation) -> Outcome | None:
         judged = VERBS[operation.verb].revisit(replace(operation, outputs=(seen,)))
     except (UnreadableAnswer, AttributeError, KeyError, TypeError, ValueError):
         return None
-    if isinstance(judged, Step):
-        return None
-    if event.type == _ASYNC_FAILED:
-        return replace(judged, state=OperationState.FAILED, failure=_NOT_PAID)
-    return judged
+    return None if isinstance(judged, Step) else judged
 
 
 def weigh(operation: Operation, outcome: Outcome | None) -> Judgement:

@@ -269,5 +269,6 @@ def test_a_refund_that_waits_for_its_customer_is_not_taken_back_from_them(bench:
     assert bench.router.recover_operations().left == (waits.operation_id,)
     assert [line for line in bench.sent() if line.endswith("/cancel")] == []
     bench.wire.change = None
+    bench.world.advance(DAY)
     assert bench.router.recover_operations().recorded == (waits.operation_id,)
     assert (bench.entry().status, bench.entry().amount_minor) == ("succeeded", 1000)

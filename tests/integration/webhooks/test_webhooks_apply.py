@@ -374,18 +374,31 @@ def refused_subscription(bench: WebhooksBench) -> Any:
     return made
 
 
-def test_a_renewal_is_not_taken_for_the_first_payment(bench: WebhooksBench) -> None:
+def test_a_subscription_whose_first_debit_is_refused_is_ended(bench: WebhooksBench) -> None:
+    made = refused_subscription(bench)
+    bench.deliver()
+    bench.drain()
+    assert state(bench, made) == "failed"
+    assert bench.world.get(made.id)["status"] == "canceled"
+    assert bench.world.get(made.raw["latest_invoice"]["id"])["status"] == "void"
+
+
+def test_a_subscription_that_was_renewed_before_its_refusal_was_known_runs_on(
+    bench: WebhooksBench,
+) -> None:
+    """A renewal is not taken for the first payment, which nobody can collect any more."""
     made = refused_subscription(bench)
     bench.world.set_outcome("pm_debit", "succeeds")
     bench.world.advance(32 * DAY)
     bench.deliver()
     bench.drain()
-    first = ("subscription", 0, "processing")
-    assert booked(bench, made) == [first, ("subscription", 500, "paid")]
-    bench.dashboard.v1.invoices.pay(made.raw["latest_invoice"]["id"])
-    bench.deliver()
-    bench.drain()
-    assert booked(bench, made)[2:] == [("subscription", 500, "succeeded")]
+    assert bench.world.get(made.id)["status"] == "active"
+    assert bench.world.get(made.raw["latest_invoice"]["id"])["status"] == "void"
+    assert booked(bench, made) == [
+        ("subscription", 0, "processing"),
+        ("subscription", 0, "succeeded"),
+        ("subscription", 500, "paid"),
+    ]
 
 
 def test_a_first_invoice_that_is_paid_after_its_call_had_ended_is_recorded(
@@ -393,14 +406,13 @@ def test_a_first_invoice_that_is_paid_after_its_call_had_ended_is_recorded(
 ) -> None:
     policies = Policies((PolicyRule("spend", budgets=(Budget("month", 800, "usd"),)),))
     bench = webhooks_bench(tmp_path, sqlite_url, policies=policies)
-    made = refused_subscription(bench)
-    bench.world.set_outcome("pm_debit", "declined:insufficient_funds")
-    bench.world.advance(32 * DAY)
+    bench.world.set_outcome("pm_one", "declined:insufficient_funds")
+    made = bench.router.create_subscription(MEMBER, payment_behavior="allow_incomplete")
+    bench.dashboard.v1.subscriptions.cancel(made.id)
     bench.deliver()
     bench.drain()
-    assert bench.world.get(made.id)["status"] == "past_due"
-    assert (state(bench, made), sum(bench.sums().values())) == ("succeeded", 0)
-    bench.world.set_outcome("pm_debit", "succeeds")
+    assert (state(bench, made), sum(bench.sums().values())) == ("canceled", 0)
+    bench.world.set_outcome("pm_one", "succeeds")
     bench.dashboard.v1.invoices.pay(made.raw["latest_invoice"]["id"])
     bench.deliver()
     bench.drain()
@@ -682,25 +694,124 @@ def test_a_refund_that_comes_back_takes_back_what_it_gave_to_a_budget(
 def test_what_is_paid_after_its_end_counts_against_the_budget(
     tmp_path: Path, sqlite_url: str
 ) -> None:
-    """The reservation was released, for nobody could foresee that it would be paid."""
-    policies = Policies((PolicyRule("spend", budgets=(Budget("month", 800, "usd"),)),))
+    """The reservation was released, for nobody could foresee that it would be paid: Stripe does not
+    let a session's payment be cancelled."""
+    policies = Policies((PolicyRule("spend", budgets=(Budget("month", 2000, "usd"),)),))
     bench = webhooks_bench(tmp_path, sqlite_url, policies=policies)
-    debit = bench.world.add_payment_method(customer="cus_one", outcome="processing")
-    lines = [{"price": "price_monthly", "quantity": 1}]
-    made = bench.router.create_checkout_session(BOT, lines, success_url=BACK)
-    bench.world.complete_checkout(made.id, payment_method=debit)
-    invoice = bench.world.get(made.id)["invoice"]
-    bench.world.settle_processing(bench.payment_of_invoice(invoice), succeed=False)
-    bench.deliver()
+    made = refused_session(bench, "price_once")
+    payment = bench.world.get(made.id)["payment_intent"]
+    refusal = {"error": {"type": "invalid_request_error", "message": "Expire the session."}}
+    bench.wire.refuse("POST /v1/payment_intents/*/cancel", 400, refusal)
+    bench.deliver("checkout.session.completed", "checkout.session.async_payment_failed")
     bench.drain()
     assert (state(bench, made), bench.router.store.budgets()[0].used) == ("failed", 0)
-    bench.world.set_outcome(debit, "succeeds")
-    bench.dashboard.v1.invoices.pay(invoice)
+    bench.world.complete_action(payment, payment_method="pm_card_visa")
     bench.deliver()
     bench.drain()
-    assert bench.sums() == {("anomaly", BOT): 500, ("checkout_session", BOT): 0}
-    assert bench.router.store.budgets()[0].used == 500
+    assert bench.sums() == {("anomaly", BOT): 1999, ("checkout_session", BOT): 0}
+    assert bench.router.store.budgets()[0].used == 1999
     bench.close()
+
+
+def refused_session(bench: WebhooksBench, price: str) -> Any:
+    """A session that is complete, and whose bank debit is refused days later."""
+    debit = bench.world.add_payment_method(
+        "pm_debit", customer="cus_one", outcome="processing", default=True
+    )
+    lines = [{"price": price, "quantity": 1}]
+    made = bench.router.create_checkout_session(BOT, lines, success_url=BACK)
+    bench.world.complete_checkout(made.id, payment_method=debit)
+    bench.world.settle_processing(session_payment(bench, made), succeed=False)
+    return made
+
+
+def session_payment(bench: WebhooksBench, made: Any) -> str:
+    session = bench.world.get(made.id)
+    return str(session["payment_intent"] or bench.payment_of_invoice(session["invoice"]))
+
+
+EITHER_MODE = pytest.mark.parametrize("price", ["price_once", "price_monthly"])
+
+
+@EITHER_MODE
+def test_a_session_whose_first_debit_is_refused_leaves_nothing_that_runs(
+    bench: WebhooksBench, price: str
+) -> None:
+    made = refused_session(bench, price)
+    bench.deliver()
+    bench.drain()
+    assert state(bench, made) == "failed"
+    assert booked(bench, made)[-1] == ("checkout_session", 0, "failed")
+    assert [sub["status"] for sub in bench.world.objects("subscription")] in ([], ["canceled"])
+    assert [pay["status"] for pay in bench.world.objects("payment_intent")] == ["canceled"]
+    assert bench.states().keys() <= {"processed", "superseded"}
+
+
+@EITHER_MODE
+def test_a_debit_that_stripe_collects_at_its_second_try_is_in_the_books(
+    bench: WebhooksBench, price: str
+) -> None:
+    """The event of the first refusal arrives after Stripe has tried again by itself."""
+    made = refused_session(bench, price)
+    bench.world.complete_action(session_payment(bench, made), payment_method="pm_card_visa")
+    types = [
+        "checkout.session.completed",
+        "checkout.session.async_payment_failed",
+        "checkout.session.async_payment_succeeded",
+    ]
+    for event in (*bench.events(*types), *bench.events(types[1])):
+        bench.redeliver(event["id"])
+        bench.work()
+    bench.drain()
+    collected = {"price_once": 1999, "price_monthly": 500}[price]
+    assert state(bench, made) == "succeeded"
+    assert sum(bench.sums().values()) == collected
+    subscriptions = [sub["status"] for sub in bench.world.objects("subscription")]
+    assert subscriptions == ["active"] * (price == "price_monthly")
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_subscription_whose_debit_stripe_tries_again_is_not_called_failed(
+    bench: WebhooksBench, pays: bool
+) -> None:
+    """Its invoice cannot be voided while the bank is at it: it runs, and its row says so."""
+    made = refused_session(bench, "price_monthly")
+    invoice = bench.world.get(made.id)["invoice"]
+    bench.deliver("checkout.session.completed")
+
+    def tries_again() -> None:
+        bench.dashboard.v1.invoices.pay(invoice)
+
+    void = f"POST /v1/invoices/{invoice}/void"
+    bench.world.faults.add(Fault("call", match=void, effect=False, call=tries_again))
+    bench.deliver("checkout.session.async_payment_failed")
+    bench.drain()
+    assert state(bench, made) == "processing"
+    bench.world.settle_processing(session_payment(bench, made), succeed=pays)
+    bench.deliver()
+    bench.drain()
+    assert state(bench, made) == ("succeeded" if pays else "failed")
+    assert sum(bench.sums().values()) == 500 * pays
+    (subscription,) = bench.world.objects("subscription")
+    assert subscription["status"] == ("active" if pays else "canceled")
+
+
+def test_the_refusal_of_a_running_subscription_is_no_invitation_to_try_again(
+    bench: WebhooksBench,
+) -> None:
+    """Stripe does not end it: then nothing says that it has failed."""
+    made = refused_session(bench, "price_monthly")
+    subscription = bench.world.get(made.id)["subscription"]
+    refusal = {"error": {"type": "invalid_request_error", "message": "No."}}
+    bench.wire.forged[f"DELETE /v1/subscriptions/{subscription}"] = (400, refusal)
+    bench.deliver()
+    bench.drain()
+    assert state(bench, made) == "processing"
+    bench.wire.forged.clear()
+    bench.world.advance(DAY)
+    assert bench.router.recover_operations().recorded == (made.operation_id,)
+    assert state(bench, made) == "failed"
+    assert bench.world.get(subscription)["status"] == "canceled"
 
 
 def test_a_refund_in_doubt_that_came_back_is_settled_in_any_order(bench: WebhooksBench) -> None:

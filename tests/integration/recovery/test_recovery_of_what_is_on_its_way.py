@@ -1,0 +1,195 @@
+"""What a bank is at is looked at again by recovery, whether or not webhooks arrive: a refusal that
+comes days later leaves nothing payable, frees its budget, and is in the books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.errors import PaymentDeclinedError
+from stripe_billing_router.models import Budget, Policies, PolicyRule
+from stripe_billing_router.sandbox import World
+from tests.integration.recovery.recovery_bench import DAY, HOUR, RecoveryBench
+from tests.integration.verbs.verbs_bench import BOT, CUSTOMER, MEMBER, MONTHLY, ONCE
+
+SUCCESS_URL = "https://shop.example/thanks"
+POLICIES = Policies((PolicyRule("spend", budgets=(Budget("month", 5000, "usd"),)),))
+FIRST_LOOK = 5 * HOUR
+
+Start = Callable[[BillingRouter, World], Any]
+
+
+def _checkout(bot: str, price: str) -> Start:
+    def start(router: BillingRouter, world: World) -> Any:
+        lines = [{"price": price, "quantity": 1}]
+        session = router.create_checkout_session(
+            bot, lines, success_url=SUCCESS_URL, idempotency_key="k"
+        )
+        world.complete_checkout(session.id, payment_method="pm_debit")
+        return router.create_checkout_session(
+            bot, lines, success_url=SUCCESS_URL, idempotency_key="k"
+        )
+
+    return start
+
+
+STARTS: dict[str, tuple[Start, int]] = {
+    "charge": (lambda router, _: router.charge(BOT, "19.99", idempotency_key="k"), 1999),
+    "by price": (lambda router, _: router.charge(BOT, idempotency_key="k"), 1999),
+    "subscription": (
+        lambda router, _: router.create_subscription(MEMBER, idempotency_key="k"),
+        500,
+    ),
+    "checkout": (_checkout(BOT, ONCE), 1999),
+    "checkout of a subscription": (_checkout(MEMBER, MONTHLY), 500),
+}
+SUBSCRIPTIONS = ("subscription", "checkout of a subscription")
+
+every_way = pytest.mark.parametrize("way", STARTS)
+
+
+@pytest.fixture
+def on_its_way(stage: RecoveryBench) -> Callable[[str], Any]:
+    """Something that is paid by bank debit, under a budget."""
+    stage.bench.world.add_payment_method(
+        "pm_debit", customer=CUSTOMER, outcome="processing", default=True
+    )
+
+    def start(way: str) -> Any:
+        made = STARTS[way][0](stage.router(policies=POLICIES), stage.bench.world)
+        assert (made.state, used(stage)) == ("processing", STARTS[way][1])
+        return made
+
+    return start
+
+
+def used(stage: RecoveryBench) -> int:
+    return sum(usage.used for usage in stage.bench.router.store.budgets())
+
+
+def bank_says(stage: RecoveryBench, *, yes: bool) -> None:
+    (payment,) = (
+        p for p in stage.bench.world.objects("payment_intent") if p["status"] == "processing"
+    )
+    stage.bench.world.settle_processing(payment["id"], yes)
+
+
+def running(stage: RecoveryBench) -> list[str]:
+    found = stage.bench.world.objects("subscription")
+    return [sub["id"] for sub in found if sub["status"] != "canceled"]
+
+
+@every_way
+def test_a_late_refusal_is_made_unpayable_without_a_webhook(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
+) -> None:
+    made = on_its_way(way)
+    bank_says(stage, yes=False)
+    stage.bench.world.advance(FIRST_LOOK)
+    report = stage.router(policies=POLICIES).recover_operations()
+    assert report.recorded == (made.operation_id,)
+    assert stage.states() == ["failed"]
+    assert stage.booked()[-1] == ("failed", 0)
+    assert stage.bench.collectable() == []
+    assert running(stage) == []
+    assert stage.bench.collected() == []
+    assert used(stage) == 0
+
+
+@every_way
+def test_whoever_asks_again_is_told_of_the_refusal_and_may_pay_otherwise(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
+) -> None:
+    on_its_way(way)
+    bank_says(stage, yes=False)
+    stage.bench.world.set_outcome("pm_debit", "succeeds")
+    with pytest.raises(PaymentDeclinedError) as told:
+        STARTS[way][0](stage.router(policies=POLICIES), stage.bench.world)
+    assert told.value.money == "not_moved"
+    assert stage.states() == ["failed"]
+    assert running(stage) == []
+    assert stage.bench.collectable() == []
+
+
+@every_way
+def test_a_payment_that_arrives_is_recorded_without_a_webhook(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
+) -> None:
+    on_its_way(way)
+    bank_says(stage, yes=True)
+    stage.bench.world.advance(FIRST_LOOK)
+    stage.router(policies=POLICIES).recover_operations()
+    assert stage.booked()[-1] == ("succeeded", STARTS[way][1])
+    assert used(stage) == STARTS[way][1] == sum(stage.bench.collected())
+    assert len(running(stage)) == (way in SUBSCRIPTIONS)
+
+
+@every_way
+def test_an_ending_that_broke_off_goes_on_at_the_next_look(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
+) -> None:
+    on_its_way(way)
+    bank_says(stage, yes=False)
+    stage.bench.world.advance(FIRST_LOOK)
+    for match in ("DELETE /v1/*", "POST /v1/*/cancel", "POST /v1/*/void"):
+        stage.bench.fault("cut", match, effect=True, times=3)
+    for _ in range(6):
+        stage.router(policies=POLICIES).recover_operations()
+        stage.bench.world.advance(FIRST_LOOK)
+    assert stage.states()[0] in ("failed", "canceled")
+    assert stage.bench.collectable() == []
+    assert running(stage) == []
+    assert used(stage) == 0
+
+
+def test_a_refund_that_the_bank_sends_back_is_recorded_without_a_webhook(
+    stage: RecoveryBench, paid: str
+) -> None:
+    def pending(line: str, body: dict[str, Any]) -> None:
+        if line == "POST /v1/refunds":
+            body["status"] = "pending"
+
+    stage.bench.wire.change = pending
+    refund = stage.router().refund(BOT, paid)
+    assert refund.state == "processing"
+    stage.bench.world.fail_refund(refund.id)
+    stage.bench.world.advance(FIRST_LOOK)
+    assert stage.router().recover_operations().recorded == (refund.operation_id,)
+    assert stage.booked()[-1] == ("failed", 0)
+
+
+def test_stripe_is_asked_rarely_and_by_one_process_only(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any]
+) -> None:
+    on_its_way("charge")
+    world, routers = stage.bench.world, [stage.router() for _ in range(2)]
+    for router in routers:
+        router.recover_operations()
+    stage.bench.forget_requests()
+    for _ in range(14 * 24):
+        world.clock.advance(HOUR)
+        for router in routers:
+            router.recover_operations()
+    looks = sum(line == "GET /v1/payment_intents/*" for line in stage.bench.sent())
+    assert 10 <= looks <= 40
+    assert stage.states() == ["processing"]
+
+
+def test_a_look_that_fails_is_not_repeated_at_once(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any]
+) -> None:
+    made = on_its_way("charge")
+    stage.bench.world.advance(FIRST_LOOK)
+    stage.bench.fault("server_error", "GET /v1/payment_intents/*", times=None)
+    router = stage.router()
+    assert router.recover_operations().left == (made.operation_id,)
+    stage.bench.world.faults.clear()
+    stage.bench.forget_requests()
+    assert router.recover_operations().left == ()
+    assert stage.bench.sent() == []
+    stage.bench.world.advance(DAY)
+    bank_says(stage, yes=False)
+    assert router.recover_operations().recorded == (made.operation_id,)
