@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv venv-dev demo docs test lint simulate kill budgets deliveries forgeries surface test-wheel test-oldest bench format clean distclean
+.PHONY: help venv venv-dev demo docs test lint simulate kill budgets deliveries forgeries surface \
+	test-wheel test-oldest test-newest lock bench format clean distclean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -45,11 +46,32 @@ OLDEST_TESTS ?= tests/acceptance tests/distribution \
 LEFT_OUT := $(patsubst %,--ignore-glob='*/test_%.py',config_size config_fuzz usage_lint_repository \
 	*_kills *_property documentation_site documents webhooks_orders* webhooks_crowd webhooks_work)
 
-test-wheel: $(VENV)/.installed-dev ## Test the built wheel elsewhere, with the newest libraries allowed
-	VENV=$(VENV) .ci/test-wheel newest $(WHEEL_TESTS) $(LEFT_OUT) $(PYTEST_ARGS)
+test-wheel: $(VENV)/.installed-dev ## Test the built wheel elsewhere, with the locked libraries
+	VENV=$(VENV) .ci/test-wheel locked $(WHEEL_TESTS) $(LEFT_OUT) $(PYTEST_ARGS)
 
 test-oldest: $(VENV)/.installed-dev ## The same, with the oldest libraries allowed
 	VENV=$(VENV) .ci/test-wheel oldest $(OLDEST_TESTS) $(LEFT_OUT) $(PYTEST_ARGS)
+
+# In an environment of its own, so that what was released today says nothing about `make test`.
+NEWEST := $(VENV)-newest/bin/python
+test-newest: $(BIN)/python ## Run every check and test with the newest of everything, and report drift from the lock file
+	$(BIN)/python -m venv --clear $(VENV)-newest
+	$(NEWEST) -m pip --disable-pip-version-check --quiet install --editable '.[dev]'
+	@touch $(VENV)-newest/.installed-dev
+	failed=0; \
+	$(MAKE) --no-print-directory VENV=$(VENV)-newest lint || failed=1; \
+	$(NEWEST) -m pytest --numprocesses=auto --dist=loadfile $(PYTEST_ARGS) || failed=1; \
+	$(NEWEST) -m tests.distribution.requirements drift; exit $$failed
+
+# uv resolves for all systems and versions of Python at once. What is locked stays as long as it fits.
+UV := $(VENV)-lock/bin/uv --quiet pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --custom-compile-command "make lock"
+lock: $(BIN)/python ## Write the lock files in .ci (ARGS=--upgrade for the newest of everything)
+	$(BIN)/python -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv packaging
+	$(UV) --extra dev --output-file .ci/requirements.lock $(ARGS)
+	$(VENV)-lock/bin/python -m tests.distribution.requirements bounds >$(VENV)-lock/bounds
+	$(UV) --extra test --constraint $(VENV)-lock/bounds --output-file .ci/oldest.lock $(ARGS)
 
 # Without a cache: one that was filled before a module was added still takes it for missing.
 lint: $(VENV)/.installed-dev ## Check style, format, types and the floors of the house
@@ -101,8 +123,9 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[dev]'
+$(VENV)/.installed-dev: pyproject.toml .ci/requirements.lock | $(BIN)/python
+	$(PIP) install --require-hashes --requirement .ci/requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/.installed $@
 
 $(BIN)/python:

@@ -1,8 +1,16 @@
-"""What `pyproject.toml` allows. Run as a script: the oldest of it, as constraints for pip."""
+"""What `pyproject.toml` allows, and what the lock files in `.ci` hold.
+
+Run as a script it prints, as constraints for pip, the lower bounds (`bounds`), or what is locked
+for the tests (`locked`) or for those with the oldest libraries (`oldest`); or how the libraries
+that are installed differ from what is locked (`drift`).
+"""
 
 from __future__ import annotations
 
+import sys
 import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +40,37 @@ def oldest(requirement: Requirement) -> str:
     return lowest
 
 
-if __name__ == "__main__":
+def locked(name: str) -> list[Requirement]:
+    """Return what `.ci/NAME.lock` pins: one version each, for each system and Python."""
+    lines = (ROOT / f".ci/{name}.lock").read_text().splitlines()
+    return [Requirement(line.rstrip(" \\")) for line in lines if line[:1] not in {"#", " "}]
+
+
+def bounds() -> Iterator[str]:
+    """Yield the lower bounds."""
     for needed in requirements():
-        print(f"{needed.name}=={oldest(needed)}")
+        yield f"{needed.name}=={oldest(needed)}"
+
+
+def drift() -> Iterator[str]:
+    """Yield where the libraries of this environment are others than the locked ones."""
+    for pinned in locked("requirements"):
+        if pinned.marker is None or pinned.marker.evaluate():
+            try:
+                found = version(pinned.name)
+            except PackageNotFoundError:
+                found = "not installed"
+            if not pinned.specifier.contains(found, prereleases=True):
+                yield f"{pinned.name}: {pinned.specifier} is locked, {found} is newest"
+
+
+PRINTED: dict[str, Callable[[], Iterable[object]]] = {
+    "bounds": bounds,
+    "drift": drift,
+    "locked": lambda: locked("requirements"),
+    "oldest": lambda: locked("oldest"),
+}
+
+if __name__ == "__main__":
+    for line in PRINTED[sys.argv[1]]():
+        print(line)

@@ -16,7 +16,7 @@ from tests.distribution.newcomer import first_day
 from tests.distribution.requirements import ROOT, oldest, requirements
 
 WHEEL = os.environ.get("TEST_WHEEL")
-"""`newest` or `oldest` while the built wheel is tested, with libraries of that age."""
+"""`locked` or `oldest` while the built wheel is tested: which libraries it is tested with."""
 
 
 def test_a_newcomer_charges_and_verifies_with_the_readme_alone(tmp_path: Path) -> None:
