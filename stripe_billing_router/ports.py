@@ -185,8 +185,11 @@ class Store(Protocol):
         """Return approvals, the newest first; one whose time is over reads as expired."""
         ...
 
-    def budgets(self, counters: Sequence[str] | None = None) -> list[Usage]:
-        """Return what is used of counters (of all, if None), the newest window first."""
+    def budgets(
+        self, counters: Sequence[str] | None = None, *, starts_ms: Sequence[int] | None = None
+    ) -> list[Usage]:
+        """Return what is used of counters, in windows that began at `starts_ms`, the newest window
+        first; of all, if None."""
         ...
 
     def now_ms(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from ..config import load_routing_file
 from ..errors import ConfigurationError
@@ -28,7 +28,9 @@ def status(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
         now_ms = store.now_ms()
         freezes = [frozen(freeze) for freeze in store.freezes()]
         waiting = store.approvals(states=[ApprovalState.PENDING], limit=10_000)
-        used = [_used(usage, limits) for usage in store.budgets() if _is_present(usage, now_ms)]
+        starts_ms = [window_start_ms(window, now_ms) for window in get_args(Window)]
+        present = [u for u in store.budgets(starts_ms=starts_ms) if _is_present(u, now_ms)]
+        used = [_used(usage, limits) for usage in present]
     approvals = [described(approval) for approval in waiting]
     if as_json_:
         as_json({"freezes": freezes, "approvals": approvals, "budgets": used})

@@ -60,8 +60,8 @@ class Forecast:
             raise over_limit(part, max(0, part.limit - used))
 
     def _used(self, counter: str, start_ms: int) -> int:
-        found = self._store.budgets([counter])
-        return sum(usage.used for usage in found if usage.window_start_ms == start_ms)
+        found = self._store.budgets([counter], starts_ms=[start_ms])
+        return sum(usage.used for usage in found)
 
 
 def _collect(reasons: list[str], check: Callable[[], object]) -> None:

@@ -56,7 +56,7 @@ class AnomalyDB:
             query = query.where(table.c.bot_id == bot_id)
         if event_type is not None:
             query = query.where(table.c.event_type == event_type)
-        query = query.order_by(table.c.first_ms.desc(), table.c.id).limit(limit)
+        query = query.order_by(table.c.first_ms.desc(), table.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(anomaly_of(row) for row in connection.execute(query).mappings())
 

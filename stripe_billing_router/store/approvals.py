@@ -105,7 +105,9 @@ def find(
         "bot_id": bot_id,
         "input_hash": input_hash,
     }
-    query = select(table).order_by(table.c.requested_ms.desc(), table.c.approval_id).limit(limit)
+    query = (
+        select(table).order_by(table.c.requested_ms.desc(), table.c.approval_id.desc()).limit(limit)
+    )
     for name, value in wanted.items():
         if value is not None:
             query = query.where(table.c[name] == value)

@@ -115,11 +115,15 @@ def settle(connection: Connection, write: CloseOperation, now_ms: int) -> None:
         )
 
 
-def usage(connection: Connection, counters: Iterable[str] | None = None) -> list[Usage]:
+def usage(
+    connection: Connection, counters: Iterable[str] | None, starts_ms: Iterable[int] | None
+) -> list[Usage]:
     """Return what is used, by counter and window, the newest window first."""
     query = select(budgets).order_by(budgets.c.window_start_ms.desc(), budgets.c.counter)
     if counters is not None:
         query = query.where(budgets.c.counter.in_(list(counters)))
+    if starts_ms is not None:
+        query = query.where(budgets.c.window_start_ms.in_(list(starts_ms)))
     return [Usage(**row) for row in connection.execute(query).mappings()]
 
 

@@ -94,7 +94,7 @@ class DiscrepancyDB:
         limit: int = 100,
     ) -> tuple[DiscrepancyRecord, ...]:
         """Return discrepancies, all or those in one state, the newest first."""
-        query = select(table).order_by(table.c.opened_ms.desc(), table.c.id).limit(limit)
+        query = select(table).order_by(table.c.opened_ms.desc(), table.c.id.desc()).limit(limit)
         if state is not None:
             query = query.where(table.c.state == _state(state))
         if bot_id is not None:

@@ -138,6 +138,9 @@ class FallbackReads(ABC):
             )
         )
 
-    def budgets(self, counters: Sequence[str] | None = None) -> list[Usage]:
-        """Return what is used of counters (of all, if None), the newest window first."""
-        return self._read(lambda: self._sql.budgets(counters))
+    def budgets(
+        self, counters: Sequence[str] | None = None, *, starts_ms: Sequence[int] | None = None
+    ) -> list[Usage]:
+        """Return what is used of counters, in windows that began at `starts_ms`, the newest window
+        first; of all, if None."""
+        return self._read(lambda: self._sql.budgets(counters, starts_ms=starts_ms))

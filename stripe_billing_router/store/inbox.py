@@ -90,7 +90,9 @@ class SqlInbox:
         limit: int = 100,
     ) -> list[InboxEvent]:
         """Return events, those received last first."""
-        query = select(table).order_by(table.c.received_ms.desc(), table.c.event_id).limit(limit)
+        query = (
+            select(table).order_by(table.c.received_ms.desc(), table.c.event_id.desc()).limit(limit)
+        )
         if states is not None:
             query = query.where(table.c.state.in_(list(states)))
         if event_type is not None:

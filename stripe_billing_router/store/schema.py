@@ -182,6 +182,7 @@ budgets = Table(
     Column("counter", _name(400), primary_key=True),
     Column("window_start_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("used", BigInteger, nullable=False),
+    Index("stripe_budgets_by_window", "window_start_ms"),
 )
 
 reservations = Table(
@@ -221,6 +222,8 @@ approvals = Table(
     Index("stripe_approvals_by_operation", "operation_id", "requested_ms"),
     Index("stripe_approvals_by_input", "input_hash", "state"),
     Index("stripe_approvals_by_state", "state", "requested_ms"),
+    Index("stripe_approvals_by_bot", "bot_id", "requested_ms"),
+    Index("stripe_approvals_by_time", "requested_ms"),
 )
 
 freezes = Table(
@@ -234,6 +237,8 @@ freezes = Table(
     Column("unfrozen_by", _name()),
     Column("unfrozen_ms", BigInteger),
     Index("stripe_freezes_by_scope", "scope", "unfrozen_ms"),
+    Index("stripe_freezes_by_end", "unfrozen_ms", "frozen_ms"),
+    Index("stripe_freezes_by_time", "frozen_ms"),
 )
 
 discrepancies = Table(
@@ -258,6 +263,8 @@ discrepancies = Table(
     Column("resolved_ms", BigInteger),
     Column("note", _json()),
     Index("stripe_discrepancies_by_state", "state", "opened_ms"),
+    Index("stripe_discrepancies_by_bot", "bot_id", "opened_ms"),
+    Index("stripe_discrepancies_by_time", "opened_ms"),
 )
 
 anomalies = Table(
@@ -279,6 +286,8 @@ anomalies = Table(
     Column("first_ms", BigInteger, nullable=False),
     Column("last_ms", BigInteger, nullable=False),
     Index("stripe_anomalies_by_time", "first_ms"),
+    Index("stripe_anomalies_by_bot", "bot_id", "first_ms"),
+    Index("stripe_anomalies_by_type", "event_type", "first_ms"),
     Index("stripe_anomalies_by_fingerprint", "fingerprint", "exported"),
 )
 
@@ -303,6 +312,7 @@ inbox = Table(
     Index("stripe_inbox_by_due", "due_ms"),
     Index("stripe_inbox_by_state", "state", "received_ms"),
     Index("stripe_inbox_by_receipt", "received_ms"),
+    Index("stripe_inbox_by_type", "type", "received_ms"),
 )
 
 inbox_objects = Table(

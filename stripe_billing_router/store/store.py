@@ -150,9 +150,11 @@ class SqlStore:
                 limit=limit,
             )
 
-    def budgets(self, counters: Sequence[str] | None = None) -> list[Usage]:
+    def budgets(
+        self, counters: Sequence[str] | None = None, *, starts_ms: Sequence[int] | None = None
+    ) -> list[Usage]:
         with self._database().read() as connection:
-            return budgets.usage(connection, counters)
+            return budgets.usage(connection, counters, starts_ms)
 
     def operation_of(self, stripe_id: str) -> str | None:
         """Return the operation that the ledger's entries with this Stripe id belong to, or None."""

@@ -1,4 +1,4 @@
-"""An index for operations by time; amounts that SQLite compares as numbers.
+"""Indexes for what is listed; amounts that SQLite compares as numbers.
 
 Revision ID: 0008
 """
@@ -11,6 +11,20 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+_INDEXES = (
+    ("operations", "by_time", ["created_ms", "operation_id"]),
+    ("budgets", "by_window", ["window_start_ms"]),
+    ("approvals", "by_bot", ["bot_id", "requested_ms"]),
+    ("approvals", "by_time", ["requested_ms"]),
+    ("freezes", "by_end", ["unfrozen_ms", "frozen_ms"]),
+    ("freezes", "by_time", ["frozen_ms"]),
+    ("discrepancies", "by_bot", ["bot_id", "opened_ms"]),
+    ("discrepancies", "by_time", ["opened_ms"]),
+    ("anomalies", "by_bot", ["bot_id", "first_ms"]),
+    ("anomalies", "by_type", ["event_type", "first_ms"]),
+    ("inbox", "by_type", ["type", "received_ms"]),
+)
+
 _DEFINITIONS = sa.text(
     "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL "
     "AND tbl_name IN ('stripe_ledger', 'stripe_ledger_heads')"
@@ -18,8 +32,8 @@ _DEFINITIONS = sa.text(
 
 
 def upgrade() -> None:
-    columns = ["created_ms", "operation_id"]
-    op.create_index("stripe_operations_by_time", "stripe_operations", columns)
+    for table, name, columns in _INDEXES:
+        op.create_index(f"stripe_{table}_{name}", f"stripe_{table}", columns)
     if op.get_bind().dialect.name == "sqlite":
         _make_amounts_numbers()
 
