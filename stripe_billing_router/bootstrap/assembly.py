@@ -86,7 +86,7 @@ def assemble(given: Given) -> Assembly:
         api_base=given.api_base,
     )
     file = load_routing_file(settings.routing_config)
-    policies = file.policies if given.policies is None else given.policies
+    policies = file.policies if given.policies is None else given.policies.knowing(file.routes)
     clock = given.clock or SystemClock()
     # The store tells observers, some of which write to the store: they are connected last.
     store = _store(settings, clock, lambda event: observers.tell(event))
@@ -96,7 +96,12 @@ def assemble(given: Given) -> Assembly:
         http_client=given.http_client,
     )
     keys = _keys(given, environ, file, clock)
-    table = RoutingTable(file.routes, file.overrides, file.default_currency)
+    table = RoutingTable(
+        file.routes,
+        file.overrides,
+        file.default_currency,
+        only=policies.bots if policies.new_bots == "refused" else None,
+    )
 
     def freeze(bot: BotId, reason: str) -> None:
         desk.freeze(str(bot), reason, by="automated rollback")

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from ..errors import InvalidAmountError
-from ..models import SPENDING_VERBS, Budget, CallLimit, Policies, PolicyRule, Window
+from ..models import SPENDING_VERBS, Budget, CallLimit, NewBots, Policies, PolicyRule, Window
 from ..money import limit_to_minor
 from ..redaction import redact, shown
 from ..routing import wrong_name
@@ -191,13 +191,14 @@ class PoliciesSection(BaseModel):
     model_config = STRICT
 
     freeze_on_discrepancy: _Boolean = False
+    new_bots: Annotated[NewBots | None, PlainValidator(one_of(("refused", "limited")))] = None
     rules: dict[Annotated[str, PlainValidator(_rule_name)], RuleSection] = Field(
         default_factory=dict
     )
 
     def policies(self) -> Policies:
         rules = tuple(rule.rule(name) for name, rule in self.rules.items())
-        return Policies(rules, self.freeze_on_discrepancy)
+        return Policies(rules, self.freeze_on_discrepancy, self.new_bots)
 
 
 def known_fields(path: Sequence[object]) -> tuple[str, ...]:

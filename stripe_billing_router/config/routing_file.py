@@ -70,7 +70,7 @@ def _routing_file(path: Path, sections: Sections, tree: RouteTree) -> RoutingFil
         default_currency=sections.default_currency,
         allowed_secret_keys=tuple(dict.fromkeys(key.fingerprint for key in keys)),
         key_accounts={key.fingerprint: key.account for key in keys if key.account},
-        policies=sections.policies.policies(),
+        policies=sections.policies.policies().knowing(tree.routes),
         hooks=sections.hooks,
         recovery=sections.recovery,
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
+from .bots import BotId
 from .operations import Operation
+from .routes import RouteKey
 
 Window = Literal["hour", "day", "month"]
 """A calendar window in UTC, as card issuers count their spending limits."""
+
+NewBots = Literal["refused", "limited"]
 
 SPENDING_VERBS = frozenset({"charge", "create_subscription", "create_checkout_session"})
 
@@ -75,10 +79,22 @@ class PolicyRule:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """All rules of a routing file. Every rule that matches applies, and the strictest wins."""
+    """All rules of a routing file. Every rule that matches applies, and the strictest wins.
+
+    `new_bots` says what of bots that the routing file does not name, which were made at run time:
+    `refused`, or `limited` (they share what the rules give to each bot); None: like any other.
+    `bots` are those of the file.
+    """
 
     rules: tuple[PolicyRule, ...] = ()
     freeze_on_discrepancy: bool = False
+    new_bots: NewBots | None = None
+    bots: frozenset[BotId] = field(default=frozenset(), compare=False, repr=False)
+
+    def knowing(self, routes: Iterable[RouteKey]) -> Policies:
+        """Return the policies of a file with these routes."""
+        bots = frozenset(BotId(domain, group, name) for domain, _, group, name in routes)
+        return replace(self, bots=bots)
 
 
 @dataclass(frozen=True, slots=True)

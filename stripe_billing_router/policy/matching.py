@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ..models import BotId, Policies, PolicyRule, RouteKey
@@ -12,16 +13,29 @@ _known: dict[tuple[int, BotId, str], tuple[Policies, tuple[PolicyRule, ...]]] = 
 
 
 def matching(policies: Policies, bot: BotId, region: str) -> tuple[PolicyRule, ...]:
-    """Return the rules that match, in the file's order; found once for each bot and region."""
+    """Return the rules that match, in the file's order; found once for each bot and region.
+
+    To bots that were made at run time, where they are limited, all that a rule gives is shared.
+    """
     key = (id(policies), bot, region)
     known = _known.get(key)
     if known is None:
         route_key = (bot.domain, region, bot.category, bot.name)
         found = tuple(rule for rule in policies.rules if matches(rule, route_key))
+        if policies.new_bots == "limited" and bot not in policies.bots:
+            found = tuple(_shared(rule) for rule in found)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[key] = policies, found
     return known[1]
+
+
+def _shared(rule: PolicyRule) -> PolicyRule:
+    return replace(
+        rule,
+        budgets=tuple(replace(budget, shared=True) for budget in rule.budgets),
+        call_limits=tuple(replace(calls, shared=True) for calls in rule.call_limits),
+    )
 
 
 def matches(rule: PolicyRule, key: RouteKey) -> bool:

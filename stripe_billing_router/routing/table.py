@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from ..errors import InvalidRequestError, RouteConfigurationError
+from ..errors import InvalidRequestError, PolicyViolationError, RouteConfigurationError
 from ..locks import ForkSafeLock
 from ..models.bots import DEFAULT_DOMAIN, DEFAULT_REGION, BotId
 from ..models.routes import (
@@ -34,7 +34,8 @@ class RoutingTable:
     """The routes of every bot.
 
     `routes` and `overrides` are the file's, checked by whoever read it; what is registered later
-    lies over them and is kept apart. Reading takes no lock: safe while other threads register.
+    lies over them and is kept apart: for bots in `only`, unless that is None. Reading takes no
+    lock: safe while other threads register.
     """
 
     def __init__(
@@ -42,11 +43,14 @@ class RoutingTable:
         routes: Mapping[RouteKey, Route],
         overrides: Mapping[OverrideKey, Mapping[str, str]] = _NOTHING,
         default_currency: str = "usd",
+        *,
+        only: Set[BotId] | None = None,
     ) -> None:
         lock = ForkSafeLock()
         self._routes = Layers(routes, lock)
         self._overrides = Layers(overrides, lock)
         self._default_currency = currency(default_currency).code
+        self._only = only
         self._strategies: tuple[RouteStrategy, ...] = ()
         self._lock = lock
 
@@ -87,11 +91,15 @@ class RoutingTable:
         domain: str = DEFAULT_DOMAIN,
         region: str = DEFAULT_REGION,
     ) -> None:
-        """Lay a route over the file's. RouteConfigurationError with every fault if malformed."""
+        """Lay a route over the file's. RouteConfigurationError with every fault if malformed,
+        PolicyViolationError for a bot that the file does not name where those are refused."""
         names = (exact(domain), exact(region), exact(business_category), exact(bot_name))
         path, faults = checked_names(names)
         fields, wrong = checked_fields(route, path, partial=False)
         refuse_faulty(faults + wrong, "correct the call of register_route() and repeat it.")
+        bot = BotId(names[0], *names[2:])
+        if self._only is not None and bot not in self._only:
+            raise _new_bot(bot)
         self._routes.put(names, Route(**clean_fields(fields)))
 
     def register_override(self, rule: Mapping[str, Any]) -> None:
@@ -147,6 +155,14 @@ class RoutingTable:
             if found is not None:
                 return found
         raise no_rule(bot, region, key, value, self._overrides)
+
+
+def _new_bot(bot: BotId) -> PolicyViolationError:
+    return PolicyViolationError(
+        f"policies.new_bots refuses bots that the routing file does not name, such as {bot}. Have "
+        "a person add it to the file.",
+        rule="new_bots",
+    )
 
 
 def wanted_of(overrides: object) -> dict[str, str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from stripe_billing_router.errors import BillingError, OutcomeUnknownError, PolicyViolationError
-from stripe_billing_router.models import Budget, CallLimit, PolicyRule
+from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.errors import (
+    BillingError,
+    OutcomeUnknownError,
+    PolicyViolationError,
+    RouteNotFoundError,
+)
+from stripe_billing_router.models import Budget, CallLimit, Policies, PolicyRule
 from tests.integration.guards.guards_bench import CALLS, MONEY, GuardsBench, budget, rules
 from tests.integration.recovery.recovery_bench import DAY
 from tests.integration.verbs.verbs_bench import BOT, MEMBER, PAYING, Bench
@@ -270,3 +277,60 @@ def test_spelling_makes_no_second_budget(guards: GuardsBench) -> None:
 def test_without_rules_nothing_is_counted(bench: Bench, paid: str, case: Case) -> None:
     case.call(bench.router, paid, {})
     assert bench.router.store.budgets() == []
+
+
+ROUTE = {"product_id": "prod_one", "price_id": "price_one", "customer_id": "cus_one"}
+
+
+def made_at_run_time(router: BillingRouter, *names: str) -> list[str]:
+    """Bots that the routing file does not name."""
+    for name in names:
+        router.register_route("finance", name, ROUTE)
+    return [f"finance:{name}" for name in names]
+
+
+def test_bots_made_at_run_time_share_what_the_rules_give_to_each(guards: GuardsBench) -> None:
+    limited = replace(budget(), new_bots="limited")
+    router = guards.router(limited)
+    for bot in made_at_run_time(router, "one", "two"):
+        router.charge(bot, "50.00")
+    (three,) = made_at_run_time(router, "three")
+    with pytest.raises(PolicyViolationError) as told:
+        router.charge(three, "0.50")
+    assert (told.value.rule, told.value.remaining) == ("spend", Decimal(0))
+    left = [limit.left for limit in router.explain(three).limits if limit.what == "budget"]
+    assert left == [Decimal(0)]
+    assert router.charge(BOT, "100.00").paid
+    elsewhere = guards.router(limited)
+    (four,) = made_at_run_time(elsewhere, "four")
+    with pytest.raises(PolicyViolationError):
+        elsewhere.charge(four, "0.50")
+
+
+def test_bots_made_at_run_time_share_their_calls(guards: GuardsBench) -> None:
+    one_call = rules(PolicyRule("few", call_limits=(CallLimit("day", 1),)))
+    router = guards.router(replace(one_call, new_bots="limited"))
+    one, two = made_at_run_time(router, "one", "two")
+    router.charge(one, 5)
+    with pytest.raises(PolicyViolationError):
+        router.charge(two, 5)
+    assert router.charge(BOT, 5).paid
+
+
+def test_bots_made_at_run_time_can_be_refused(guards: GuardsBench) -> None:
+    router = guards.router(Policies(new_bots="refused"))
+    with pytest.raises(PolicyViolationError, match="add it to the file") as told:
+        made_at_run_time(router, "one")
+    assert told.value.rule == "new_bots"
+    with pytest.raises(RouteNotFoundError):
+        router.charge("finance:one", 5)
+    with pytest.raises(PolicyViolationError):
+        router.register_route("finance", "bot", ROUTE, domain="acme")
+    router.register_route("finance", "bot", ROUTE)
+    assert router.charge(BOT, 5).paid
+
+
+def test_unless_the_rules_say_otherwise_they_are_bots_like_any_other(guards: GuardsBench) -> None:
+    router = guards.router(budget())
+    for bot in made_at_run_time(router, "one", "two"):
+        assert router.charge(bot, "100.00").paid

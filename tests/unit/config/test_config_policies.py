@@ -238,3 +238,11 @@ def test_amounts_are_exact(folder: Path, amount: Any, per: str) -> None:
     (rule,) = _policies(folder, f"policies: {{rules: {{r: {{budgets: [{budget}]}}}}}}").rules
     (found,) = rule.budgets
     assert found.amount_minor == int(amount * 100)
+
+
+def test_what_of_new_bots_is_one_of_two_words(tmp_path: Path) -> None:
+    assert _policies(tmp_path, "policies: {}").new_bots is None
+    for word in ("refused", "limited"):
+        assert _policies(tmp_path, f"policies: {{new_bots: {word}}}").new_bots == word
+    (fault,) = _faults(tmp_path, "policies: {new_bots: forbidden}")
+    assert fault.startswith("policies.new_bots: ")

@@ -135,7 +135,7 @@ allowed_secret_keys.2: is neither a live secret key
 allowed_secret_keys.3: needs fingerprint and account, and nothing else
 allowed_secret_keys.4: is neither a live secret key
 default_currency: is wrong: 'euro' is not a currency that Stripe supports; did you mean 'eur'?
-policies: 'limit' is unknown; it has freeze_on_discrepancy, rules
+policies: 'limit' is unknown; it has freeze_on_discrepancy, new_bots, rules
 hooks.rollback_manager: is [], not a path such as package.module:attribute
 hooks.rollback: is 'a b', not a path such as package.module:attribute
 hooks: 'alert_dispacher' is unknown; did you mean alert_dispatcher?
