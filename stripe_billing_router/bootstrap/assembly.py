@@ -89,7 +89,7 @@ def assemble(given: Given) -> Assembly:
     policies = file.policies if given.policies is None else given.policies.knowing(file.routes)
     clock = given.clock or SystemClock()
     # The store tells observers, some of which write to the store: they are connected last.
-    store = _store(settings, clock, lambda event: observers.tell(event))
+    store = _store(settings, file, clock, lambda event: observers.tell(event))
     gateway = StripeGateway(
         api_base=settings.api_base,
         http_timeout=file.recovery.http_timeout,
@@ -154,13 +154,16 @@ def _working_directory() -> Path:
         return Path("/")
 
 
-def _store(settings: Settings, clock: Clock, tell: Callable[[Event], None]) -> FallbackStore:
+def _store(
+    settings: Settings, file: RoutingFile, clock: Clock, tell: Callable[[Event], None]
+) -> FallbackStore:
     database = SqlStore(
         settings.ledger_url,
         clock,
         account_id=STRIPE_MASTER_ACCOUNT_ID,
         api_base=settings.api_base,
         is_alive=provably_alive,
+        lock_timeout=file.recovery.lock_timeout,
     )
     return FallbackStore(
         database, settings.ledger_fallback, clock, is_alive=provably_alive, tell=tell

@@ -44,6 +44,7 @@ class Recovery:
     `http_timeout` bounds one request, `retry_for` the repeats of one step; `in_progress_wait` is
     how long a keyed call waits for its twin; a keyed operation is completed by recovery while it
     is younger than `complete_within`, which stays below Stripe's 24 hours for idempotency keys.
+    `lock_timeout` is how long a statement waits for what somebody else has locked in the database.
     """
 
     __pydantic_config__ = STRICT
@@ -52,6 +53,7 @@ class Recovery:
     retry_for: Annotated[float, _SECONDS, Field(ge=0, le=600)] = 30.0
     in_progress_wait: Annotated[float, _SECONDS, Field(ge=0, le=120)] = 5.0
     complete_within: Annotated[float, _SECONDS, Field(ge=0, le=82_800)] = 900.0
+    lock_timeout: Annotated[float, _SECONDS, Field(ge=0.1, le=600)] = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether that process is provably gone from this host."""
+"""Who holds a lease: whether that process is provably gone, or its call provably under way."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import uuid
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
+from weakref import WeakValueDictionary
 
 _STATE, _START = 0, 19
 _ENDED = frozenset("ZXx")
@@ -20,6 +22,27 @@ def me() -> str:
     return _identity(os.getpid())
 
 
+_RUNNING: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+"""The calls of this process by the operation that each opens."""
+
+
+def running(operation_id: str) -> Lock:
+    """Return what a call holds, by `with`, from before it opens an operation until it ends.
+
+    It is a lock because `with` lets one go however the call is interrupted: a call that left a
+    doubt behind which nobody could write down must not be taken for one under way.
+    """
+    held = Lock()
+    _RUNNING[operation_id] = held
+    return held
+
+
+def runs_here(operation_id: str) -> bool:
+    """Say whether a call of this process that opened this operation has not ended yet."""
+    held = _RUNNING.get(operation_id)
+    return held is not None and held.locked()
+
+
 RECOVERS = "recovery:"
 """What stands before the name of a process that holds a lease to settle, not to send."""
 
@@ -30,11 +53,16 @@ def provably_dead(owner: str | None) -> bool:
     return known is not None and _is_gone(*known)
 
 
-def provably_alive(owner: str | None) -> bool:
-    """Say whether `owner` is a process of this host that still makes the payment itself."""
+def provably_alive(owner: str | None, operation_id: str) -> bool:
+    """Say whether the call that opened an operation surely still runs.
+
+    Of this process, that is known; of another one of this host, that the process runs has to do.
+    """
+    if owner == me():
+        return runs_here(operation_id)
     known = None if owner and owner.startswith(RECOVERS) else _on_this_host(owner)
     if known is None:
-        return owner == me()
+        return False
     pid, start = known
     found = _stat(pid)
     return found is not None and found[_START] == start and found[_STATE] not in _ENDED

@@ -115,12 +115,13 @@ class OperationSequence:
             operation = self._operation(resumable(asked), route, plan, keys)
         writes = [w for g in self._parts.guards for w in g.check_intent(_intent(operation, route))]
         lease = self._parts.leases.new(operation.operation_id)
-        try:
-            writes += self._parts.policing.permitted(operation, demanded)
-            operation = self._open(operation, known, lease, writes)
-        except (DuplicateOperation, StaleLease, ApprovalNotGiven):
-            return None
-        return self._executor.execute(operation, verb, keys, lease, in_doubt=False)
+        with process.running(operation.operation_id):
+            try:
+                writes += self._parts.policing.permitted(operation, demanded)
+                operation = self._open(operation, known, lease, writes)
+            except (DuplicateOperation, StaleLease, ApprovalNotGiven):
+                return None
+            return self._executor.execute(operation, verb, keys, lease, in_doubt=False)
 
     def _operation(self, asked: Asked, route: ResolvedRoute, plan: Plan, keys: Keys) -> Operation:
         version = self._parts.provider.api_version

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError, LedgerUnavailableError
 from ..ports import Clock, CommitAmbiguous
-from .dialects import Dialect, dialect_of
+from .dialects import LOCK_TIMEOUT, Dialect, dialect_of
 from .prepared import Prepared
 from .queue import WriterQueue
 
@@ -37,11 +37,12 @@ class Database:
     """One database, safe for threads and after `fork`.
 
     `write()` is a transaction that is durable when it ends; `read()` sees committed rows only.
+    A statement waits `lock_timeout` seconds for what others have locked.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._clock = clock
-        self.dialect, self.engine = _opened(url)
+        self.dialect, self.engine = _opened(url, lock_timeout)
         self._now_ms = Prepared(text(self.dialect.now_ms)) if self.dialect.now_ms else None
         self._translated = _Translated(self.dialect)
         self._queue = WriterQueue(self.write)
@@ -229,11 +230,11 @@ def _give_back(connection: Connection) -> None:
             connection.close()
 
 
-def _opened(url: str) -> tuple[Dialect, Engine]:
+def _opened(url: str, lock_timeout: float) -> tuple[Dialect, Engine]:
     try:
         parsed = make_url(url)
         dialect = dialect_of(parsed)
-        return dialect, dialect.engine(parsed)
+        return dialect, dialect.engine(parsed, lock_timeout)
     except (SQLAlchemyError, ImportError, ValueError):
         raise ConfigurationError(
             "The ledger's URL cannot be used. Set STRIPE_LEDGER_URL to an SQLAlchemy URL such as "

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from ..errors import BillingError, LedgerUnavailableError
 from ..models import OpenOperation, Operation, TakeLease, Write
-from ..ports import Clock, Event, TwinInDoubt
+from ..ports import Clock, CommitAmbiguous, Event, StaleLease, TwinInDoubt
 from .database import Away
 from .fallback_reads import FallbackReads
 from .journal import Drain, DrainReport, JournalFile, fit
 from .journal.codec import encoded, subject_of
-from .journal.fitness import opens
-from .reach import Reach
+from .journal.fitness import closes, leaves_doubt, opens
+from .reach import ANSWERS, Reach
 from .store import SqlStore
 from .twins import IsAlive, Twins
 
@@ -30,7 +30,8 @@ class FallbackStore(FallbackReads):
 
     What the journal holds goes into the database before anything else is read or written there.
     While the database is away, the journal takes what is fit for it: outcomes always, new intents
-    only as long as this process has heard from the database a moment ago.
+    only as long as this process has heard from the database a moment ago. Outcomes go there also
+    if the database refuses them, or breaks off while it commits them.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class FallbackStore(FallbackReads):
         self._tell = tell
         self._reach = Reach(clock)
         self._file = JournalFile(journal, tell)
-        self._drain = Drain(self._file, store, self._estimated_ms, tell)
+        self._drain = Drain(self._file, store, self._estimated_ms, clock.elapsed, tell)
         self._own = Twins()
         self._ahead_ms = 0
         self._journaling = False
@@ -61,6 +62,17 @@ class FallbackStore(FallbackReads):
             raise
         except Away as away:
             self._journal_instead(writes, away)
+        except ANSWERS:
+            raise
+        except (LedgerUnavailableError, CommitAmbiguous) as refused:
+            if not closes(writes):
+                raise
+            self._journal_instead(writes, refused)
+        except BaseException:
+            if leaves_doubt(writes):  # or, to other processes, it would seem to be under way
+                with suppress(LedgerUnavailableError, StaleLease):
+                    self._append(writes)
+            raise
         self._own.learn(writes, self._estimated_ms(), asked)
 
     def operation(self, operation_id: str) -> Operation | None:
@@ -148,7 +160,9 @@ class FallbackStore(FallbackReads):
 
     # -- while it is away -----------------------------------------------------------------------
 
-    def _journal_instead(self, writes: Sequence[Write], away: Away) -> None:
+    def _journal_instead(
+        self, writes: Sequence[Write], away: LedgerUnavailableError | CommitAmbiguous
+    ) -> None:
         new = any(isinstance(write, OpenOperation) for write in writes)
         if new and not (self._reach.heard_lately() and len(self._own) < _MOST_IN_DOUBT):
             raise _refused(away) from None
@@ -164,10 +178,15 @@ class FallbackStore(FallbackReads):
             ) from None
         if not self._journaling:
             self._journaling = True
-            message = f"the ledger's database is away, the journal {self._file.path} is in use"
+            what = "is away" if isinstance(away, Away) else "refuses an outcome"
+            message = f"the ledger's database {what}, the journal {self._file.path} is in use"
             self._tell(Event("ledger.journaled", "warning", message))
 
-    def _append(self, writes: Sequence[Write], away: Away | None = None) -> None:
+    def _append(
+        self,
+        writes: Sequence[Write],
+        away: LedgerUnavailableError | CommitAmbiguous | None = None,
+    ) -> None:
         """Write to the journal, by the rules that the tables have for what they hold."""
         now_ms = self._estimated_ms()
         ledger = self._sql.identity()
@@ -212,5 +231,5 @@ class FallbackStore(FallbackReads):
         return self._clock.now_ms() + self._ahead_ms
 
 
-def _refused(away: Away | None) -> LedgerUnavailableError:
+def _refused(away: Exception | None) -> LedgerUnavailableError:
     return LedgerUnavailableError(str(away))

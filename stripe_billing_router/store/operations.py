@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -40,6 +40,7 @@ from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
 from .codec import Encode, operation_of, operation_row, outcome_json, outputs_json
 from .prepared import Prepared
 from .schema import operations as table
+from .twins import IsAlive
 
 _PLANNED = (
     "region effect_hash steps api_version account_id key_fingerprint amount_minor currency "
@@ -67,9 +68,6 @@ _TWINS = Prepared(
 _INSERT = Prepared(insert(table))
 _LOAD = Prepared(select(table).where(table.c.operation_id == bindparam("operation_id")))
 
-IsAlive = Callable[[str | None], bool]
-"""Says whether the process that holds a lease provably still runs."""
-
 
 def open_operation(
     connection: Connection, write: OpenOperation, now_ms: int, is_alive: IsAlive
@@ -89,12 +87,12 @@ def open_operation(
 def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive) -> None:
     """Two equal calls are two payments, unless nobody has told what became of the first.
 
-    A twin under way is no obstacle while its process provably runs: one in a container that is
+    A twin under way is no obstacle while its call provably runs: one in a container that is
     gone may have paid, and its bot may be asking again.
     """
     for twin in _TWINS.rows(connection, {"input_hash": input_hash, "now_ms": now_ms}):
         running = twin.state == OperationState.PENDING and twin.lease_until_ms > now_ms
-        if not running or not is_alive(twin.lease_owner):
+        if not running or not is_alive(twin.lease_owner, twin.operation_id):
             raise TwinInDoubt(twin.operation_id, twin.state)
 
 

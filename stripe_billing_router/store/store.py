@@ -42,10 +42,12 @@ from .books import Books
 from .codec import EncodedOnce
 from .cursors import Outbox
 from .database import Database
+from .dialects import LOCK_TIMEOUT
 from .discrepancies import DiscrepancyDB
 from .journal.drain import LineOutcome
 from .journal.lines import Line
 from .schema import binding
+from .twins import IsAlive
 
 
 class SqlStore:
@@ -62,13 +64,15 @@ class SqlStore:
         *,
         account_id: str,
         api_base: str,
-        is_alive: operations.IsAlive = lambda owner: True,  # noqa: ARG005 - nobody can tell
+        is_alive: IsAlive = lambda owner, operation_id: True,  # noqa: ARG005 - nobody can tell
+        lock_timeout: float = LOCK_TIMEOUT,
     ) -> None:
         self._url = url
         self._clock = clock
         self._account_id = account_id
         self._api_base = api_base
         self._is_alive = is_alive
+        self._lock_timeout = lock_timeout
         self._opened: Database | None = None
         self._identity: str | None = None
         self._opening = ForkSafeLock()
@@ -227,7 +231,7 @@ class SqlStore:
 
     def upgrade(self) -> None:
         """Bring the database to this version's schema and put its triggers back."""
-        database = Database(self._url, self._clock)
+        database = Database(self._url, self._clock, self._lock_timeout)
         try:
             migrate.upgrade(database)
         finally:
@@ -296,7 +300,7 @@ class SqlStore:
             return self._opened
 
     def _ready(self) -> Database:
-        database = Database(self._url, self._clock)
+        database = Database(self._url, self._clock, self._lock_timeout)
         try:
             migrate.ensure(database)
             self._bind(database)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ..models import CloseOperation, OpenOperation, OperationState, TakeLease, Write
 from ..ports import TwinInDoubt
 
-IsAlive = Callable[[str | None], bool]
+IsAlive = Callable[[str | None, str], bool]
+"""Says of an owner and an operation whether the call that opened it surely still runs."""
 
 _IN_DOUBT = frozenset({OperationState.UNKNOWN, OperationState.REQUIRES_ACTION})
 
@@ -26,11 +27,11 @@ class _Twin:
         open_states = (*_IN_DOUBT, OperationState.PENDING)
         return self.state not in open_states and self.blocks_until_ms <= now_ms
 
-    def blocks(self, now_ms: int, is_alive: IsAlive) -> bool:
-        """One under way is no obstacle while its process provably runs."""
+    def blocks(self, operation_id: str, now_ms: int, is_alive: IsAlive) -> bool:
+        """One under way is no obstacle while its call provably runs."""
         if self.state is not OperationState.PENDING:
             return not self.is_over(now_ms)
-        return self.lease_until_ms <= now_ms or not is_alive(self.lease_owner)
+        return self.lease_until_ms <= now_ms or not is_alive(self.lease_owner, operation_id)
 
 
 class Twins:
@@ -75,7 +76,7 @@ class Twins:
         if input_hash in self._told:
             raise TwinInDoubt(*self._told[input_hash])
         for operation_id, twin in list(self._open.items()):
-            if twin.input_hash == input_hash and twin.blocks(now_ms, is_alive):
+            if twin.input_hash == input_hash and twin.blocks(operation_id, now_ms, is_alive):
                 raise TwinInDoubt(operation_id, twin.state)
 
     def _opened(self, write: OpenOperation, now_ms: int) -> None:

@@ -108,10 +108,10 @@ class Simulation:
         here = bool(owner) and str(owner).startswith(f"boot{self._boot}/")
         return here and self.schedule.deaths_show and owner not in self._living()
 
-    def _provably_alive(self, owner: str | None) -> bool:
-        if not self.schedule.deaths_show:
-            return bool(owner) and owner == self._me()
-        return owner in self._living()
+    def _provably_alive(self, owner: str | None, operation_id: str) -> bool:
+        if owner and owner == self._me():
+            return process_identity.runs_here(operation_id)
+        return self.schedule.deaths_show and owner in self._living()
 
     def _living(self) -> set[str]:
         return {process.identity for process in self._processes() if process.alive}

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 from ...errors import ConfigurationError
-from .base import Dialect
+from .base import LOCK_TIMEOUT, Dialect
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .sqlite import SQLite
@@ -39,4 +39,4 @@ def sqlite_path(url: str) -> Path | None:
     return Path(str(parsed.database)) if is_file else None
 
 
-__all__ = ["Dialect", "dialect_of", "sqlite_path"]
+__all__ = ["LOCK_TIMEOUT", "Dialect", "dialect_of", "sqlite_path"]

@@ -30,6 +30,10 @@ HEAD = select(heads).where(heads.c.stream == bindparam("stream")).with_for_updat
 LOCKED_HEAD = Prepared(HEAD)
 
 
+LOCK_TIMEOUT = 30.0
+"""Seconds for which a statement waits for a lock, unless told otherwise."""
+
+
 class Dialect(Protocol):
     """One kind of database."""
 
@@ -48,7 +52,9 @@ class Dialect(Protocol):
     writers_kept: ClassVar[int]
     """How many connections writers keep at most while they do nothing."""
 
-    def engine(self, url: URL) -> Engine: ...
+    def engine(self, url: URL, lock_timeout: float) -> Engine:
+        """Return an engine whose statements wait so many seconds for locks of others."""
+        ...
 
     def lives(self, connection: Connection, since: float) -> bool:
         """Say whether a connection that a writer has kept since then, in seconds, still lives."""
@@ -106,6 +112,14 @@ def run(connection: Connection, *statements: str) -> None:
     """Execute plain SQL."""
     for statement in statements:
         connection.execute(text(statement))
+
+
+def run_first(connection: Any, _record: Any, *, statement: str) -> None:
+    """Execute plain SQL on a connection of the driver's that has just been made."""
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    cursor.close()
+    connection.commit()
 
 
 def missing_trigger(name: str) -> LedgerTamperedError:

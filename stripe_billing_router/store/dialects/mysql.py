@@ -8,17 +8,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, text
 from sqlalchemy.dialects.mysql import insert
 
 from ..prepared import Prepared
-from .base import ERASABLE, KEPT, LOCKED_HEAD, REFUSAL, missing_trigger, run, unsafe
+from .base import ERASABLE, KEPT, LOCKED_HEAD, REFUSAL, missing_trigger, run, run_first, unsafe
 
 _NUMBERS = "stripe_ledger_numbers"
-_COLLISIONS = frozenset({1205, 1213})
+_COLLISIONS = frozenset({1213})
 _OUT_OF_REACH = frozenset(
     # no room, no file, too many connections, shutting down
     {1021, 1026, 1040, 1053, 1077, 1078, 1079, 1080, 1114, 1203}
@@ -40,7 +40,7 @@ class MySQL:
     locked_head: ClassVar[Prepared] = LOCKED_HEAD
     writers_kept: ClassVar[int] = 0  # a forked child would send its end over its parent's
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self, url: URL, lock_timeout: float) -> Engine:
         if url.drivername in ("mysql", "mariadb"):
             url = url.set(drivername=f"{url.drivername}+pymysql")
         if "charset" not in url.query:
@@ -55,6 +55,10 @@ class MySQL:
             max_overflow=0,  # servers have some hundred for all processes
             connect_args=patience if is_ours else {},
         )
+        # The one is for rows, the other for tables; neither knows fractions of a second.
+        waits = "SET innodb_lock_wait_timeout = {0}, lock_wait_timeout = {0}"
+        statement = waits.format(max(1, round(lock_timeout)))
+        event.listen(made, "connect", partial(run_first, statement=statement))
         if is_ours and "read_timeout" not in url.query:
             event.listen(made, "connect", _on_connect)
         return made

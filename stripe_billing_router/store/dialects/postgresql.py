@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, Sequence, create_engine, select
+from sqlalchemy import URL, Connection, Engine, Executable, Sequence, create_engine, event, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ..prepared import Prepared
 from .alive import keep_alive, lives
-from .base import ERASABLE, HEAD, KEPT, REFUSAL, missing_trigger, run, unsafe
+from .base import ERASABLE, HEAD, KEPT, REFUSAL, missing_trigger, run, run_first, unsafe
 
 _SEQUENCE = "stripe_ledger_numbers"
 _GUARD = "stripe_ledger_guard"
@@ -47,7 +48,7 @@ class PostgreSQL:
     locked_head: ClassVar[Prepared] = _NUMBERED_HEAD
     writers_kept: ClassVar[int] = 8
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self, url: URL, lock_timeout: float) -> Engine:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         is_ours = url.get_driver_name() == "psycopg"
@@ -60,6 +61,8 @@ class PostgreSQL:
             max_overflow=0,  # servers have some hundred for all processes
             connect_args={k: v for k, v in _PATIENCE.items() if k not in url.query},
         )
+        waits = partial(run_first, statement=f"SET lock_timeout = {round(lock_timeout * 1000)}")
+        event.listen(made, "connect", waits)
         if is_ours:
             keep_alive(made)
         return made

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,7 +27,6 @@ another thread holds at that moment, nobody in the child would ever release."""
 _NETWORK_FILE_SYSTEMS = frozenset(
     "nfs nfs4 cifs smb smb2 smb3 smbfs afs ceph glusterfs lustre fuse.sshfs fuse.s3fs ncpfs".split()
 )
-_BUSY_MS = 30_000
 _NOT_WRITTEN = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 """The mark that makes a transaction count comes last: where it was not written, it does not."""
 
@@ -46,7 +45,7 @@ class SQLite:
     locked_head: ClassVar[Prepared] = LOCKED_HEAD
     writers_kept: ClassVar[int] = 1
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self, url: URL, lock_timeout: float) -> Engine:
         """Return an engine for a database file, whose folder is made if need be."""
         path = _path(url)
         _refuse_network(path)
@@ -55,7 +54,7 @@ class SQLite:
             _log.warning("creating a new ledger at %s", path)
             _create(path)
         made = create_engine(url)
-        event.listen(made, "connect", _on_connect)
+        event.listen(made, "connect", partial(_on_connect, busy_ms=round(lock_timeout * 1000)))
         event.listen(made, "begin", _on_begin)
         return made
 
@@ -179,11 +178,11 @@ def _file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str | 
     return None
 
 
-def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+def _on_connect(connection: sqlite3.Connection, _record: Any, *, busy_ms: int) -> None:
     # The driver must not begin transactions by itself: BEGIN IMMEDIATE has to come first.
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout={_BUSY_MS}",
+        f"busy_timeout={busy_ms}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",

@@ -21,6 +21,10 @@ _TOGETHER = 100
 """Lines for which the file stays locked; then those who wait to append get their turn."""
 
 
+_LONGEST_REST = 5.0
+"""Seconds for which a line is left alone at most."""
+
+
 class Lines(Protocol):
     """What a database does for drains."""
 
@@ -54,13 +58,16 @@ class Drain:
         file: JournalFile,
         lines: Lines,
         now_ms: Callable[[], int],
+        elapsed: Callable[[], float],
         tell: Callable[[Event], None],
     ) -> None:
         self._file = file
         self._lines = lines
         self._now_ms = now_ms
+        self._elapsed = elapsed
         self._tell = tell
         self._empty: Stamp | None = None
+        self._stuck: tuple[float, str] = (0.0, "")
 
     def run(
         self, progress: Callable[[int], None] | None = None, skip: int | None = None
@@ -68,7 +75,8 @@ class Drain:
         """Drain what there is; the line with the sequence `skip` is left out, and told of.
 
         LedgerUnavailableError or LedgerTamperedError if a line cannot be drained: it and those
-        after it stay where they are.
+        after it stay where they are. One that the database took long to refuse is left alone for
+        as long again, or every caller would wait for the lock that holds it up.
         """
         done: list[tuple[LineOutcome, str]] = []
         while not self._is_empty():
@@ -76,6 +84,7 @@ class Drain:
             batch: list[tuple[LineOutcome, str]] = []
             try:
                 with self._file.locked():
+                    self._refuse_while_stuck()
                     self._batch(batch, skip)
             finally:
                 self._report(batch)
@@ -85,6 +94,11 @@ class Drain:
         if done:
             self._tell(Event("ledger.drained", "info", f"{len(done)} commits of the journal"))
         return DrainReport(len(done), *(_names(done, told) for told in _TOLD))
+
+    def _refuse_while_stuck(self) -> None:
+        until, why = self._stuck
+        if self._elapsed() < until:
+            raise LedgerUnavailableError(why)
 
     def _is_empty(self) -> bool:
         return self._file.stamp() in (None, self._empty)
@@ -116,6 +130,7 @@ class Drain:
             writes = () if skip else decoded(line.body["writes"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LedgerTamperedError(self._stopped(line, type(error).__name__)) from None
+        began = self._elapsed()
         try:
             return self._lines.drain(self._file.journal_id, line, writes, skip=skip)
         except (Away, Collision):
@@ -126,7 +141,9 @@ class Drain:
                 "sent. Check that it runs, then call again."
             ) from None
         except BillingError as error:
-            raise LedgerUnavailableError(self._stopped(line, str(error))) from None
+            why, now = self._stopped(line, str(error)), self._elapsed()
+            self._stuck = now + min(now - began, _LONGEST_REST), why
+            raise LedgerUnavailableError(why) from None
 
     def _stopped(self, line: Line, why: str) -> str:
         return (

@@ -8,6 +8,7 @@ from ...models import (
     AppendEntry,
     CloseOperation,
     OpenOperation,
+    OperationState,
     RecordOutputs,
     TakeLease,
     Write,
@@ -29,6 +30,20 @@ def fit(writes: Sequence[Write], held: Container[str]) -> bool:
 def opens(writes: Sequence[Write]) -> bool:
     """Say whether writes begin something, so that it is not too late to refuse them."""
     return not all(_is_outcome(write) for write in writes)
+
+
+def closes(writes: Sequence[Write]) -> bool:
+    """Say whether writes are what an operation came to, which must not be lost however the
+    database refuses it."""
+    return fit(writes, ()) and any(isinstance(write, CloseOperation) for write in writes)
+
+
+def leaves_doubt(writes: Sequence[Write]) -> bool:
+    """Say whether writes are nothing but that an operation is in doubt."""
+    return closes(writes) and not any(
+        isinstance(write, CloseOperation) and write.state is not OperationState.UNKNOWN
+        for write in writes
+    )
 
 
 def _is_keyless_intent(write: Write) -> bool:

@@ -16,7 +16,7 @@ from stripe_billing_router.errors import (
     PaymentDeclinedError,
 )
 from stripe_billing_router.models import CloseOperation, OperationState, Write
-from stripe_billing_router.store import SqlStore
+from stripe_billing_router.store import FallbackStore
 from tests.integration.charge.charge_bench import BOT, CARD, LEASE, Bench, Commits, Died, Wire
 
 Crash = Callable[[Bench, Commits, "str | None"], None]
@@ -133,7 +133,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     gone = subprocess.Popen(["true"])
     gone.wait()
     monkeypatch.setattr(process, "me", lambda: f"{here}:{gone.pid}:1")
-    monkeypatch.setattr(SqlStore, "commit", _dies_with_its_process(SqlStore.commit))
+    monkeypatch.setattr(FallbackStore, "commit", _dies_with_its_process(FallbackStore.commit))
     return monkeypatch.undo
 
 
@@ -173,7 +173,7 @@ def test_the_keyless_charge_of_a_container_that_died_is_not_charged_again_at_onc
     with monkeypatch.context() as elsewhere:
         boot = process.me().partition(":")[0]
         elsewhere.setattr(process, "me", lambda: f"{boot}:4026532000:1:1")
-        elsewhere.setattr(SqlStore, "commit", _dies_with_its_process(SqlStore.commit))
+        elsewhere.setattr(FallbackStore, "commit", _dies_with_its_process(FallbackStore.commit))
         crash(bench, commits, None)
     with pytest.raises(BillingError) as told:
         bench.router().charge(BOT, 5)
@@ -184,7 +184,7 @@ def test_the_keyless_charge_of_a_container_that_died_is_not_charged_again_at_onc
 def _dies_with_its_process(real: Callable[..., None]) -> Callable[..., None]:
     """A process that is gone writes nothing more, not even that it is in doubt."""
 
-    def commit(store: SqlStore, *writes: Write) -> None:
+    def commit(store: FallbackStore, *writes: Write) -> None:
         if any(isinstance(w, CloseOperation) and w.outcome is None for w in writes):
             raise Died
         real(store, *writes)

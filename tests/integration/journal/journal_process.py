@@ -43,7 +43,11 @@ class Unreached(SqlStore):
 
 def store_on(database: SqlStore, journal: str) -> FallbackStore:
     return FallbackStore(
-        database, Path(journal), SystemClock(), is_alive=lambda owner: True, tell=lambda event: None
+        database,
+        Path(journal),
+        SystemClock(),
+        is_alive=lambda owner, operation_id: True,
+        tell=lambda event: None,
     )
 
 

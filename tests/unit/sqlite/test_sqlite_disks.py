@@ -49,4 +49,4 @@ def test_a_network_file_system_is_refused(
 ) -> None:
     monkeypatch.setattr(sqlite, "_file_system", lambda path: kind)
     with pytest.raises(ConfigurationError, match="local disk"):
-        sqlite.SQLite().engine(make_url(f"sqlite:///{tmp_path}/ledger.db"))
+        sqlite.SQLite().engine(make_url(f"sqlite:///{tmp_path}/ledger.db"), 30.0)

@@ -47,7 +47,7 @@ class Journal:
         self.told: list[Event] = []
         self.memory = memory or Memory()
         self.file = JournalFile(path, self.told.append)
-        self.drain = Drain(self.file, self.memory, lambda: 0, self.told.append)
+        self.drain = Drain(self.file, self.memory, lambda: 0, lambda: 0.0, self.told.append)
 
     def write(self, *names: str) -> None:
         for name in names:
