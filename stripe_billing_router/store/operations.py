@@ -90,10 +90,22 @@ def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive:
     A twin under way is no obstacle while its call provably runs: one in a container that is
     gone may have paid, and its bot may be asking again.
     """
+    if _twin_in_doubt(connection, input_hash, now_ms, is_alive) is None:
+        return
+    # A call may have ended well since its row was read: what ended it is in the database by now.
+    twin = _twin_in_doubt(connection, input_hash, now_ms, is_alive)
+    if twin is not None:
+        raise TwinInDoubt(twin.operation_id, twin.state)
+
+
+def _twin_in_doubt(
+    connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive
+) -> Any | None:
     for twin in _TWINS.rows(connection, {"input_hash": input_hash, "now_ms": now_ms}):
         running = twin.state == OperationState.PENDING and twin.lease_until_ms > now_ms
         if not running or not is_alive(twin.lease_owner, twin.operation_id):
-            raise TwinInDoubt(twin.operation_id, twin.state)
+            return twin
+    return None
 
 
 def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int) -> None:

@@ -77,7 +77,10 @@ class Twins:
             raise TwinInDoubt(*self._told[input_hash])
         for operation_id, twin in list(self._open.items()):
             if twin.input_hash == input_hash and twin.blocks(operation_id, now_ms, is_alive):
-                raise TwinInDoubt(operation_id, twin.state)
+                # Its call may have ended well since: then another thread has just learnt of it.
+                now = self._open.get(operation_id)
+                if now is not None and now.blocks(operation_id, now_ms, is_alive):
+                    raise TwinInDoubt(operation_id, now.state)
 
     def _opened(self, write: OpenOperation, now_ms: int) -> None:
         operation = write.operation
