@@ -90,22 +90,25 @@ def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive:
     A twin under way is no obstacle while its call provably runs: one in a container that is
     gone may have paid, and its bot may be asking again.
     """
-    if _twin_in_doubt(connection, input_hash, now_ms, is_alive) is None:
-        return
-    # A call may have ended well since its row was read: what ended it is in the database by now.
-    twin = _twin_in_doubt(connection, input_hash, now_ms, is_alive)
-    if twin is not None:
-        raise TwinInDoubt(twin.operation_id, twin.state)
+    # A call may end well while its row is read. So what was seen to be over is read once more.
+    over: dict[str, OperationState] = {}
+    while now_over := _over(connection, input_hash, now_ms, is_alive):
+        for operation_id in over.keys() & now_over:
+            raise TwinInDoubt(operation_id, now_over[operation_id])
+        over = now_over
 
 
-def _twin_in_doubt(
+def _over(
     connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive
-) -> Any | None:
-    for twin in _TWINS.rows(connection, {"input_hash": input_hash, "now_ms": now_ms}):
-        running = twin.state == OperationState.PENDING and twin.lease_until_ms > now_ms
-        if not running or not is_alive(twin.lease_owner, twin.operation_id):
-            return twin
-    return None
+) -> dict[str, OperationState]:
+    """Return the state of each equal operation in doubt whose call does not provably run."""
+    return {
+        twin.operation_id: twin.state
+        for twin in _TWINS.rows(connection, {"input_hash": input_hash, "now_ms": now_ms})
+        if twin.state != OperationState.PENDING
+        or twin.lease_until_ms <= now_ms
+        or not is_alive(twin.lease_owner, twin.operation_id)
+    }
 
 
 def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int) -> None:
