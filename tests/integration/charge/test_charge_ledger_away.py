@@ -148,9 +148,8 @@ def test_a_table_that_vanishes_during_a_payment_does_not_hide_it(
     router = bench.router(http_client=Wire(bench.world, after=vanish))
     done = router.charge(BOT, 5, idempotency_key="k")
     assert done.paid
-    assert [r.levelno for r in caplog.records if r.levelno == logging.CRITICAL]
+    assert "ledger.journaled" in caplog.text
     rename("elsewhere", "stripe_ledger_heads")
-    bench.world.advance(LEASE)
     bench.router().charge(BOT, 5, idempotency_key="k")
     assert bench.moved() == bench.booked(router) == [500]
 
