@@ -20,24 +20,24 @@ def within_rules(
     vetoes: list[str] = []
 
     def plan(operation: Operation) -> Step | Outcome:
-        step = verb.proceed(operation)
-        if isinstance(step, Outcome):
-            return _vetoed(step, vetoes[-1]) if vetoes else step
+        if vetoes:
+            return _vetoed(verb.wind_up(operation), vetoes[-1])
+        found = verb.proceed(operation)
         try:
-            reserves = policing.more_due(operation, due(operation, step))
+            reserves = policing.more_due(operation, due(operation, found))
             if reserves:
                 with within_limits():
                     leases.renew(lease, reserves)
         except PolicyViolationError as veto:
             vetoes.append(str(veto))
-            return verb.wind_up(operation)
-        return step
+            return _vetoed(verb.wind_up(operation), str(veto))
+        return found
 
     return plan
 
 
-def _vetoed(outcome: Outcome, veto: str) -> Outcome:
+def _vetoed(found: Step | Outcome, veto: str) -> Step | Outcome:
     """What was paid while it was taken down stays what it is."""
-    if outcome.state is not OperationState.CANCELED:
-        return outcome
-    return replace(outcome, failure=Failure("vetoed", veto))
+    if isinstance(found, Step) or found.state is not OperationState.CANCELED:
+        return found
+    return replace(found, failure=Failure("vetoed", veto))

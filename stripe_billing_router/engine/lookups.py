@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..errors import StripeRequestError, StripeUnavailableError
@@ -102,6 +103,14 @@ class KeyedLookups:
         kind = "payment_intent" if payment_id.startswith("pi_") else "charge"
         return self._read(f"/v1/{kind}s/{payment_id}", kind, payment_id, _currency)
 
+    def owed(self, customer_id: str, currency: str) -> int:
+        """Return minor units that a customer's next invoice collects besides its own lines: their
+        balance and pending items in this currency. A debt may be new: it is never remembered."""
+        path, query = "/v1/invoiceitems", {"customer": customer_id, "pending": True, "limit": 100}
+        balance = self._read(f"/v1/customers/{customer_id}", "customer", customer_id, _balance)
+        pending = self._read(path, "list", customer_id, partial(_pending, currency), query)
+        return max(0, balance + pending)
+
     def _read(
         self,
         path: str,
@@ -129,6 +138,17 @@ def _default_method(customer: Mapping[str, Any]) -> str | None:
     method = settings.get("default_payment_method") if isinstance(settings, Mapping) else None
     method = method or customer.get("default_source")
     return str(method) if method else None
+
+
+def _balance(customer: Mapping[str, Any]) -> int:
+    return int(customer["balance"])
+
+
+def _pending(currency: str, items: Mapping[str, Any]) -> int:
+    """Return the sum of pending items; ValueError if there are more than are shown."""
+    if items["has_more"]:
+        raise ValueError("more pending items than one page shows")
+    return sum(int(item["amount"]) for item in items["data"] if item["currency"] == currency)
 
 
 def _payments(body: Mapping[str, Any]) -> list[str]:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..errors import PolicyViolationError
-from ..models import LedgerEntry, Operation, Policies, Reserve, Spend, Write
+from ..models import BotId, LedgerEntry, Operation, Policies, Reserve, Spend, Write
 from ..money import to_major
-from ..policy import Demands, Facts, demands, over_limit, spent
+from ..policy import Demands, Facts, demands, limits_money, over_limit, spent
 from ..ports import BudgetExceeded, Store
 from .approving import Approvals
 from .payments import is_collected, own_payment
@@ -33,12 +33,13 @@ class Policing:
             raise _not_its_own(operation, found.own_payment)
         return found
 
-    def permitted(self, operation: Operation, demanded: Demands) -> list[Write]:
-        """Return the writes that belong into the intent's commit.
+    def permitted(self, operation: Operation, demanded: Demands, due: int | None) -> list[Write]:
+        """Return the writes that belong into the intent's commit. `due`: minor units that are going
+        to be collected with what is owed from before, if that is known by now.
 
         ApprovalRequiredError if a person has to agree first: they are asked.
         """
-        reserves: list[Write] = [*_reserves(operation, demanded)]
+        reserves: list[Write] = [*_reserves(operation, demanded), *self.more_due(operation, due)]
         if demanded.approval is None:
             return reserves
         facts = _facts(operation, self._paid(operation))
@@ -54,6 +55,10 @@ class Policing:
         if demanded.approval is not None and not self._approvals.used(operation):
             raise _not_approved(operation, demanded.approval)
         return _reserves(operation, demanded)
+
+    def limits_money(self, bot: BotId, region: str) -> bool:
+        """Say whether a rule that matches limits how much may be collected."""
+        return limits_money(self._policies, bot, region)
 
     def more_due(self, operation: Operation, due: int | None) -> Sequence[Reserve]:
         """Ask once more where more is due than the rules were asked about.

@@ -34,7 +34,7 @@ from ..ports import (
     StaleLease,
     TwinInDoubt,
 )
-from ..verbs import Plan, Verb
+from ..verbs import Plan, Verb, carefully, due_beside
 from . import process, running
 from .executing import Executor
 from .failures import twin_in_doubt, unknown
@@ -106,7 +106,10 @@ class OperationSequence:
         route = self._parts.routes.resolve(bot, asked.call.overrides)
         keys = self._parts.keys.keys()
         self._parts.accounts.check(bot, keys, route.route)
-        plan = verb.plan(asked.call, route, self._parts.lookups.with_keys(keys))
+        lookups = self._parts.lookups.with_keys(keys)
+        plan, due = verb.plan(asked.call, route, lookups), None
+        if self._parts.policing.limits_money(bot, route.region):
+            plan, due = carefully(plan), due_beside(plan, lookups)
         operation = self._operation(asked, route, plan, keys)
         running.about(operation)
         demanded = self._parts.policing.demanded(operation)
@@ -117,7 +120,7 @@ class OperationSequence:
         lease = self._parts.leases.new(operation.operation_id)
         with process.running(operation.operation_id):
             try:
-                writes += self._parts.policing.permitted(operation, demanded)
+                writes += self._parts.policing.permitted(operation, demanded, due)
                 operation = self._open(operation, known, lease, writes)
             except (DuplicateOperation, StaleLease, ApprovalNotGiven):
                 return None

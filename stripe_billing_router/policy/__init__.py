@@ -1,7 +1,7 @@
 """What the rules of a host demand of one call. Pure: nothing is read or written here."""
 
 from .counters import counter_of
-from .deciding import demands, spent
+from .deciding import demands, limits_money, spent
 from .facts import Demands, Facts
 from .limits import Limit, limits
 from .matching import matches, matching
@@ -14,6 +14,7 @@ __all__ = [
     "counter_of",
     "demands",
     "limits",
+    "limits_money",
     "matches",
     "matching",
     "over_limit",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..models import Policies, PolicyRule, Reservation
+from ..models import BotId, Policies, PolicyRule, Reservation
 from .counters import reservations
 from .currencies import capped, permitted
 from .facts import Demands, Facts
@@ -38,6 +38,12 @@ def demands(policies: Policies, facts: Facts) -> Demands:
         approval=_approval(rules, facts),
         own_payment=_own_payment(rules, facts),
     )
+
+
+def limits_money(policies: Policies, bot: BotId, region: str) -> bool:
+    """Return whether a matching rule limits amounts, or asks people about them."""
+    rules = matching(policies, bot, region)
+    return any(rule.largest or rule.budgets or rule.approval_above for rule in rules)
 
 
 def spent(policies: Policies, facts: Facts) -> tuple[Reservation, ...]:

@@ -5,7 +5,7 @@ from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
 from .customer import CustomerVerb
-from .dues import due
+from .dues import carefully, due, due_beside
 from .refund import RefundVerb
 from .subscription import SubscriptionVerb
 
@@ -28,5 +28,7 @@ __all__ = [
     "Price",
     "UnreadableAnswer",
     "Verb",
+    "carefully",
     "due",
+    "due_beside",
 ]

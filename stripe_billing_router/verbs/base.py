@@ -131,6 +131,9 @@ class Lookups(Protocol):
         ...
 
     def currency_of_payment(self, payment_id: str) -> str: ...
+    def owed(self, customer_id: str, currency: str) -> int:
+        """Return minor units that a customer's next invoice collects besides its own lines."""
+        ...
 
 
 class Verb(Protocol):

@@ -151,6 +151,11 @@ class CheckoutVerb:
         return CheckoutSession
 
 
+def subscribes(step: Step) -> bool:
+    """Say whether a step opens a page on which a customer subscribes."""
+    return step.expects == "checkout.session" and step.params["mode"] == "subscription"
+
+
 def _expire(session_id: str) -> Step:
     path = f"{_PATH}/{session_id}/expire"
     return Step(_EXPIRE, "post", path, {}, "checkout.session", repeatable=True)

@@ -28,6 +28,7 @@ from .base import (
     Search,
     UnreadableAnswer,
     currency_of,
+    failure_of,
     id_of,
     minor_of,
     output_of,
@@ -62,6 +63,11 @@ _END = "end"
 _LOOK = "look"
 _FIRST = "first_invoice"
 _PATH = "/v1/subscriptions"
+_PAY = "/v1/invoices/{first_invoice}/pay"
+_COLLECT = {"error_if_incomplete": "collect", "allow_incomplete": "try_to_collect"}
+"""The step that pays a first invoice, by what is wanted if that fails."""
+
+COLLECTING = frozenset(_COLLECT.values())
 _EXPAND = ["latest_invoice.confirmation_secret"]
 _OVER = frozenset({"canceled", "incomplete_expired"})
 _CANCELED = Failure("canceled", "the subscription ended before its first payment")
@@ -122,7 +128,11 @@ class SubscriptionVerb:
         created = output_of(operation, _CREATE)
         if created is None:
             return operation.steps[0]
-        return _come_to(operation, created.body) if created.ok else refused(created)
+        if not created.ok:
+            return refused(created)
+        if len(operation.steps) > 1 and created.body.get("status") == "incomplete":
+            return _collected(operation, created.body)
+        return _come_to(operation, created.body)
 
     def search(self, operation: Operation) -> Search:
         expand = [f"data.{name}" for name in _EXPAND]
@@ -134,14 +144,7 @@ class SubscriptionVerb:
         created = output_of(operation, _CREATE)
         if created is None or not created.ok or created.body.get("status") != "incomplete":
             return self.proceed(operation)
-        end = _ending(created.body)
-        done = None if end is None else output_of(operation, end.name)
-        if end is not None and done is None:
-            return end
-        if done is not None and done.ok:
-            return _ended(operation, id_of(created.body))
-        looked = output_of(operation, _LOOK)
-        return look(id_of(created.body)) if looked is None else _stands(operation, looked)
+        return _taken_down(operation, created.body)
 
     def refresh(self, operation: Operation) -> Step:
         return look(waiting_id(operation))
@@ -161,6 +164,50 @@ class SubscriptionVerb:
 
     def result_type(self) -> type[Result]:
         return Subscription
+
+
+def in_two(step: Step) -> tuple[Step, ...]:
+    """Return the steps that make a subscription and then, once it is seen what is due, pay it."""
+    behavior = step.params["payment_behavior"]
+    if behavior not in _COLLECT:
+        return (step,)
+    made = replace(step, params={**step.params, "payment_behavior": "default_incomplete"})
+    paid = Step(_COLLECT[behavior], "post", _PAY, {"off_session": True}, "invoice")
+    return made, paid
+
+
+def due(subscription: Mapping[str, Any]) -> int | None:
+    """Return minor units that the first invoice of a subscription asks for, if it is open."""
+    invoice = _invoice_of(subscription)
+    return minor_of(invoice, "amount_due") if invoice.get("status") == "open" else None
+
+
+def _collected(operation: Operation, subscription: Mapping[str, Any]) -> Step | Outcome:
+    """Pay the first invoice. If that fails, nothing is left behind, unless the caller wants one
+    that waits for its customer."""
+    pay, invoice = operation.steps[1], _invoice_of(subscription)
+    answer = output_of(operation, pay.name)
+    if answer is None:
+        return replace(pay, path=_PAY.replace("{first_invoice}", id_of(invoice)))
+    if answer.ok or pay.name == _COLLECT["allow_incomplete"]:
+        looked = output_of(operation, _LOOK)
+        return look(id_of(subscription)) if looked is None else _come_to(operation, looked.body)
+    ended = _taken_down(operation, subscription)
+    if isinstance(ended, Step) or ended.state is not OperationState.CANCELED:
+        return ended
+    kind = "declined" if answer.error.get("type") == "card_error" else "refused"
+    return replace(ended, state=OperationState.FAILED, failure=failure_of(answer, kind))
+
+
+def _taken_down(operation: Operation, subscription: Mapping[str, Any]) -> Step | Outcome:
+    end = _ending(subscription)
+    done = None if end is None else output_of(operation, end.name)
+    if end is not None and done is None:
+        return end
+    if done is not None and done.ok:
+        return _ended(operation, id_of(subscription))
+    looked = output_of(operation, _LOOK)
+    return look(id_of(subscription)) if looked is None else _stands(operation, looked)
 
 
 def _ending(subscription: Mapping[str, Any]) -> Step | None:
