@@ -140,6 +140,30 @@ class CommitAmbiguous(Exception):
     """The database broke off during COMMIT: the writes may or may not be there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Which parts of a stored operation bear the seal of somebody who holds a key.
+
+    `intent` is who asked for what, its plan and its time; `outputs` what its steps gave (nothing
+    needs no seal); `outcome` its state and what it came to. The rest anybody may have written who
+    can write to the database.
+    """
+
+    intent: bool
+    outputs: bool
+    outcome: bool
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether its plan may be gone on with."""
+        return self.intent and self.outputs
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether what it came to may be believed."""
+        return self.intent and self.outcome
+
+
 class Store(Protocol):
     """The durable memory. Raises LedgerUnavailableError when it cannot be reached."""
 
@@ -158,6 +182,10 @@ class Store(Protocol):
         after: tuple[int, str] | None = None,
     ) -> list[Operation]:
         """Return a page of operations; `after` is `(created_ms, operation_id)` of the last one."""
+        ...
+
+    def proof(self, operation: Operation) -> Proof:
+        """Return what is proven of an operation as it was read; reads nothing."""
         ...
 
     def currency_of(self, stripe_id: str) -> str | None:

@@ -33,6 +33,7 @@ from ..engine import (
     Recovery,
     Runner,
     SystemClock,
+    Trust,
     WebhookAccountCheck,
     provably_alive,
 )
@@ -42,7 +43,7 @@ from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies
 from ..ports import Clock, Event
 from ..routing import RoutingTable
-from ..store import FallbackStore, SqlStore
+from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry
 from .consequences import Consequences, connect_consequences
 from .given import Given
@@ -88,14 +89,14 @@ def assemble(given: Given) -> Assembly:
     file = load_routing_file(settings.routing_config)
     policies = file.policies if given.policies is None else given.policies.knowing(file.routes)
     clock = given.clock or SystemClock()
-    # The store tells observers, some of which write to the store: they are connected last.
-    store = _store(settings, file, clock, lambda event: observers.tell(event))
     gateway = StripeGateway(
         api_base=settings.api_base,
         http_timeout=file.recovery.http_timeout,
         http_client=given.http_client,
     )
     keys = _keys(given, environ, file, clock)
+    # The store tells observers, some of which write to the store: they are connected last.
+    store = _store(settings, file, clock, keys, lambda event: observers.tell(event))
     table = RoutingTable(
         file.routes,
         file.overrides,
@@ -121,8 +122,8 @@ def assemble(given: Given) -> Assembly:
     desk = OperatorsDesk(store, observers)
     parts = _parts(given, store, gateway, table, keys, clock, file, observers, reactions, policies)
     accounts, reader = parts.accounts, parts.reader
-    follower = Follower(keys, accounts, reader, parts.closing)
-    canceller = Canceller(store, accounts, follower, parts.closing)
+    follower = Follower(keys, accounts, reader, parts.closing, parts.trust)
+    canceller = Canceller(store, accounts, follower, parts.closing, parts.trust)
     return Assembly(
         settings=settings,
         table=table,
@@ -132,7 +133,7 @@ def assemble(given: Given) -> Assembly:
         sequence=OperationSequence(parts, follower),
         canceller=canceller,
         desk=desk,
-        recovery=Recovery(parts, canceller, observers, file.recovery.complete_within),
+        recovery=Recovery(parts, canceller, follower, observers, file.recovery.complete_within),
         queries=Queries(table, keys, accounts, reader, parts.guards),
         listings=Listings(keys, accounts, reader, clock),
         examiner=Examiner(table, keys, accounts, store, Forecast(policies, store, parts.guards)),
@@ -155,7 +156,11 @@ def _working_directory() -> Path:
 
 
 def _store(
-    settings: Settings, file: RoutingFile, clock: Clock, tell: Callable[[Event], None]
+    settings: Settings,
+    file: RoutingFile,
+    clock: Clock,
+    keys: KeyRing,
+    tell: Callable[[Event], None],
 ) -> FallbackStore:
     database = SqlStore(
         settings.ledger_url,
@@ -164,6 +169,7 @@ def _store(
         api_base=settings.api_base,
         is_alive=provably_alive,
         lock_timeout=file.recovery.lock_timeout,
+        sealing=Sealing(keys.seals),
     )
     return FallbackStore(
         database, settings.ledger_fallback, clock, is_alive=provably_alive, tell=tell
@@ -211,6 +217,7 @@ def _parts(
         closing=Closing(store, clock, observers, reactions),
         policing=Policing(policies, store, approvals),
         approvals=approvals,
+        trust=Trust(store, observers),
         guards=(FreezeGuard(store), *given.guards),
         in_progress_wait=file.recovery.in_progress_wait,
     )

@@ -31,6 +31,7 @@ from .rollback import AutomatedRollbackManager, Rollback, RollbackHook
 from .runner import Runner
 from .sanity import SanityLayer
 from .sequence import OperationSequence
+from .trust import Trust
 from .webhook_check import WebhookAccountCheck
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "Runner",
     "SanityLayer",
     "SystemClock",
+    "Trust",
     "WebhookAccountCheck",
     "provably_alive",
 ]

@@ -13,6 +13,7 @@ from .accounts import AccountCheck
 from .closing import Closing
 from .failures import doubted, money_of
 from .following import WAITING, Follower
+from .trust import Trust
 
 _AN_ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 
@@ -21,18 +22,26 @@ class Canceller:
     """Cancels what waits; what is canceled already stays so."""
 
     def __init__(
-        self, store: Store, accounts: AccountCheck, follower: Follower, closing: Closing
+        self,
+        store: Store,
+        accounts: AccountCheck,
+        follower: Follower,
+        closing: Closing,
+        trust: Trust,
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._follower = follower
         self._closing = closing
+        self._trust = trust
 
     def cancel(self, operation_id: object) -> Result:
         """Cancel, and return what the operation has come to: `canceled`, or what overtook it."""
         self._accounts.check_pin()
         operation = self._cancellable(operation_id)
         verb = VERBS[operation.verb]
+        if not self._trust.may_be_told(operation):
+            raise self._trust.refused(operation)
         if operation.state in WAITING:
             with doubted(operation):
                 operation = self._follower.end(operation, verb)

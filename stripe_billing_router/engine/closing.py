@@ -69,6 +69,7 @@ class Closing:
             _with_body(operation.outputs, outcome.body, clean.body),
             used_up,
             blocks_twins_for_ms,
+            operation.generation,
         )
         try:
             self._commit(close, entry, closed)
@@ -114,6 +115,7 @@ class Closing:
             outcome.state,
             clean,
             blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS if doubted else 0,
+            generation=operation.generation,
         )
         self._store.commit(close, AppendEntry(self._log_payment(closed, clean, verb)), *more)
         proven = operation.state is OperationState.ABANDONED

@@ -10,7 +10,11 @@ from .reactions import WHAT
 from .sanity import ACCOUNT_MISMATCH
 
 _MOST_SEVERE = 5.0
-_KINDS = {"operation.escalated": "escalated", "operation.proven": "proven"}
+_KINDS = {
+    "operation.escalated": "escalated",
+    "operation.proven": "proven",
+    "operation.unsealed": "unsealed",
+}
 
 
 class DiscrepancyLog(Protocol):

@@ -6,6 +6,8 @@ needed; what they find is recorded by compare-and-set.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import StripeRequestError
@@ -15,7 +17,9 @@ from ..verbs import UnreadableAnswer, Verb
 from .accounts import AccountCheck
 from .closing import Closing
 from .reads import Reader
+from .trust import Trust
 
+_AN_ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
 WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
 
 
@@ -23,12 +27,18 @@ class Follower:
     """Reads waiting operations anew, and ends them."""
 
     def __init__(
-        self, keys: KeyProvider, accounts: AccountCheck, reader: Reader, closing: Closing
+        self,
+        keys: KeyProvider,
+        accounts: AccountCheck,
+        reader: Reader,
+        closing: Closing,
+        trust: Trust,
     ) -> None:
         self._keys = keys
         self._accounts = accounts
         self._reader = reader
         self._closing = closing
+        self._trust = trust
 
     def read_anew(self, operation: Operation, verb: Verb) -> Operation:
         """Return the operation as Stripe shows it now, recorded if it has moved on."""
@@ -58,6 +68,41 @@ class Follower:
         seen = _seen(operation, read)
         while isinstance(judged := _judged(verb, seen), Step) and judged.method == "get":
             seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
+        return None if isinstance(judged, Step) else judged
+
+    def witnessed(self, operation: Operation, verb: Verb) -> Operation:
+        """Return an operation whose row proves nothing as Stripe shows it, only reading.
+
+        OutcomeUnknownError, and people are told, if Stripe has no object that names this operation
+        as its own. They are told as well if the row says anything else than Stripe.
+        """
+        found = self.witness(operation, verb)
+        if found is None:
+            raise self._trust.refused(operation)
+        told = operation.outcome
+        if told is None or not _says_the_same(told, found):
+            self._trust.tell(operation, f"Stripe shows {found.stripe_id}: {found.status}. ")
+            return replace(operation, state=found.state, outcome=found)
+        outcome = replace(found, state=told.state, failure=told.failure)
+        return replace(operation, state=told.state, outcome=outcome)
+
+    def witness(
+        self, operation: Operation, verb: Verb, found: StepOutput | None = None
+    ) -> Outcome | None:
+        """Return what Stripe itself shows of an operation, only reading: in `found`, else in what
+        its outcome names. None unless it is this bot's and operation's own, and tells its end."""
+        if found is None:
+            named = operation.outcome.stripe_id if operation.outcome is not None else None
+            if named is None or not _AN_ID.fullmatch(named):
+                return None
+            keys = self._checked_keys(operation)
+            found = self._sent(operation, verb.refresh(operation), keys)
+        metadata = found.body.get("metadata")
+        stamp = metadata if found.ok and isinstance(metadata, Mapping) else {}
+        whose = stamp.get("operation_id"), stamp.get("bot_id")
+        if whose != (operation.operation_id, str(operation.bot)):
+            return None
+        judged = _judged(verb, _seen(operation, found))
         return None if isinstance(judged, Step) else judged
 
     def end(self, operation: Operation, verb: Verb) -> Operation:
@@ -109,6 +154,17 @@ class Follower:
 
 def _seen(operation: Operation, read: StepOutput) -> Operation:
     return replace(operation, outputs=(replace(read, step=operation.steps[0].name),))
+
+
+def _says_the_same(told: Outcome, found: Outcome) -> bool:
+    """A payment that was declined is shown as one that was canceled, to be paid by nobody."""
+    money = (told.stripe_id, told.paid, told.amount_minor or 0, told.currency)
+    if money != (found.stripe_id, found.paid, found.amount_minor or 0, found.currency):
+        return False
+    return told.state is found.state or {told.state, found.state} <= _CAME_TO_NOTHING
+
+
+_CAME_TO_NOTHING = frozenset({OperationState.FAILED, OperationState.CANCELED})
 
 
 def _judged(verb: Verb, seen: Operation) -> Step | Outcome:

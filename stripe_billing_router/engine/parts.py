@@ -15,6 +15,7 @@ from .lookups import Lookups
 from .policing import Policing
 from .reads import Reader
 from .runner import Runner
+from .trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Parts:
     closing: Closing
     policing: Policing
     approvals: Approvals
+    trust: Trust
     guards: Sequence[Guard]
     in_progress_wait: float
 

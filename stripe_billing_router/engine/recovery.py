@@ -20,6 +20,7 @@ from ..models import (
     RecoveryReport,
     Reserve,
     Step,
+    StepOutput,
 )
 from ..ports import CommitAmbiguous, Event, Keys, StaleLease
 from ..redaction import redact
@@ -28,7 +29,7 @@ from . import process
 from .cancelling import Canceller
 from .closing import BOT_MAY_ASK_FOR_MS
 from .collecting import within_rules
-from .following import WAITING
+from .following import WAITING, Follower
 from .leases import Lease
 from .observing import Observers
 from .parts import Age, Parts
@@ -45,6 +46,9 @@ times in a month, of the 500 reads that Stripe allows for each payment."""
 
 _HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 
+_LONGEST_LEASE_MS = 3600 * 1000
+"""No process takes a longer one, whatever its timeouts: somebody else has written it."""
+
 _PAGE = 100
 
 
@@ -52,10 +56,16 @@ class Recovery:
     """Settles operations, several processes at once: leases decide who does which."""
 
     def __init__(
-        self, parts: Parts, canceller: Canceller, observers: Observers, complete_within: float
+        self,
+        parts: Parts,
+        canceller: Canceller,
+        follower: Follower,
+        observers: Observers,
+        complete_within: float,
     ) -> None:
         self._parts = parts
         self._canceller = canceller
+        self._follower = follower
         self._observers = observers
         self._complete_within_ms = complete_within * 1000
         self._traces = Traces(parts.reader, parts.keys, parts.provider)
@@ -82,6 +92,8 @@ class Recovery:
 
     def _settled(self, operation: Operation) -> str:
         try:
+            if operation.state in WAITING and not self._parts.trust.may_be_told(operation):
+                return self._witness(operation, None, None)
             if operation.state is OperationState.PROCESSING:
                 return self._look(operation)
             if operation.state is OperationState.REQUIRES_ACTION:
@@ -114,12 +126,15 @@ class Recovery:
         return "left" if now.state is operation.state else "recorded"
 
     def _settle(self, operation: Operation) -> str:
-        held = operation.lease_until_ms > self._parts.store.now_ms()
-        dead = process.provably_dead(operation.lease_owner)
-        if operation.state is OperationState.PENDING and held and not dead:
+        left_ms = operation.lease_until_ms - self._parts.store.now_ms()
+        dead = process.provably_dead(operation.lease_owner) or left_ms > _LONGEST_LEASE_MS
+        if operation.state is OperationState.PENDING and left_ms > 0 and not dead:
             return "left"
         keys = self._parts.keys.keys()
         self._parts.accounts.check(operation.bot, keys)
+        if not self._parts.trust.may_be_sent(operation):
+            found = self._traces.found(operation, VERBS[operation.verb], keys)
+            return self._witness(operation, found, dead)
         lease = self._parts.leases.take(
             operation.operation_id,
             operation.lease_token,
@@ -132,6 +147,23 @@ class Recovery:
         except BaseException:
             self._parts.closing.leave_unknown(operation, lease.token)
             raise
+
+    def _witness(self, operation: Operation, found: StepOutput | None, dead: bool | None) -> str:
+        """Look an operation up whose row proves nothing, and tell. Nothing is sent for it; what
+        Stripe itself shows to have happened is recorded. `dead` of None: it waits, in no hands."""
+        verb = VERBS[operation.verb]
+        lost = found is None and dead is not None
+        outcome = None if lost else self._follower.witness(operation, verb, found)
+        self._parts.trust.tell(operation, _shown(outcome))
+        if outcome is None or not _surely_happened(operation, outcome):
+            return "escalated"
+        token = None
+        if dead is not None:
+            of, states = operation.operation_id, frozenset({operation.state})
+            before = operation.lease_token
+            token = self._parts.leases.take(of, before, states, by_force=dead, to_send=False).token
+        self._parts.closing.close(replace(operation, outputs=()), outcome, verb, token)
+        return "recorded"
 
     def _settle_held(self, operation: Operation, keys: Keys, lease: Lease) -> str:
         verb = VERBS[operation.verb]
@@ -226,4 +258,16 @@ def _was_just_seen(operation: Operation, now_ms: int) -> bool:
     if operation.state is not OperationState.PROCESSING:
         return False
     rest_ms = max(_LOOK_AFTER_MS, (now_ms - operation.created_ms) // _LOOK_MORE_RARELY)
-    return now_ms - operation.updated_ms < rest_ms
+    return 0 <= now_ms - operation.updated_ms < rest_ms
+
+
+def _shown(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "Stripe shows nothing that ends it. "
+    return f"Stripe shows {outcome.stripe_id}: {outcome.status}. "
+
+
+def _surely_happened(operation: Operation, outcome: Outcome) -> bool:
+    """Only what has been paid, or made by what pays nothing, ends a doubt without a plan."""
+    moves = bool(operation.amount_minor)
+    return outcome.state is OperationState.SUCCEEDED and (outcome.paid or not moves)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import (
     IdempotencyConflictError,
     OperationInProgressError,
@@ -47,10 +49,13 @@ class Repeater:
 
     def answer(self, known: Operation, verb: Verb) -> Result | None:
         """Replay, read anew or resume; None if another has taken it up meanwhile."""
-        if known.state in WAITING:
-            return self._read_anew(known, verb)
         if known.state in _RESUMABLE:
+            self._parts.trust.require_to_send(known)
             return self._resume(known, verb)
+        if not self._parts.trust.may_be_told(known):
+            return self._read(known, verb, self._follower.witnessed)
+        if known.state in WAITING:
+            return self._read(known, verb, self._follower.read_anew)
         return self._parts.closing.deliver(known, verb, first=False)
 
     def _when_free(self, known: Operation) -> Operation:
@@ -112,15 +117,17 @@ class Repeater:
             if OperationState(told.state) not in WAITING:
                 return told
         now = self._parts.store.operation(known.operation_id)
-        if now is not None and now.state in WAITING:
-            return self._read_anew(now, verb)
+        if now is not None and now.state in WAITING and self._parts.trust.may_be_told(now):
+            return self._read(now, verb, self._follower.read_anew)
         if isinstance(told, PaymentActionRequiredError):
             raise told
         return told
 
-    def _read_anew(self, known: Operation, verb: Verb) -> Result:
-        """Read once where a waiting payment stands now."""
+    def _read(
+        self, known: Operation, verb: Verb, read: Callable[[Operation, Verb], Operation]
+    ) -> Result:
+        """Read once where a payment stands now that waits, or of which the row proves nothing."""
         with doubted(known):
-            now = self._follower.read_anew(known, verb)
+            now = read(known, verb)
             public_key = self._parts.keys.keys().public_key
         return self._parts.closing.deliver(now, verb, public_key, first=False)

@@ -73,7 +73,12 @@ class Runner:
             in_doubt = False
             if not isinstance(plan(operation), Outcome):
                 self._store.commit(
-                    RecordOutputs(operation.operation_id, lease.token, operation.outputs)
+                    RecordOutputs(
+                        operation.operation_id,
+                        lease.token,
+                        operation.outputs,
+                        operation.generation,
+                    )
                 )
         return operation, next_step
 

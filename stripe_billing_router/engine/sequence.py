@@ -95,6 +95,7 @@ class OperationSequence:
         running.about(known, again=True)
         free = self._repeater.when_free(known, asked)
         if free.state in _WITHOUT_EFFECT:
+            self._parts.trust.require_unbegun(free)
             return self._first(asked, verb, free)
         return self._repeater.answer(free, verb)
 

@@ -14,6 +14,7 @@ SECRET_KEY: Final = "STRIPE_SECRET_KEY"  # noqa: S105 - the name of a variable
 PUBLIC_KEY: Final = "STRIPE_PUBLIC_KEY"
 ALLOWED_SECRET_KEYS: Final = "STRIPE_ALLOWED_SECRET_KEYS"  # noqa: S105 - the name of a variable
 WEBHOOK_SECRET: Final = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+SEAL_KEY: Final = "STRIPE_ROUTER_SEAL_KEY"
 VAULT_ADDR: Final = "VAULT_ADDR"
 
 

@@ -9,12 +9,16 @@ from typing import Any, NamedTuple
 
 from ..errors import KeyConfigurationError
 from ..ports import Keys
+from ..seals import Seals
 from . import baked, environment, shape
 from .secrecy import Unpicklable
 from .vault import VaultSource
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _VARIABLES = (environment.SECRET_KEY, environment.PUBLIC_KEY, environment.ALLOWED_SECRET_KEYS)
+
+_MOST_SECRETS = 8
+"""Secret keys of which the seals are accepted after they were replaced."""
 
 
 class _Candidate(NamedTuple):
@@ -53,10 +57,12 @@ class KeyRing(Unpicklable):
         self._file_accounts = file_accounts
         self._vault = VaultSource(lambda: environment.vault_settings(environ), elapsed)
         self._judged: tuple[object, Keys] | None = None
+        self._sealing: tuple[tuple[str, ...], Keys | None, Seals] | None = None
+        self._secrets: tuple[str, ...] = ()
 
     def keys(self) -> Keys:
         """Return the keys in force now."""
-        vault = _NONE if self._given_secret is not None else self._vault.fields()
+        vault = self._vault_fields()
         found = vault, [environment.variable(self._environ, name) for name in _VARIABLES], _baked()
         judged = self._judged
         if judged is None or judged[0] != found:
@@ -82,6 +88,48 @@ class KeyRing(Unpicklable):
         if listed := shape.entries(self._vault.fields().get("stripe_webhook_secret"), origin):
             return shape.each(shape.webhook_secret, listed, origin)
         return shape.each(shape.webhook_secret, baked.WEBHOOK_SECRETS, "baked WEBHOOK_SECRETS")
+
+    def seals(self) -> Seals:
+        """Return what seals stored operations: seal keys of their own, else the secret key.
+
+        Accepted are also the seals of the secret key, of those before it that this process has
+        known, and of the keys that the lists of allowed ones hold in full. KeyConfigurationError
+        if there is neither a seal key nor a secret key.
+        """
+        own = self._seal_keys()
+        try:
+            keys = self.keys()
+        except KeyConfigurationError:
+            if not own:
+                raise
+            keys = None
+        made = self._sealing
+        if made is None or made[0] != own or made[1] is not keys:
+            self._sealing = made = own, keys, self._seals(own, keys)
+        return made[2]
+
+    def _seals(self, own: tuple[str, ...], keys: Keys | None) -> Seals:
+        if keys is not None and keys.secret_key not in self._secrets:
+            self._secrets = (keys.secret_key, *self._secrets)[:_MOST_SECRETS]
+        return Seals(dict.fromkeys((*own, *self._secrets, *self._allowed_in_full())))
+
+    def _seal_keys(self) -> tuple[str, ...]:
+        name = environment.SEAL_KEY
+        if listed := shape.entries(environment.variable(self._environ, name), name):
+            return shape.each(shape.seal_key, listed, name)
+        origin = "stripe_seal_key in Vault"
+        listed = shape.entries(self._vault_fields().get("stripe_seal_key"), origin)
+        return shape.each(shape.seal_key, listed, origin)
+
+    def _allowed_in_full(self) -> Iterator[str]:
+        """Yield the allowed keys of which not only the fingerprint is known."""
+        for origin, value in self._allowed_lists(self._vault_fields()):
+            for entry in shape.entries(value, origin):
+                if not str(entry).strip().lower().startswith("sha256:"):
+                    yield str(entry).strip()
+
+    def _vault_fields(self) -> Mapping[str, Any]:
+        return _NONE if self._given_secret is not None else self._vault.fields()
 
     def refresh(self) -> None:
         """Ask Vault again, whatever is cached: for when Stripe refuses a key after a rotation."""

@@ -60,6 +60,7 @@ _WEBHOOK_SECRET = _Kind(
 
 # Stripe documents no length, so only what is plainly a stump is refused.
 _SHORTEST_TAIL = 3
+_SHORTEST_SEAL_KEY = 32
 _TAIL = re.compile(r"[A-Za-z0-9_]*")
 _WEBHOOK_TAIL = re.compile(r"[A-Za-z0-9_+/=\-]*")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}", re.IGNORECASE | re.ASCII)
@@ -78,6 +79,17 @@ def public_key(value: object, origin: str) -> str:
 def webhook_secret(value: object, origin: str) -> str:
     """Return a webhook signing secret, stripped."""
     return _checked(value, origin, _WEBHOOK_SECRET)
+
+
+def seal_key(value: object, origin: str) -> str:
+    """Return a key for seals, stripped: long enough not to be guessed, and no key of Stripe's."""
+    text = value.strip() if isinstance(value, str) else ""
+    mend = "use 32 random characters or more, such as `openssl rand -hex 32` prints"
+    if text.startswith(("sk_", "rk_", "pk_", "whsec_")):
+        raise _refused(origin, "secret", "is a key of Stripe's", mend)
+    if len(text) < _SHORTEST_SEAL_KEY or not text.isascii() or not text.isprintable():
+        raise _refused(origin, "malformed", "is too short, or no plain text", mend)
+    return text
 
 
 def fingerprint(entry: object, origin: str) -> str:

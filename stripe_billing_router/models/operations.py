@@ -118,7 +118,8 @@ class Operation:
 
     Times are milliseconds since the epoch by the database's clock; `skew_ms` is what had to be
     added to it, when the intent was written, to have Stripe's. `generation` counts how often
-    the operation was started afresh after it had been abandoned for good.
+    the operation was started afresh after it had been abandoned for good. The seals are those of
+    the row, whoever wrote them: `Store.proof` says whether they hold.
     """
 
     operation_id: str
@@ -148,3 +149,6 @@ class Operation:
     lease_owner: str | None = None
     outputs: tuple[StepOutput, ...] = field(default=())
     outcome: Outcome | None = None
+    seal: str | None = None
+    outputs_seal: str | None = None
+    outcome_seal: str | None = None

@@ -60,6 +60,7 @@ class RecordOutputs:
     operation_id: str
     lease_token: str
     outputs: tuple[StepOutput, ...]
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class CloseOperation:
     `outputs` of None leaves what is stored. `used_up` says that the request keys of this attempt
     can serve no other: should the operation be opened again, it gets new ones. For
     `blocks_twins_for_ms` milliseconds an equal keyless call is refused: its caller has not heard
-    of this outcome, and may be asking again.
+    of this outcome, and may be asking again. `generation` is that of the attempt.
     """
 
     operation_id: str
@@ -91,6 +92,7 @@ class CloseOperation:
     outputs: tuple[StepOutput, ...] | None = None
     used_up: bool = False
     blocks_twins_for_ms: int = 0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from .fallback import FallbackStore
 from .heads import LedgerHeads
 from .journal import DrainReport
 from .ledger import Broken, StripeLedger, Verification
+from .sealing import Sealing
 from .store import SqlStore
 from .workspace import Mark, Workspace
 
@@ -25,6 +26,7 @@ __all__ = [
     "LedgerHeads",
     "Mark",
     "Outbox",
+    "Sealing",
     "SqlStore",
     "StripeLedger",
     "Verification",

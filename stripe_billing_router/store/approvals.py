@@ -24,16 +24,17 @@ from . import operations
 from .codec import approval_of, approval_row, outcome_json
 from .schema import approvals as table
 from .schema import operations as operation_table
+from .sealing import Sealing
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 
 
-def ask(connection: Connection, write: AskApproval, now_ms: int) -> None:
+def ask(connection: Connection, write: AskApproval, now_ms: int, sealing: Sealing) -> None:
     """Write the intent as awaiting, and the question.
 
     StaleLease if the operation has moved on, or the same has been asked meanwhile.
     """
-    operations.await_approval(connection, write.operation, now_ms)
+    operations.await_approval(connection, write.operation, now_ms, sealing)
     if any(
         approval.covers(write.approval)
         for approval in find(connection, now_ms, operation_id=write.operation.operation_id)

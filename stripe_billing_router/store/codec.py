@@ -37,12 +37,13 @@ _AS_THEY_ARE = (
     "key_fingerprint amount_minor currency customer_id user_email generation skew_ms created_ms "
     "started_ms updated_ms lease_token lease_until_ms lease_owner"
 ).split()
+_SEALS = ("seal", "outputs_seal", "outcome_seal")
 
 
 def operation_row(operation: Operation) -> dict[str, Any]:
     """Return the columns of an operation."""
     return {
-        **{name: getattr(operation, name) for name in _AS_THEY_ARE},
+        **{name: getattr(operation, name) for name in (*_AS_THEY_ARE, *_SEALS)},
         "bot_id": str(operation.bot),
         "state": str(operation.state),
         "steps": canonical_json([_fields(step) for step in operation.steps]),
@@ -56,6 +57,7 @@ def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
     """Return the operation of a row."""
     return Operation(
         **{name: row[name] for name in _AS_THEY_ARE},
+        **_seals_of(row),
         bot=BotId.parse(row["bot_id"]),
         state=OperationState(row["state"]),
         steps=tuple(Step(**step) for step in json.loads(row["steps"])),
@@ -63,6 +65,11 @@ def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
         outputs=outputs_of(row["outputs"]),
         outcome=outcome_of(row["outcome"]),
     )
+
+
+def _seals_of(row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the seals of a row; a line of the journal has none of its own."""
+    return {name: row.get(name) for name in _SEALS}
 
 
 class EncodedOnce:

@@ -17,6 +17,7 @@ from .journal.drain import LineOutcome
 from .journal.view import opened
 from .schema import journal
 from .schema import operations as table
+from .sealing import Sealing
 
 Apply = Callable[[Write], None]
 
@@ -50,7 +51,12 @@ def note(
 
 
 def apply_line(
-    connection: Connection, line: Line, writes: Sequence[Write], now_ms: int, apply: Apply
+    connection: Connection,
+    line: Line,
+    writes: Sequence[Write],
+    now_ms: int,
+    apply: Apply,
+    sealing: Sealing,
 ) -> LineOutcome:
     """Do a line's writes if its operation still is what the writer believed.
 
@@ -59,7 +65,7 @@ def apply_line(
 
     def at_its_time(write: Write) -> None:
         if isinstance(write, OpenOperation):
-            _open(connection, write, line.at_ms, now_ms)
+            _open(connection, write, line.at_ms, now_ms, sealing)
         else:
             apply(write)
 
@@ -69,6 +75,28 @@ def apply_line(
     if None not in proven and _all(connection, [w for w in proven if w], at_its_time):
         return "proven"
     return "superseded"
+
+
+def apply_unsealed(connection: Connection, writes: Sequence[Write], now_ms: int) -> LineOutcome:
+    """Have what a line without a seal may have begun looked up: in doubt, and sent by nobody."""
+    for write in writes:
+        if isinstance(write, OpenOperation):
+            doubted = replace(
+                write.operation,
+                state=OperationState.UNKNOWN,
+                outputs=(),
+                outcome=None,
+                created_ms=now_ms,
+                started_ms=now_ms,
+                updated_ms=now_ms,
+                seal=None,
+            )
+            with connection.begin_nested() as savepoint:
+                try:
+                    connection.execute(insert(table), operation_row(doubted))
+                except IntegrityError:
+                    savepoint.rollback()  # of this one there is a record already
+    return "unsealed"
 
 
 def _all(connection: Connection, writes: Sequence[Write], apply: Apply) -> bool:
@@ -94,12 +122,14 @@ def _unconditional(connection: Connection, write: Write) -> Write | None:
     return replace(write, lease_token=None)
 
 
-def _open(connection: Connection, write: OpenOperation, at_ms: int, now_ms: int) -> None:
+def _open(
+    connection: Connection, write: OpenOperation, at_ms: int, now_ms: int, sealing: Sealing
+) -> None:
     """Insert an intent with its own time. It has happened, so nothing refuses it; its sender may
     still be at it, so that its lease begins now, which is never too early to end."""
     until_ms = now_ms + write.lease_ms
     row = operation_row(replace(opened(write, at_ms), updated_ms=now_ms, lease_until_ms=until_ms))
     try:
-        connection.execute(insert(table), row)
+        connection.execute(insert(table), {**row, "seal": sealing.intent(row)})
     except IntegrityError:
         raise DuplicateOperation(write.operation.operation_id) from None

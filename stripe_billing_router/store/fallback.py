@@ -47,7 +47,7 @@ class FallbackStore(FallbackReads):
         self._is_alive = is_alive
         self._tell = tell
         self._reach = Reach(clock)
-        self._file = JournalFile(journal, tell)
+        self._file = JournalFile(journal, tell, store.sealing)
         self._drain = Drain(self._file, store, self._estimated_ms, clock.elapsed, tell)
         self._own = Twins()
         self._ahead_ms = 0
@@ -224,7 +224,8 @@ class FallbackStore(FallbackReads):
         with suppress(LedgerUnavailableError):
             if self._file.stamp() is not None:
                 with self._file.locked():
-                    return self._file.view.held.get(operation_id)
+                    held = self._file.view.held.get(operation_id)
+                return None if held is None else self._sql.sealing.sealed(held)
         return None
 
     def _estimated_ms(self) -> int:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..errors import LedgerUnavailableError
 from ..models import Approval, ApprovalState, Freeze, LedgerEntry, Operation, OperationState, Usage
-from ..ports import Clock
+from ..ports import Clock, Proof
 from .anomalies import AnomalyDB
 from .books import Books
 from .cursors import Outbox
@@ -78,6 +78,10 @@ class FallbackReads(ABC):
                 after=after,
             )
         )
+
+    def proof(self, operation: Operation) -> Proof:
+        """Return what is proven of an operation as it was read; reads nothing."""
+        return self._sql.proof(operation)
 
     def currency_of(self, stripe_id: str) -> str | None:
         """Return the currency that the ledger holds; None too if it cannot be asked."""

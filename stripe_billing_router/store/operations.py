@@ -40,11 +40,12 @@ from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
 from .codec import Encode, operation_of, operation_row, outcome_json, outputs_json
 from .prepared import Prepared
 from .schema import operations as table
+from .sealing import Sealing
 from .twins import IsAlive
 
 _PLANNED = (
     "region effect_hash steps api_version account_id key_fingerprint amount_minor currency "
-    "customer_id user_email arguments skew_ms"
+    "customer_id user_email arguments skew_ms started_ms"
 ).split()
 """What a new plan may change."""
 
@@ -70,7 +71,7 @@ _LOAD = Prepared(select(table).where(table.c.operation_id == bindparam("operatio
 
 
 def open_operation(
-    connection: Connection, write: OpenOperation, now_ms: int, is_alive: IsAlive
+    connection: Connection, write: OpenOperation, now_ms: int, is_alive: IsAlive, sealing: Sealing
 ) -> None:
     """Insert an intent; DuplicateOperation or TwinInDoubt if it must not be."""
     operation = write.operation
@@ -81,7 +82,7 @@ def open_operation(
         "lease_until_ms": now_ms + write.lease_ms,
         "lease_owner": write.lease_owner,
     }
-    _insert(connection, operation, now_ms, held)
+    _insert(connection, operation, now_ms, held, sealing)
 
 
 def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive) -> None:
@@ -111,17 +112,20 @@ def _over(
     }
 
 
-def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int) -> None:
+def reopen_operation(
+    connection: Connection, write: ReopenOperation, now_ms: int, sealing: Sealing
+) -> None:
     """Give an operation that has had no effect a new plan and a lease; StaleLease if it has."""
     changes = {
-        **_planned(write.operation),
+        **_planned(write.operation, now_ms, sealing),
         "state": OperationState.PENDING,
-        "started_ms": now_ms,
         "lease_token": write.lease_token,
         "lease_until_ms": now_ms + write.lease_ms,
         "lease_owner": write.lease_owner,
         "outputs": "[]",
+        "outputs_seal": None,
         "outcome": None,
+        "outcome_seal": None,
     }
     untouched = [
         _holds(None),
@@ -131,7 +135,9 @@ def reopen_operation(connection: Connection, write: ReopenOperation, now_ms: int
     _change(connection, write.operation.operation_id, untouched, changes, now_ms)
 
 
-def await_approval(connection: Connection, operation: Operation, now_ms: int) -> None:
+def await_approval(
+    connection: Connection, operation: Operation, now_ms: int, sealing: Sealing
+) -> None:
     """Write an intent that waits for a person; DuplicateOperation or StaleLease if it must not be.
 
     What waits already gets the new plan. What was abandoned stays so: it may be proven yet.
@@ -140,9 +146,10 @@ def await_approval(connection: Connection, operation: Operation, now_ms: int) ->
     state = connection.execute(query.with_for_update()).scalar()
     if state is None:
         waiting = {"state": str(OperationState.AWAITING_APPROVAL)}
-        _insert(connection, operation, now_ms, waiting)
+        _insert(connection, operation, now_ms, waiting, sealing)
     elif state == OperationState.AWAITING_APPROVAL:
-        _change(connection, operation.operation_id, [], _planned(operation), now_ms)
+        changes = _planned(operation, now_ms, sealing)
+        _change(connection, operation.operation_id, [], changes, now_ms)
     elif state != OperationState.ABANDONED:
         raise StaleLease(operation.operation_id)
 
@@ -163,13 +170,17 @@ def take_lease(connection: Connection, write: TakeLease, now_ms: int) -> None:
     _change(connection, write.operation_id, conditions, changes, now_ms)
 
 
-def record_outputs(connection: Connection, write: RecordOutputs, now_ms: int) -> None:
+def record_outputs(
+    connection: Connection, write: RecordOutputs, now_ms: int, sealing: Sealing
+) -> None:
     """Store what the steps so far gave."""
+    gave = outputs_json(write.outputs)
+    seal = sealing.outputs(write.operation_id, write.generation, gave)
     _change(
         connection,
         write.operation_id,
         [_holds(write.lease_token), table.c.state == OperationState.PENDING],
-        {"outputs": outputs_json(write.outputs)},
+        {"outputs": gave, "outputs_seal": seal},
         now_ms,
     )
 
@@ -181,15 +192,18 @@ def claim_look(connection: Connection, write: ClaimLook, now_ms: int) -> None:
 
 
 def close_operation(
-    connection: Connection, write: CloseOperation, now_ms: int, encode: Encode
+    connection: Connection, write: CloseOperation, now_ms: int, encode: Encode, sealing: Sealing
 ) -> None:
     """Move the operation on and release its lease."""
     given: dict[str, Any] = {"of": write.operation_id, "at_ms": now_ms}
+    of, generation = write.operation_id, write.generation + write.used_up
     given["told"] = outcome_json(write.outcome, encode)
+    given["told_seal"] = sealing.outcome(of, generation, write.state, given["told"])
     if write.lease_token is not None:
         given["token"] = write.lease_token
     if write.outputs is not None:
         given["gave"] = outputs_json(write.outputs, encode)
+        given["gave_seal"] = sealing.outputs(of, generation, given["gave"])
     if write.blocks_twins_for_ms:
         given["blocks"] = now_ms + write.blocks_twins_for_ms
     statement = _closing(write.state, frozenset(given), write.used_up)
@@ -207,10 +221,12 @@ def _closing(state: OperationState, given: frozenset[str], used_up: bool) -> Pre
         "lease_token": None,
         "lease_until_ms": 0,
         "outcome": bindparam("told"),
+        "outcome_seal": bindparam("told_seal"),
         "updated_ms": bindparam("at_ms"),
     }
     if "gave" in given:
         changes["outputs"] = bindparam("gave")
+        changes["outputs_seal"] = bindparam("gave_seal")
     if "blocks" in given:
         changes["blocks_until_ms"] = bindparam("blocks")
     if used_up:
@@ -271,18 +287,23 @@ def _beyond(after: tuple[int, str], newest_first: bool) -> ColumnElement[bool]:
 
 
 def _insert(
-    connection: Connection, operation: Operation, now_ms: int, changes: dict[str, Any]
+    connection: Connection,
+    operation: Operation,
+    now_ms: int,
+    changes: dict[str, Any],
+    sealing: Sealing,
 ) -> None:
     times = {"created_ms": now_ms, "started_ms": now_ms, "updated_ms": now_ms}
+    row = {**operation_row(operation), **times, **changes}
     try:
-        _INSERT.change(connection, {**operation_row(operation), **times, **changes})
+        _INSERT.change(connection, {**row, "seal": sealing.intent(row)})
     except IntegrityError:
         raise DuplicateOperation(operation.operation_id) from None
 
 
-def _planned(operation: Operation) -> dict[str, Any]:
-    row = operation_row(operation)
-    return {name: row[name] for name in _PLANNED}
+def _planned(operation: Operation, now_ms: int, sealing: Sealing) -> dict[str, Any]:
+    row = {**operation_row(operation), "started_ms": now_ms}
+    return {**{name: row[name] for name in _PLANNED}, "seal": sealing.intent(row)}
 
 
 def _holds(token: str | None) -> ColumnElement[bool]:

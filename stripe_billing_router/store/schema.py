@@ -119,6 +119,10 @@ operations = Table(
     Column("outputs", _json(), nullable=False),
     Column("outcome", _json()),
     Column("blocks_until_ms", BigInteger),
+    # Of the intent, of what its steps gave, and of what it came to.
+    Column("seal", _id(64)),
+    Column("outputs_seal", _id(64)),
+    Column("outcome_seal", _id(64)),
     Index("stripe_operations_by_time", "created_ms", "operation_id"),
     Index("stripe_operations_by_input", "input_hash", "state"),
     Index("stripe_operations_by_block", "input_hash", "blocks_until_ms"),
@@ -309,6 +313,7 @@ inbox = Table(
     Column("updated_ms", BigInteger, nullable=False),
     Column("due_ms", BigInteger),
     Column("lease_token", _id(64)),
+    Column("seal", _id(64)),
     Index("stripe_inbox_by_due", "due_ms"),
     Index("stripe_inbox_by_state", "state", "received_ms"),
     Index("stripe_inbox_by_receipt", "received_ms"),

@@ -35,7 +35,7 @@ from ..models import (
     UseApproval,
     Write,
 )
-from ..ports import Clock
+from ..ports import Clock, Proof
 from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, operations, outbox
 from .anomalies import AnomalyDB
 from .books import Books
@@ -47,6 +47,7 @@ from .discrepancies import DiscrepancyDB
 from .journal.drain import LineOutcome
 from .journal.lines import Line
 from .schema import binding
+from .sealing import Sealing
 from .twins import IsAlive
 
 
@@ -66,6 +67,7 @@ class SqlStore:
         api_base: str,
         is_alive: IsAlive = lambda owner, operation_id: True,  # noqa: ARG005 - nobody can tell
         lock_timeout: float = LOCK_TIMEOUT,
+        sealing: Sealing | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
@@ -73,6 +75,7 @@ class SqlStore:
         self._api_base = api_base
         self._is_alive = is_alive
         self._lock_timeout = lock_timeout
+        self.sealing = sealing or Sealing()
         self._opened: Database | None = None
         self._identity: str | None = None
         self._opening = ForkSafeLock()
@@ -112,6 +115,9 @@ class SqlStore:
                 newest_first=newest_first,
                 after=after,
             )
+
+    def proof(self, operation: Operation) -> Proof:
+        return self.sealing.proof(operation)
 
     def currency_of(self, stripe_id: str) -> str | None:
         with self._database().read() as connection:
@@ -195,7 +201,10 @@ class SqlStore:
             def apply(write: Write) -> None:
                 self._apply(database, connection, write, now_ms, encode)
 
-            found = drained.apply_line(connection, line, writes, now_ms, apply)
+            if line.believed:
+                found = drained.apply_line(connection, line, writes, now_ms, apply, self.sealing)
+            else:
+                found = drained.apply_unsealed(connection, writes, now_ms)
             outcomes.append("skipped" if skip else found)
             drained.note(connection, journal_id, line, outcomes[-1], now_ms)
 
@@ -253,18 +262,18 @@ class SqlStore:
     ) -> None:
         match write:
             case OpenOperation():
-                operations.open_operation(connection, write, now_ms, self._is_alive)
+                operations.open_operation(connection, write, now_ms, self._is_alive, self.sealing)
             case ReopenOperation():
-                operations.reopen_operation(connection, write, now_ms)
+                operations.reopen_operation(connection, write, now_ms, self.sealing)
                 budgets.begin_anew(connection, write.operation.operation_id)
             case TakeLease():
                 operations.take_lease(connection, write, now_ms)
             case RecordOutputs():
-                operations.record_outputs(connection, write, now_ms)
+                operations.record_outputs(connection, write, now_ms, self.sealing)
             case ClaimLook():
                 operations.claim_look(connection, write, now_ms)
             case CloseOperation():
-                operations.close_operation(connection, write, now_ms, encode)
+                operations.close_operation(connection, write, now_ms, encode, self.sealing)
                 budgets.settle(connection, write, now_ms)
                 if write.state is OperationState.UNKNOWN:
                     outbox.record_doubt(database.dialect, connection, write.operation_id, now_ms)
@@ -275,7 +284,7 @@ class SqlStore:
             case Spend():
                 budgets.spend(database.dialect, connection, write, now_ms)
             case AskApproval():
-                approvals.ask(connection, write, now_ms)
+                approvals.ask(connection, write, now_ms, self.sealing)
             case UseApproval():
                 approvals.use(connection, write, now_ms)
             case DecideApproval():

@@ -164,8 +164,10 @@ def _journal_is_drained_without_notes() -> Iterator[None]:
     """So that a drain that was broken off, or is another's, does its lines again."""
     applied = drained.apply_line
 
-    def forced(connection: Any, line: Any, writes: Any, now_ms: int, apply: Any) -> Any:
-        outcome = applied(connection, line, writes, now_ms, apply)
+    def forced(
+        connection: Any, line: Any, writes: Any, now_ms: int, apply: Any, sealing: Any
+    ) -> Any:
+        outcome = applied(connection, line, writes, now_ms, apply, sealing)
         if outcome == "superseded":
             for write in writes:
                 if isinstance(write, AppendEntry):

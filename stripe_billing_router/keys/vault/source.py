@@ -22,6 +22,7 @@ FIELDS: Final = (
     "stripe_public_key",
     "stripe_allowed_secret_keys",
     "stripe_webhook_secret",
+    "stripe_seal_key",
 )
 
 VALUES_TTL: Final = 300.0

@@ -70,6 +70,7 @@ def _fields(write: Write) -> dict[str, Any]:
                 "operation_id": write.operation_id,
                 "lease_token": write.lease_token,
                 "outputs": outputs_json(write.outputs),
+                "generation": write.generation,
             }
         case CloseOperation():
             return _close_fields(write)
@@ -88,6 +89,7 @@ def _close_fields(write: CloseOperation) -> dict[str, Any]:
         "outputs": None if write.outputs is None else outputs_json(write.outputs),
         "used_up": write.used_up,
         "blocks_twins_for_ms": write.blocks_twins_for_ms,
+        "generation": write.generation,
     }
 
 
@@ -107,7 +109,8 @@ def _take(found: _Json) -> TakeLease:
 
 def _record(found: _Json) -> RecordOutputs:
     outputs = outputs_of(found["outputs"])
-    return RecordOutputs(found["operation_id"], found["lease_token"], outputs)
+    generation = found.get("generation", 0)
+    return RecordOutputs(found["operation_id"], found["lease_token"], outputs, generation)
 
 
 def _close(found: _Json) -> CloseOperation:
@@ -119,6 +122,7 @@ def _close(found: _Json) -> CloseOperation:
         None if found["outputs"] is None else outputs_of(found["outputs"]),
         found["used_up"],
         found["blocks_twins_for_ms"],
+        found.get("generation", 0),
     )
 
 

@@ -13,9 +13,11 @@ from ..database import Away, Collision
 from .codec import decoded
 from .file import JournalFile, Stamp
 from .lines import Line
+from .view import begun
 
-LineOutcome = Literal["applied", "proven", "superseded", "known", "skipped"]
-"""`known`: the line was in the database before."""
+LineOutcome = Literal["applied", "proven", "superseded", "known", "skipped", "unsealed"]
+"""`known`: the line was in the database before. `unsealed`: nobody with a key wrote it, so that
+nothing was taken from it but that its operation may have been begun."""
 
 _TOGETHER = 100
 """Lines for which the file stays locked; then those who wait to append get their turn."""
@@ -128,6 +130,8 @@ class Drain:
     def _drained(self, line: Line, *, skip: bool) -> LineOutcome:
         try:
             writes = () if skip else decoded(line.body["writes"])
+            if not line.believed:
+                writes = begun(writes)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LedgerTamperedError(self._stopped(line, type(error).__name__)) from None
         began = self._elapsed()
@@ -168,6 +172,12 @@ _EVENTS: dict[LineOutcome, tuple[str, Literal["warning", "critical"], str]] = {
         "operation.superseded",
         "warning",
         "another process records this operation; what the journal says of it is left out",
+    ),
+    "unsealed": (
+        "operation.escalated",
+        "critical",
+        "a line of the journal bears no seal of a key in force, so that what it says is not "
+        "believed; Stripe is asked what has become of the operation",
     ),
     "skipped": ("operation.unrecorded", "critical", "its line of the journal was skipped"),
 }

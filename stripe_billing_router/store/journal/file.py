@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ...errors import LedgerTamperedError, LedgerUnavailableError
 from ...json_lines import sync_folder
 from ...locks import ForkSafeLock
 from ...ports import Event
+from ..sealing import Sealing
 from . import disk
 from .lines import DamagedLine, Kind, Line, following, line_of
 from .view import View
@@ -34,8 +36,11 @@ class JournalFile:
     """`view`, `last` and `damage` (what is wrong with the first bad line) are up to date inside
     `locked()`. What is appended is durable when `append` returns."""
 
-    def __init__(self, path: Path, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, path: Path, tell: Callable[[Event], None], sealing: Sealing | None = None
+    ) -> None:
         self.path = path
+        self._sealing = sealing or Sealing()
         self._name = str(path)  # what every call of the system would be told anew
         self._tell = tell
         self._threads = ForkSafeLock()
@@ -120,6 +125,7 @@ class JournalFile:
         """Write a line; OSError or LedgerTamperedError, and nothing is written, if it cannot be."""
         self.refuse_damaged()
         line = following(self.last, kind, at_ms, body)
+        line = replace(line, seal=self._sealing.line(line.hash))
         data = line.encoded()
         disk.append(self.path, self._offset, data)
         self._inode = os.stat(self.path).st_ino
@@ -176,7 +182,9 @@ class JournalFile:
 
     def _understood(self, text: bytes) -> bool:
         try:
-            self._take(line_of(text, self.last), len(text))
+            line = line_of(text, self.last)
+            believed = self._sealing.believes(line.seal, line.hash)
+            self._take(replace(line, believed=believed), len(text))
         except DamagedLine as wrong:
             number = 1 if self.last is None else self.last.sequence + 1
             self.damage = f"line {number}: {wrong}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ...chain import GENESIS
@@ -23,7 +23,11 @@ class DamagedLine(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`at_ms` is when it was written, by the database's clock as far as this host knew it."""
+    """`at_ms` is when it was written, by the database's clock as far as this host knew it.
+
+    `seal` is of the hash: what somebody without a key has written bears none that holds, and is not
+    `believed`.
+    """
 
     sequence: int
     kind: Kind
@@ -31,9 +35,11 @@ class Line:
     body: Mapping[str, Any]
     previous: str
     hash: str
+    seal: str | None = None
+    believed: bool = True
 
     def encoded(self) -> bytes:
-        names = ("sequence", "kind", "at_ms", "body", "previous", "hash")
+        names = ("sequence", "kind", "at_ms", "body", "previous", "hash", "seal")
         return canonical_json({name: getattr(self, name) for name in names}).encode() + b"\n"
 
 
@@ -54,7 +60,7 @@ def line_of(text: bytes, before: Line | None) -> Line:
     if found != line.hash or line.kind not in get_args(Kind):
         raise DamagedLine("its content is not what was written")
     expected = following(before, line.kind, line.at_ms, line.body)
-    if line != expected or (before is None) != (line.kind == "header"):
+    if replace(line, seal=None) != expected or (before is None) != (line.kind == "header"):
         raise DamagedLine("it does not follow the line before it")
     return line
 

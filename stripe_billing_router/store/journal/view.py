@@ -36,9 +36,12 @@ class View:
         self.twins = Twins()
 
     def feed(self, line: Line) -> None:
+        """Of a line that is not believed only what it begins is: it keeps equal calls waiting."""
         if line.kind == "writes":
             self.pending.append(line)
             self._learn(line)
+        elif not line.believed:
+            return
         elif line.kind == "draining":
             self.held.clear()
         elif line.kind == "drained":
@@ -54,7 +57,9 @@ class View:
     def _learn(self, line: Line) -> None:
         try:
             writes = decoded(line.body["writes"])
-            self.held.update(self._applied(writes, line.at_ms))
+            if not line.believed:
+                writes = begun(writes)
+            self.held.update(self._applied(writes, line.at_ms) if line.believed else {})
         except (KeyError, TypeError, ValueError, StaleLease):
             return  # the drain stops at such a line and tells
         for write in writes:
@@ -72,6 +77,11 @@ class View:
                 if before is not None:
                     changed[write.operation_id] = _changed(before, write, now_ms)
         return changed
+
+
+def begun(writes: Sequence[Write]) -> tuple[OpenOperation, ...]:
+    """Return what a line that bears no seal may say: that something may have been begun."""
+    return tuple(write for write in writes if isinstance(write, OpenOperation))
 
 
 def opened(write: OpenOperation, now_ms: int) -> Operation:
