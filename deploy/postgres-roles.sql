@@ -66,7 +66,8 @@ GRANT USAGE ON SEQUENCE stripe_ledger_numbers TO stripe_bots;
 GRANT UPDATE (
     state, region, effect_hash, steps, arguments, api_version, account_id, key_fingerprint,
     amount_minor, currency, customer_id, user_email, generation, skew_ms, started_ms, updated_ms,
-    lease_token, lease_until_ms, lease_owner, outputs, outcome, blocks_until_ms
+    lease_token, lease_until_ms, lease_owner, outputs, outcome, blocks_until_ms,
+    seal, outputs_seal, outcome_seal
 ) ON stripe_operations TO stripe_bots;
 GRANT UPDATE (sequence, stream_sequence, entry_hash, event_sequence)
     ON stripe_ledger_heads TO stripe_bots;
