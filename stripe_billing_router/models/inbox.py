@@ -33,6 +33,7 @@ class InboxEvent:
     `applied` is the state in which the event will end, once its own change is committed; only
     what the host registered for it is left to do then. `due_ms` is when it is to be worked on, or
     when its lease ends; None when nothing is left to do. Times are milliseconds since the epoch.
+    `seal` is the receiver's, if it holds.
     """
 
     event_id: str
@@ -50,6 +51,7 @@ class InboxEvent:
     updated_ms: int = 0
     due_ms: int | None = None
     lease_token: str | None = None
+    seal: str | None = None
 
     @property
     def object(self) -> Mapping[str, Any]:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from stripe_billing_router.engine.clock import SystemClock
 from stripe_billing_router.errors import LedgerUnavailableError
 from stripe_billing_router.models import AppendEntry
-from stripe_billing_router.store import SqlStore, migrate
+from stripe_billing_router.seals import Seals
+from stripe_billing_router.store import Sealing, SqlStore, migrate
 from stripe_billing_router.store.database import Database
 from tests.integration.store.test_store_contract import BASE, draft, execute
 
@@ -40,7 +41,7 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
-@pytest.mark.parametrize("version", ["0006"])
+@pytest.mark.parametrize("version", ["0006", "0008"])
 def test_an_old_ledger_keeps_its_entries_hashes_and_triggers(
     database_url: str, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,3 +105,40 @@ def test_the_copy_of_an_old_ledger_leaves_nothing_behind(
         assert {"stripe_ledger_by_id", "stripe_ledger_by_operation"} <= indexes
         (reference,) = found.get_foreign_keys("stripe_ledger_heads")
         assert reference["referred_table"] == "stripe_ledger"
+
+
+@pytest.mark.parametrize("version", ["0006", "0008"])
+def test_operations_and_events_of_before_have_no_seal(
+    database_url: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nothing is sent for them, and nothing believed that Stripe does not show."""
+    old_ledger(database_url, version, monkeypatch)
+    execute(
+        database_url,
+        "INSERT INTO stripe_operations (operation_id, bot_id, region, verb, input_hash, "
+        "effect_hash, state, steps, arguments, api_version, account_id, key_fingerprint, "
+        "generation, skew_ms, created_ms, started_ms, updated_ms, lease_until_ms, outputs) VALUES "
+        "('op_old', 'finance:bot', 'default', 'charge', 'i', 'e', 'unknown', '[]', '{}', 'v', "
+        "'acct_1', 'f', 0, 0, 1, 1, 1, 0, '[]')",
+    )
+    execute(
+        database_url,
+        "INSERT INTO stripe_inbox (event_id, type, created_ms, body, state, attempts, received_ms, "
+        "updated_ms) VALUES ('evt_old', 'charge.failed', 1, '{}', 'received', 0, 1, 1)",
+    )
+    with closing(
+        SqlStore(
+            database_url,
+            SystemClock(),
+            account_id="acct_1",
+            api_base=BASE,
+            sealing=Sealing(lambda: Seals(["a key"])),
+        )
+    ) as store:
+        store.upgrade()
+        old = store.operation("op_old")
+        assert old is not None
+        assert not store.proof(old).intent
+        event = store.inbox.event("evt_old")
+        assert event is not None
+        assert event.seal is None

@@ -204,18 +204,19 @@ def test_what_was_paid_cannot_be_made_to_look_abandoned(forger: Forger) -> None:
 
 def test_another_payment_is_not_cancelled(forger: Forger) -> None:
     """`cancel`, and recovery after a day, take the payment's id from the outcome."""
-    waits = forger.router().charge(BOT, 5, on_session=True, idempotency_key="k")
+    waiting = forger.router().charge(BOT, 5, on_session=True, idempotency_key="k")
+    waits = str(waiting.operation_id)
     other = forger.router().charge(BOT, 6, on_session=True, idempotency_key="other")
-    row = next(row for row in forger.rows() if row["operation_id"] == waits.operation_id)
+    row = next(row for row in forger.rows() if row["operation_id"] == waits)
     outcome = {**json.loads(row["outcome"]), "stripe_id": other.id}
     old = {"updated_ms": row["updated_ms"] - 2 * 24 * 3600 * 1000}
-    forger.change(waits.operation_id, outcome=json.dumps(outcome), **old)
+    forger.change(waits, outcome=json.dumps(outcome), **old)
     forger.bench.world.requests.clear()
     with pytest.raises(OutcomeUnknownError):
-        forger.router().cancel(waits.operation_id)
-    assert waits.operation_id in forger.recover().escalated
+        forger.router().cancel(waits)
+    assert waits in forger.recover().escalated
     assert [r for r in forger.bench.world.requests if r.method != "GET"] == []
-    forger.people_are_told(waits.operation_id)
+    forger.people_are_told(waits)
 
 
 def test_what_stripe_shows_to_have_happened_is_recorded_as_it_is(

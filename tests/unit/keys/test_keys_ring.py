@@ -7,6 +7,7 @@ import pytest
 from stripe_billing_router.errors import KeyConfigurationError
 from stripe_billing_router.fingerprint import key_fingerprint
 from stripe_billing_router.keys import KeyRing, baked
+from stripe_billing_router.seals import Seals
 from tests.unit.keys.vault_double import PUBLIC, SECRET, Ring, Vault
 
 OTHER = "rk_live_OTHERsecret"
@@ -179,3 +180,49 @@ def test_webhook_secrets_may_be_baked_or_absent(
     assert ring().webhook_secrets() == ()
     monkeypatch.setattr(baked, "WEBHOOK_SECRETS", (HOOK,))
     assert ring().webhook_secrets() == (HOOK,)
+
+
+SEAL_KEY = "a" * 20 + "0" * 20
+
+
+def test_seals_are_made_with_the_secret_key(ring: Ring) -> None:
+    """No setting is needed where one key is in use."""
+    seals = ring(STRIPE_SECRET_KEY=SECRET).seals()
+    assert seals.holds(Seals([SECRET]).seal("intent", "op"), "intent", "op")
+    assert seals.seal("intent", "op") == Seals([SECRET]).seal("intent", "op")
+
+
+def test_a_seal_key_is_common_to_processes_with_different_keys(ring: Ring) -> None:
+    one = ring(STRIPE_SECRET_KEY=SECRET, STRIPE_ROUTER_SEAL_KEY=SEAL_KEY).seals()
+    other = ring(STRIPE_SECRET_KEY=OTHER, STRIPE_ROUTER_SEAL_KEY=SEAL_KEY).seals()
+    assert other.holds(one.seal("intent", "op"), "intent", "op")
+    alone = ring(STRIPE_ROUTER_SEAL_KEY=SEAL_KEY).seals()
+    assert alone.holds(one.seal("intent", "op"), "intent", "op")
+
+
+def test_what_was_sealed_before_holds_after_a_key_was_replaced(ring: Ring) -> None:
+    """The key before it: known to this process, or in the list of allowed keys in full."""
+    made = Seals([SECRET]).seal("intent", "op")
+    running = ring(STRIPE_SECRET_KEY=SECRET)
+    running.seals()
+    running._environ["STRIPE_SECRET_KEY"] = OTHER  # type: ignore[index]
+    assert running.seals().holds(made, "intent", "op")
+    kept = ring(STRIPE_SECRET_KEY=OTHER, STRIPE_ALLOWED_SECRET_KEYS=f"{OTHER},{SECRET}").seals()
+    assert kept.holds(made, "intent", "op")
+    forgot = ring(
+        STRIPE_SECRET_KEY=OTHER, STRIPE_ALLOWED_SECRET_KEYS=f"{OTHER},{key_fingerprint(SECRET)}"
+    ).seals()
+    assert not forgot.holds(made, "intent", "op")
+
+
+@pytest.mark.parametrize("wrong", ["guessed", SECRET, "whsec_" + "0" * 40])
+def test_a_seal_key_that_is_weak_or_a_key_of_stripes_is_refused(ring: Ring, wrong: str) -> None:
+    with pytest.raises(KeyConfigurationError, match="STRIPE_ROUTER_SEAL_KEY") as caught:
+        ring(STRIPE_SECRET_KEY=SECRET, STRIPE_ROUTER_SEAL_KEY=wrong).seals()
+    assert wrong not in str(caught.value)
+
+
+def test_the_seal_key_may_be_in_vault(vault_ring: Ring, vault: Vault) -> None:
+    vault.fields = {"stripe_secret_key": SECRET, "stripe_seal_key": SEAL_KEY}
+    seals = vault_ring().seals()
+    assert seals.seal("intent", "op") == Seals([SEAL_KEY]).seal("intent", "op")
