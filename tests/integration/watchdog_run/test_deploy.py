@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import stripe_billing_router
+from stripe_billing_router.cli.pinning import pin
 from stripe_billing_router.stripe_watchdog.options import parse
 from tests.integration.watchdog_run.conftest import Project
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+PACKAGE = Path(stripe_billing_router.__file__).parent
 
 
 def installed(project: Project) -> str:
@@ -26,15 +30,27 @@ def installed(project: Project) -> str:
         for line in (DEPLOY / "stripe-watchdog.cron").read_text().splitlines()
         if re.match(r"[0-9*]", line)
     ]
-    command = line.split(maxsplit=6)[6]
+    assert line.split()[5] == USER
+    return moved(line.split(maxsplit=6)[6], project)
+
+
+def moved(command: str, project: Project) -> str:
     return (
-        command.replace("/srv/bots/.venv/bin/stripe-watchdog", f"{sys.executable} -m {MODULE}")
+        command.replace("/srv/bots/.venv/bin/python", sys.executable)
         .replace("/etc/stripe-watchdog.env", str(project.file("watchdog.env")))
         .replace("/srv/bots", str(project.folder))
     )
 
 
-MODULE = "stripe_billing_router.stripe_watchdog"
+USER = "bots"
+PINNED = "acct_1234567890abcdef"
+
+
+def vendored(project: Project) -> None:
+    """The copy that going live makes, in the project's folder."""
+    copy = project.folder / PACKAGE.name
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    pin(copy, PINNED)
 
 
 def cron(command: str) -> str:
@@ -74,6 +90,35 @@ def test_cron_mails_why_a_run_could_not_be_made(project: Project) -> None:
     assert project.marker() is None
 
 
+def test_cron_runs_the_copy_that_is_pinned(project: Project) -> None:
+    vendored(project)
+    assert PINNED in cron(installed(project))
+
+
+def test_systemd_runs_the_copy_that_is_pinned(project: Project) -> None:
+    vendored(project)
+    service = unit("stripe-watchdog.service")["Service"]
+    done = subprocess.run(
+        moved(service["ExecStart"], project).split(),
+        cwd=moved(service["WorkingDirectory"], project),
+        env=dict(project.environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert PINNED in done.stderr + done.stdout
+
+
+def test_all_of_it_runs_as_the_user_who_owns_the_files() -> None:
+    """Cron reads the file of settings as its user; root alone would do for systemd only."""
+    assert unit("stripe-watchdog.service")["Service"]["User"] == USER
+    for page in ("docs/watchdog.md", "docs/operations/going-live.md"):
+        text = (ROOT / page).read_text()
+        installs = f"install -o {USER} -m 600 deploy/stripe-watchdog.env /etc/stripe-watchdog.env"
+        assert installs in text, page
+
+
 def unit(name: str) -> configparser.ConfigParser:
     found = configparser.ConfigParser(strict=False, interpolation=None)
     found.optionxform = str  # type: ignore[assignment, method-assign]
@@ -83,10 +128,12 @@ def unit(name: str) -> configparser.ConfigParser:
 
 def test_the_service_starts_options_that_exist_and_may_write_what_a_run_writes() -> None:
     service = unit("stripe-watchdog.service")["Service"]
-    program, *arguments = service["ExecStart"].split()
-    assert program.endswith("/bin/stripe-watchdog")
+    program, _, module, *arguments = service["ExecStart"].split()
+    assert (program, module) == ("/srv/bots/.venv/bin/python", f"{PACKAGE.name}.stripe_watchdog")
     report = parse(arguments).report
     assert report is not None
+    assert parse(arguments).export_training
+    assert "--export-training" in (DEPLOY / "stripe-watchdog.cron").read_text()
     home = service["WorkingDirectory"]
     writable = service["ReadWritePaths"].split()
     assert writable == [f"{home}/finance_logs", f"{home}/training_data"]
