@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -13,6 +14,7 @@ import typer
 
 from .completing import bot_ids
 from .doctor import CHECKS, Diagnosis, Facts, examine
+from .doctor.words import counted
 from .ground import ConfigOption, JsonOption
 from .output import as_json, styled
 
@@ -38,11 +40,13 @@ def check(
     prices and customers that routes name. Changes nothing. Exit code 1 if there is a problem.
     """
     found = list(_shown(_examined(config, bots or [], offline), quietly=as_json_))
-    problems = sum(one.result == "problem" for one in found)
+    results = Counter(one.result for one in found)
+    problems, skipped = results["problem"], results["skipped"]
     if as_json_:
-        as_json({"ok": not problems, "checks": [asdict(one) for one in found]})
+        found_as_json = [asdict(one) for one in found]
+        as_json({"ok": not problems, "complete": not skipped, "checks": found_as_json})
     else:
-        typer.echo(_summary(problems), err=True)
+        typer.echo(_summary(problems, skipped), err=True)
     if problems:
         raise typer.Exit(1)
 
@@ -65,10 +69,12 @@ def _line(found: Diagnosis) -> str:
     return f"{styled(f'{found.result:9}', _COLOURS[found.result])}{found.check:17}{message}"
 
 
-def _summary(problems: int) -> str:
-    if not problems:
-        return "Everything that a bot needs is there."
-    return f"{problems} problem{'' if problems == 1 else 's'}. Mend the first one first."
+def _summary(problems: int, skipped: int) -> str:
+    if problems:
+        return f"{counted(problems, 'problem')}. Fix the first one first."
+    if skipped:
+        return f"No problem found, but {counted(skipped, 'check')} of {len(CHECKS)} skipped."
+    return "Everything that a bot needs is there."
 
 
 _BEFORE_MESSAGES: Final = 26

@@ -31,7 +31,10 @@ def settings_of(config: Path | None) -> Settings:
 
 @contextmanager
 def the_store(config: Path | None, *, may_create: bool = False) -> Iterator[SqlStore]:
-    """Open the ledger's database for one command. Looking at a ledger does not make one."""
+    """Open the ledger's database for one command, whatever the API base: Stripe is not asked.
+
+    Looking at a ledger does not make one.
+    """
     settings = settings_of(config)
     path = sqlite_path(settings.ledger_url)
     if path is not None and not path.exists() and not may_create:
@@ -44,6 +47,7 @@ def the_store(config: Path | None, *, may_create: bool = False) -> Iterator[SqlS
         SystemClock(),
         account_id=STRIPE_MASTER_ACCOUNT_ID,
         api_base=settings.api_base,
+        any_api_base=not may_create,
     )
     try:
         yield store

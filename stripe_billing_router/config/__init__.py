@@ -7,7 +7,7 @@ from .instructions_file import InstructionsFile
 from .locations import FOLDER
 from .routing_file import RoutingFile, load_routing_file
 from .sections import Recovery
-from .settings import Settings, load_settings
+from .settings import Settings, load_settings, mistyped
 from .watchdog import WatchdogConfig, load_watchdog_config
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "load_routing_file",
     "load_settings",
     "load_watchdog_config",
+    "mistyped",
 ]

@@ -6,6 +6,7 @@ Keys, webhook secrets and Vault are the business of `keys/`, which reads its own
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -19,6 +20,9 @@ from . import ledger_url as ledgers
 from .faults import faulty
 from .locations import absolute, find_routing_file, home_of
 
+_log = logging.getLogger(__name__)
+_told: set[Fault] = set()
+
 _VARIABLES: Final = {
     "routing_config": "STRIPE_ROUTING_CONFIG",
     "home": "STRIPE_ROUTER_HOME",
@@ -27,6 +31,18 @@ _VARIABLES: Final = {
     "api_base": "STRIPE_API_BASE",
     "watchdog_config": "STRIPE_WATCHDOG_CONFIG",
 }
+_OF_OTHERS: Final = frozenset(
+    """
+    STRIPE_ALERT_URLS STRIPE_ALLOWED_SECRET_KEYS STRIPE_ALLOWED_WEBHOOKS STRIPE_APPROVED_WORKFLOWS
+    STRIPE_EVENTS_REDIS_URL STRIPE_PUBLIC_KEY STRIPE_ROUTER_SEAL_KEY STRIPE_SECRET_KEY
+    STRIPE_VAULT_MOUNT STRIPE_VAULT_PATH STRIPE_WEBHOOK_SECRET
+    VAULT_ADDR VAULT_NAMESPACE VAULT_ROLE_ID VAULT_SECRET_ID VAULT_TOKEN
+    """.split()
+)
+KNOWN_VARIABLES: Final = _OF_OTHERS | set(_VARIABLES.values())
+"""Every variable that this library reads."""
+
+_NEARLY: Final = 0.9
 _LEDGER_FALLBACK: Final = "finance_logs/stripe_ledger.jsonl"
 _WATCHDOG_CONFIG: Final = "config/stripe_watchdog.yaml"
 
@@ -55,8 +71,10 @@ def load_settings(
 
     `given` takes the names of Settings' fields; None and blank variables count as unset. Relative
     paths start at `home`; `home` itself, and the search for a routing file without a home, start
-    at `cwd`. Looks for the routing file, reads nothing. ConfigurationError with every fault.
+    at `cwd`. Looks for the routing file, reads nothing. ConfigurationError with every fault; a
+    variable that looks mistyped is logged, once.
     """
+    _tell(mistyped(environ))
     chosen, faults = _chosen(environ, given)
     if faults:
         raise faulty("the settings", faults, "Correct them and start again.")
@@ -74,6 +92,27 @@ def load_settings(
         api_base=base,
         watchdog_config=absolute(chosen.get("watchdog_config", _WATCHDOG_CONFIG), home),
     )
+
+
+def mistyped(environ: Mapping[str, str]) -> list[Fault]:
+    """Return the variables that are hardly anything but one of ours with a slip in its name.
+
+    A name that adds a part to one of ours (STRIPE_SECRET_KEY_OLD) is taken for the host's own.
+    """
+    found = []
+    for name in sorted(set(environ) - KNOWN_VARIABLES):
+        if name.startswith(("STRIPE", "VAULT")):
+            close = difflib.get_close_matches(name, KNOWN_VARIABLES, 1, _NEARLY)
+            if close and not any(name.startswith(f"{known}_") for known in KNOWN_VARIABLES):
+                found.append(Fault(name, f"is not a setting; did you mean {close[0]}?"))
+    return found
+
+
+def _tell(faults: list[Fault]) -> None:
+    for fault in faults:
+        if fault not in _told:
+            _told.add(fault)
+            _log.warning("%s %s", *fault)
 
 
 def _chosen(

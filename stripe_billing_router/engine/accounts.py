@@ -14,7 +14,7 @@ from ..errors import (
 )
 from ..fingerprint import key_fingerprint
 from ..locks import ForkSafeLock
-from ..master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
+from ..master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
 from ..models import BotId, Route
 from ..ports import Clock, Discrepancy, Keys, Reply
 from .reactions import Reactions
@@ -81,8 +81,9 @@ class AccountCheck:
         """Refuse to talk to Stripe itself while the pinned account is the sandbox's."""
         if self._api_base == _STRIPE_ITSELF and STRIPE_MASTER_ACCOUNT_ID == SANDBOX_ACCOUNT_ID:
             raise ConfigurationError(
-                "The pinned master account is the sandbox's, so nothing is sent to Stripe. Run "
-                "`stripe-billing-router vendor DIR --account acct_…` and import that copy, or use "
+                f"Nothing is sent to Stripe: {this_copy()}, the sandbox's account. Put the folder "
+                "of your pinned copy before it on sys.path (PYTHONPATH); make that copy with "
+                "`stripe-billing-router vendor DIR --account acct_…` if there is none yet; or use "
                 "stripe_billing_router.testing.sandbox().",
                 faults=(("master_account", "is the sandbox's"),),
             )

@@ -2,7 +2,7 @@
 
 from .anomalies import AnomalyDB
 from .books import Books
-from .condition import Condition, condition_of, journaled
+from .condition import Condition, condition_of, foreign, journaled
 from .cursors import Claim, Outbox
 from .dialects import sqlite_path
 from .discrepancies import DiscrepancyDB
@@ -32,6 +32,7 @@ __all__ = [
     "Verification",
     "Workspace",
     "condition_of",
+    "foreign",
     "journaled",
     "sqlite_path",
 ]

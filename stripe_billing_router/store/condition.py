@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from ..errors import BillingError
+from ..master_account import this_copy
 from ..ports import Clock, Event
 from . import migrate
 from .database import Database
@@ -33,6 +34,22 @@ class Condition:
     unsafe: str | None = None
     triggers: str | None = None
     belongs_to: tuple[str, str] | None = None
+
+
+def foreign(bound: tuple[str, str], here: tuple[str, str]) -> str | None:
+    """Say what is wrong if a ledger belongs to another account, or API base, than what is `here`.
+
+    It never sends people to a new ledger: that would forget keys, limits and payments.
+    """
+    if bound == here:
+        return None
+    belongs = f"This ledger belongs to {bound[0]} at {bound[1]}, not to {here[0]} at {here[1]}"
+    if bound[0] == here[0]:
+        return f"{belongs}. Correct STRIPE_API_BASE, or STRIPE_LEDGER_URL if it names a wrong one."
+    return (
+        f"{belongs}: {this_copy()}. Put the folder of the copy that is pinned to {bound[0]} before "
+        "it on sys.path (PYTHONPATH); or correct STRIPE_LEDGER_URL if it names a wrong ledger."
+    )
 
 
 def condition_of(url: str, clock: Clock) -> Condition:

@@ -40,6 +40,7 @@ from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, oper
 from .anomalies import AnomalyDB
 from .books import Books
 from .codec import EncodedOnce
+from .condition import foreign
 from .cursors import Outbox
 from .database import Database
 from .dialects import LOCK_TIMEOUT
@@ -55,7 +56,7 @@ class SqlStore:
     """Implements `ports.Store` over SQLAlchemy. The database is opened at first use.
 
     A ledger belongs to the account and API base it was made for, so that a demonstration's rows
-    never mix with real ones.
+    never mix with real ones. `any_api_base` opens it all the same, for who talks to no Stripe.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class SqlStore:
         *,
         account_id: str,
         api_base: str,
+        any_api_base: bool = False,
         is_alive: IsAlive = lambda owner, operation_id: True,  # noqa: ARG005 - nobody can tell
         lock_timeout: float = LOCK_TIMEOUT,
         sealing: Sealing | None = None,
@@ -73,6 +75,7 @@ class SqlStore:
         self._clock = clock
         self._account_id = account_id
         self._api_base = api_base
+        self._any_api_base = any_api_base
         self._is_alive = is_alive
         self._lock_timeout = lock_timeout
         self.sealing = sealing or Sealing()
@@ -326,12 +329,11 @@ class SqlStore:
                 connection.execute(database.dialect.insert_unless_there(binding, self._binding()))
                 bound = connection.execute(select(binding)).one()
         self._identity = digest([bound.account_id, bound.api_base, bound.created_ms])
-        if (bound.account_id, bound.api_base) != (self._account_id, self._api_base):
+        base = bound.api_base if self._any_api_base else self._api_base
+        wrong = foreign((bound.account_id, bound.api_base), (self._account_id, base))
+        if wrong is not None:
             raise ConfigurationError(
-                f"This ledger belongs to {bound.account_id} at {bound.api_base}, not to "
-                f"{self._account_id} at {self._api_base}. Set STRIPE_LEDGER_URL to a database of "
-                "its own for each account and API base.",
-                faults=(("STRIPE_LEDGER_URL", "belongs to another account or API base"),),
+                wrong, faults=(("STRIPE_LEDGER_URL", "belongs to another account or API base"),)
             )
 
     def _binding(self) -> dict[str, object]:

@@ -12,7 +12,7 @@ from tests.acceptance.documents.pages import ROOT, Block
 NOT_RUN = {
     "make": "builds and tests the whole project; its targets are looked up",
     "python -m pip": "installs from a folder of the reader's",
-    "install -": "writes below /etc; the files that it names have to be there",
+    "install -m": "writes below /etc; the files that it names have to be there",
     "systemctl": "needs systemd; its unit has to be in deploy/",
 }
 # Programs of others that may be missing from a machine: then a page is skipped, and says so.

@@ -115,7 +115,7 @@ def test_all_of_it_runs_as_the_user_who_owns_the_files() -> None:
     assert unit("stripe-watchdog.service")["Service"]["User"] == USER
     for page in ("docs/watchdog.md", "docs/operations/going-live.md"):
         text = (ROOT / page).read_text()
-        installs = f"install -o {USER} -m 600 deploy/stripe-watchdog.env /etc/stripe-watchdog.env"
+        installs = f"install -m 600 -o {USER} deploy/stripe-watchdog.env /etc/stripe-watchdog.env"
         assert installs in text, page
 
 

@@ -73,6 +73,38 @@ def test_the_ledger_is_listed_exported_and_verified(folder: Path) -> None:
     assert "Entries: 3," in run("ledger", "verify").stdout
 
 
+READING = (
+    "status",
+    "operations list",
+    "ledger list",
+    "ledger verify",
+    "ledger heads",
+    "ledger export",
+    "approvals list",
+    "discrepancies list",
+    f"events history {BOT}",
+    "webhooks dead-letters",
+)
+
+
+@pytest.mark.parametrize("command", READING)
+def test_reading_works_whatever_the_api_base(
+    folder: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody talks to Stripe; a terminal need not have the bots' settings."""
+    monkeypatch.delenv("STRIPE_API_BASE")
+    read = run(*command.split())
+    assert read.exit_code == 0, read.stderr
+
+
+def test_a_bot_can_be_stopped_whatever_the_api_base(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
+    assert run("freeze", BOT, "--reason", "drill", "--by", "ann").exit_code == 0
+    assert BOT in run("status").stdout
+
+
 def test_kept_heads_are_verified_against(folder: Path) -> None:
     kept = folder / "heads.json"
     kept.write_text(run("ledger", "heads").stdout)

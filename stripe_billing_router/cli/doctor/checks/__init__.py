@@ -8,6 +8,7 @@ from ..examination import Check
 from . import access, books, configuration, drift
 
 CHECKS: Final = (
+    Check("variables", configuration.variables),
     Check("settings", configuration.settings),
     Check("routing_file", configuration.routing_file, ("settings",)),
     Check("hooks", configuration.hooks, ("routing_file",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....fingerprint import key_fingerprint
-from ....master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
+from ....master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
 from ..examination import Problem, Skipped
 from ..facts import Facts
 from ..words import apart, counted
@@ -51,9 +51,10 @@ def account(facts: Facts) -> str:
     _only_online(facts)
     if facts.mismatch is not None:
         raise Problem(
-            f"The key from {facts.keys.source} is {facts.mismatch.account_id}'s, and the master "
-            f"account is {STRIPE_MASTER_ACCOUNT_ID}. Set that account's key; or pin the other one "
-            "with `stripe-billing-router pin-account`."
+            f"The key from {facts.keys.source} is {facts.mismatch.account_id}'s, and "
+            f"{this_copy()}. Import your pinned copy, if that is another; set the key of "
+            f"{STRIPE_MASTER_ACCOUNT_ID}; or change the pin with `stripe-billing-router "
+            "pin-account`."
         )
     return f"the key is {STRIPE_MASTER_ACCOUNT_ID}'s"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ....master_account import STRIPE_MASTER_ACCOUNT_ID
+from ....store import foreign
 from ..examination import Problem
 from ..facts import Facts
 from ..words import apart, counted
@@ -58,12 +59,9 @@ def ledger_account(facts: Facts) -> str:
     bound = None if facts.no_ledger_yet is not None else facts.ledger.belongs_to
     if bound is None:
         return "the first operation binds it"
-    here = (STRIPE_MASTER_ACCOUNT_ID, facts.settings.api_base)
-    if bound != here:
-        raise Problem(
-            f"The ledger belongs to {bound[0]} at {bound[1]}, not to {here[0]} at {here[1]}. Set "
-            "STRIPE_LEDGER_URL to a database of its own for each account and API base."
-        )
+    wrong = foreign(bound, (STRIPE_MASTER_ACCOUNT_ID, facts.settings.api_base))
+    if wrong is not None:
+        raise Problem(wrong)
     return f"it belongs to {bound[0]} at {bound[1]}"
 
 

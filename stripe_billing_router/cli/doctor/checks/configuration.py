@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 
+from ....config import mistyped
 from ....errors import BillingError
 from ....master_account import STRIPE_MASTER_ACCOUNT_ID
 from ....models import BotId
@@ -16,6 +18,12 @@ from ..words import counted
 def settings(facts: Facts) -> str:
     """The environment's settings are valid, and a routing file is where they say."""
     return f"the routing file is {facts.settings.routing_config}"
+
+
+def variables(facts: Facts) -> str:  # noqa: ARG001 - the environment is everybody's
+    """No variable of the environment looks like one of ours with a slip in its name."""
+    refuse(f"{fault.path} {fault.message}" for fault in mistyped(os.environ))
+    return "none looks mistyped"
 
 
 def routing_file(facts: Facts) -> str:
