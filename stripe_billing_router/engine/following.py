@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..errors import StripeRequestError
+from ..errors import OutcomeUnknownError, StripeRequestError
 from ..models import Operation, OperationState, Outcome, Step, StepOutput
 from ..ports import KeyProvider, Keys, Request
-from ..verbs import UnreadableAnswer, Verb
+from ..verbs import UnreadableAnswer, Verb, strange
 from .accounts import AccountCheck
 from .closing import Closing
+from .failures import unknown
 from .reads import Reader
 from .trust import Trust
 
@@ -149,7 +150,11 @@ class Follower:
             step.expects,
         )
         reply = self._reader.ask(request)
-        return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
+        read = StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
+        field = strange(operation, step, step.path, step.params, reply.body) if read.ok else None
+        if field is not None:
+            raise _unreadable(operation, f"Stripe's answer is about something else ({field}).")
+        return read
 
 
 def _seen(operation: Operation, read: StepOutput) -> Operation:
@@ -171,7 +176,11 @@ def _judged(verb: Verb, seen: Operation) -> Step | Outcome:
     try:
         return verb.revisit(seen)
     except (UnreadableAnswer, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _unsaid(seen, type(error).__name__) from None
+        raise _unreadable(seen, f"Stripe's answer cannot be read ({error}).") from None
+
+
+def _unreadable(operation: Operation, why: str) -> OutcomeUnknownError:
+    return unknown(operation.operation_id, operation.idempotency_key, why)
 
 
 def _unsaid(operation: Operation, why: str) -> StripeRequestError:

@@ -86,7 +86,9 @@ class KeyedLookups:
     def payment_of_invoice(self, invoice_id: str) -> str:
         """Return the payment intent or charge that paid an invoice."""
         params = {"invoice": invoice_id, "status": "paid", "limit": 2}
-        payments = self._read("/v1/invoice_payments", "list", invoice_id, _payments, params)
+        payments = self._read(
+            "/v1/invoice_payments", "list", invoice_id, partial(_payments, invoice_id), params
+        )
         if len(payments) != 1:
             raise StripeRequestError(
                 f"{invoice_id} has {len(payments) or 'no'} payments, not one; refund the payment "
@@ -123,6 +125,8 @@ class KeyedLookups:
         if reply.status != 200 or reply.body.get("deleted"):
             raise _not_found(name, reply)
         try:
+            if expects != "list" and reply.body["id"] != name:
+                raise ValueError(reply.body["id"])
             return find(reply.body)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise StripeUnavailableError(
@@ -151,8 +155,10 @@ def _pending(currency: str, items: Mapping[str, Any]) -> int:
     return sum(int(item["amount"]) for item in items["data"] if item["currency"] == currency)
 
 
-def _payments(body: Mapping[str, Any]) -> list[str]:
-    """Return the payments of a list of invoice payments; ValueError for one of another kind."""
+def _payments(invoice_id: str, body: Mapping[str, Any]) -> list[str]:
+    """Return the payments of an invoice; ValueError for one of another kind, or invoice."""
+    if any(item["invoice"] != invoice_id for item in body["data"]):
+        raise ValueError(invoice_id)
     return [_payment(item["payment"]) for item in body["data"]]
 
 

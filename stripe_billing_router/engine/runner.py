@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..errors import BillingError
 from ..idempotency import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
+from ..verbs import strange
 from .leases import Lease, Leases
 from .references import resolved
 from .retry import delay
@@ -96,7 +98,8 @@ class Runner:
         attempt, rotated = 0, False
         while True:
             self._leases.ensure(lease)
-            reply = self._provider.send(self._request(operation, step, keys))
+            request = self._request(operation, step, keys)
+            reply = _about(operation, step, request, self._provider.send(request))
             found = verdict(reply, in_doubt=in_doubt)
             fresh = None if rotated else self._rotated(keys, reply)
             if fresh is not None:
@@ -143,6 +146,26 @@ class Runner:
             key if keyed else None,
             step.name,
         )
+
+
+def _about(operation: Operation, step: Step, request: Request, reply: Reply) -> Reply:
+    """Return the reply; one that is about another object says nothing of this operation.
+
+    A decline shows its payment, which is taken back.
+    """
+    shown = reply.body if (reply.status or 0) < 400 else _payment_declined(step, reply)
+    if reply.kind != "answered" or shown is None:
+        return reply
+    field = strange(operation, step, request.path, request.params, shown)
+    if field is None:
+        return reply
+    return Reply("indeterminate", reply.status, note=f"an answer about something else ({field})")
+
+
+def _payment_declined(step: Step, reply: Reply) -> Mapping[str, Any] | None:
+    error = reply.body.get("error")
+    payment = error.get("payment_intent") if isinstance(error, Mapping) else None
+    return payment if isinstance(payment, Mapping) and step.expects == "payment_intent" else None
 
 
 def _recheck(recheck: Callable[[Keys], object], keys: Keys, in_doubt: bool) -> None:

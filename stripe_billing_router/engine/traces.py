@@ -8,7 +8,7 @@ from typing import Any
 from ..idempotency import request_key
 from ..models import Operation, Step, StepOutput
 from ..ports import KeyProvider, Keys, PaymentProvider, Reply, Request
-from ..verbs import Verb
+from ..verbs import Verb, strange, stranger
 from ..verbs.arguments import EXCLUDES
 from .leases import SENDABLE_FOR_MS
 from .parts import Age, started_by_stripe_ms
@@ -50,11 +50,19 @@ class Traces:
         return self.excluded(operation, verb, keys, age) if found is None else found
 
     def found(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput | None:
-        """Read every page of the list in which the operation's object would be."""
+        """Read every page of the list in which the operation's object would be.
+
+        Escalated if what bears its id is not what it asked for.
+        """
         search = verb.search(operation)
+        other = None
         for body in self._listed(search.path, search.params, operation, keys):
             if _named(body, "operation_id") == operation.operation_id:
-                return StepOutput(search.name, 200, body)
+                other = stranger(operation, body)
+                if other is None:
+                    return StepOutput(search.name, 200, body)
+        if other is not None:
+            raise Escalated(f"what bears its id in Stripe is not what it asked for ({other})")
         return None
 
     def _listed(
@@ -84,6 +92,8 @@ class Traces:
             return None
         reply = self._provider.send(self._harmless(operation, keys))
         if reply.kind == "answered" and reply.status == 200:
+            if _named(reply.body, EXCLUDES) != _attempt(operation):
+                raise OutcomeInDoubt
             self._take_back(str(reply.body["id"]), operation, keys)
             if age.most_ms > SENDABLE_FOR_MS:  # Stripe may have forgotten the key of an earlier one
                 self._clear_exclusion(operation, keys)
@@ -115,6 +125,8 @@ class Traces:
             raise Escalated("Stripe has executed it, yet does not show what came of it")
         reply = self._provider.send(self._first_request(operation, step, keys))
         if reply.kind != "answered" or not reply.replayed:
+            raise OutcomeInDoubt
+        if reply.status == 200 and strange(operation, step, step.path, step.params, reply.body):
             raise OutcomeInDoubt
         if (reply.status or 500) >= 500:
             raise Escalated("Stripe has executed it, and does not know what came of it")

@@ -7,6 +7,7 @@ from .checkout import CheckoutVerb
 from .customer import CustomerVerb
 from .dues import carefully, due, due_beside
 from .refund import RefundVerb
+from .strangers import strange, stranger
 from .subscription import SubscriptionVerb
 
 _ALL: tuple[Verb, ...] = (
@@ -31,4 +32,6 @@ __all__ = [
     "carefully",
     "due",
     "due_beside",
+    "strange",
+    "stranger",
 ]

@@ -209,6 +209,13 @@ def status_of(body: Mapping[str, Any]) -> str:
     return _sure(body, "status", body.get("status"), str)
 
 
+def known(words: Mapping[str, T], word: object, whose: str) -> T:
+    """Return what a word of Stripe's means; UnreadableAnswer for one that is not known."""
+    if not isinstance(word, str) or word not in words:
+        raise UnreadableAnswer(f"{whose} has a status that is not known: {word}")
+    return words[word]
+
+
 def minor_of(body: Mapping[str, Any], name: str) -> int:
     """Return an amount in minor units; UnreadableAnswer if it is not there."""
     return _sure(body, name, body.get(name), int)

@@ -29,6 +29,7 @@ from .base import (
     UnreadableAnswer,
     currency_of,
     id_of,
+    known,
     minor_of,
     output_of,
     refused,
@@ -62,6 +63,7 @@ _EXPIRE = "expire"
 _LOOK = "look_at_session"
 _MADE = "made"
 _CANCELED = Failure("canceled", "the session expired before it was completed")
+_PAID = {"paid": True, "unpaid": False, "no_payment_required": False}
 _PATH = "/v1/checkout/sessions"
 
 
@@ -261,8 +263,9 @@ def _as_session(session: Mapping[str, Any], judged: Step | Outcome) -> Step | Ou
 
 
 def _outcome(session: Mapping[str, Any]) -> Outcome:
-    status, settled = status_of(session), session.get("payment_status")
-    paid, state = settled == "paid", _state(status, settled)
+    status = status_of(session)
+    paid = known(_PAID, session.get("payment_status"), "the payment of a session")
+    state = _state(status, session.get("payment_status"))
     return Outcome(
         state=state,
         stripe_id=id_of(session),

@@ -134,6 +134,8 @@ def proceed(operation: Operation) -> Step | Outcome:
             return _after_failure(operation, step.name, output)
         last = output.body
         id_of(last)  # an item that names no invoice would be collected with any other
+        if step.expects == "invoice":
+            _state(status_of(last), None)  # one in a state that is not known is not gone on with
         if step.name == FINALIZE and status_of(last) == "paid":
             break  # Stripe carries what is under its minimum to the next invoice
     return _outcome_of(operation, last)

@@ -16,9 +16,11 @@ from .base import (
     Lookups,
     Plan,
     Search,
+    UnreadableAnswer,
     currency_of,
     failure_of,
     id_of,
+    known,
     minor_of,
     output_of,
     refused,
@@ -46,8 +48,11 @@ _STATE_OF_STATUS = {
     "succeeded": OperationState.SUCCEEDED,
     "processing": OperationState.PROCESSING,
     "canceled": OperationState.CANCELED,
+    "requires_payment_method": OperationState.REQUIRES_ACTION,
+    "requires_confirmation": OperationState.REQUIRES_ACTION,
+    "requires_action": OperationState.REQUIRES_ACTION,
+    "requires_capture": OperationState.REQUIRES_ACTION,
 }
-"""Every other status of a payment intent waits for the customer."""
 
 
 def plan(call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
@@ -137,13 +142,16 @@ def after_the_bank(operation: Operation, payment: Mapping[str, Any]) -> Step | O
 
 def outcome(payment: Mapping[str, Any], on_session: bool) -> Outcome:
     """Return what a payment intent has come to."""
-    state = _STATE_OF_STATUS.get(str(payment.get("status")), OperationState.REQUIRES_ACTION)
-    failure = None
+    state, failure = _state_of(payment), None
     if state is OperationState.REQUIRES_ACTION and not on_session:
         failure = _what_is_missing(payment)
     if state is OperationState.CANCELED:
         failure = Failure("canceled", "the payment was canceled before it was collected")
     return _read(payment, state, failure)
+
+
+def _state_of(payment: Mapping[str, Any]) -> OperationState:
+    return known(_STATE_OF_STATUS, status_of(payment), "a payment intent")
 
 
 def _what_is_missing(payment: Mapping[str, Any]) -> Failure:
@@ -154,6 +162,7 @@ def _what_is_missing(payment: Mapping[str, Any]) -> Failure:
 
 def _read(payment: Mapping[str, Any], state: OperationState, failure: Failure | None) -> Outcome:
     paid = state is OperationState.SUCCEEDED
+    _state_of(payment)  # whatever else was told, a status that is not known is no answer
     return Outcome(
         state=state,
         stripe_id=id_of(payment),
@@ -180,17 +189,18 @@ def _after_decline(
 ) -> Step | Outcome:
     """Make sure that the declined payment intent can no longer be paid, then say so."""
     payment_id = id_of(payment)
-    canceled = output_of(operation, _CANCEL)
-    if canceled is None:
+    ended = output_of(operation, _CANCEL)
+    if ended is None:
         return cancel(payment_id)
-    if canceled.ok:
-        return _read(canceled.body, OperationState.FAILED, failure)
-    looked = output_of(operation, _LOOK)
-    if looked is None:
+    if not ended.ok:
+        ended = output_of(operation, _LOOK)
+    if ended is None:
         return look(payment_id)
-    if looked.ok and looked.body.get("status") == "canceled":
-        return _read(looked.body, OperationState.FAILED, failure)
-    return outcome(looked.body, on_session=False) if looked.ok else refused(looked)
+    if not ended.ok:
+        raise UnreadableAnswer(f"a declined payment cannot be read (HTTP {ended.status})")
+    if ended.body.get("status") == "canceled":
+        return _read(ended.body, OperationState.FAILED, failure)
+    return outcome(ended.body, on_session=False)
 
 
 def cancel(payment_id: str) -> Step:

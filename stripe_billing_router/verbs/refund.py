@@ -26,6 +26,7 @@ from .base import (
     Search,
     currency_of,
     id_of,
+    known,
     minor_of,
     output_of,
     refused,
@@ -128,8 +129,9 @@ def _payment_id(value: Any) -> str:
 
 
 def _outcome(refund: Mapping[str, Any]) -> Outcome:
-    status = "pending" if refund.get("status") is None else status_of(refund)
-    state = _STATE_OF_STATUS.get(status, OperationState.PROCESSING)
+    undecided = refund.get("status", "") is None  # as Stripe shows some that are under way
+    status = "pending" if undecided else status_of(refund)
+    state = known(_STATE_OF_STATUS, status, "a refund")
     done = state is OperationState.SUCCEEDED
     failure = None
     if state in (OperationState.FAILED, OperationState.CANCELED):

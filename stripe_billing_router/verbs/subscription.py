@@ -30,6 +30,7 @@ from .base import (
     currency_of,
     failure_of,
     id_of,
+    known,
     minor_of,
     output_of,
     refused,
@@ -73,6 +74,7 @@ _OVER = frozenset({"canceled", "incomplete_expired"})
 _CANCELED = Failure("canceled", "the subscription ended before its first payment")
 _RUNS = frozenset({"active", "past_due", "paused", "trialing", "unpaid"})
 _OWES = frozenset({"active", "past_due", "unpaid"})
+_PAID = {"paid": True} | dict.fromkeys(("draft", "open", "void", "uncollectible", "none"), False)
 _MADE_WITH_IT = "subscription_create"
 _MADE_WITHIN = 3600
 """Seconds. Whatever was made later is no first invoice."""
@@ -331,7 +333,7 @@ def _first_of(listed: StepOutput) -> Mapping[str, Any]:
 
 def _outcome(subscription: Mapping[str, Any], invoice: Mapping[str, Any]) -> Outcome:
     """Return what a subscription has come to whose first invoice is `invoice`."""
-    settled = invoice.get("status") == "paid"
+    settled = known(_PAID, invoice.get("status", "none"), "the first invoice of a subscription")
     collected = minor_of(invoice, "amount_paid") if settled else 0
     status = status_of(subscription)
     state = _state(status, str(invoice.get("status")))

@@ -11,7 +11,7 @@ from functools import partial
 
 from ..bootstrap import Assembly
 from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Write
-from ..verbs import VERBS
+from ..verbs import VERBS, stranger
 from . import facts
 from .entering import Entering, Mark
 from .judging import IN_DOUBT, WAITS, Judgement, Look, Nothing, Proven, Wait, judge, told, weigh
@@ -170,9 +170,10 @@ class Applier:
 
 def _is_about(event: InboxEvent, operation: Operation) -> bool:
     """Whether the event's object is the one that the operation made, and no other that bears its
-    metadata, such as the payment of a checkout session."""
+    metadata, such as the payment of a checkout session, or one that somebody copied it to."""
     same_kind = operation.steps[0].expects == event.object.get("object")
-    return same_kind and _is_named(event.object_id, operation)
+    named = same_kind and _is_named(event.object_id, operation)
+    return named and stranger(operation, event.object) is None
 
 
 def _is_paid_late(event: InboxEvent, operation: Operation) -> bool:

@@ -183,6 +183,36 @@ def test_another_payment_that_names_an_operation_does_not_settle_it(bench: Webho
     assert state(bench, waiting) == "requires_action"
 
 
+def test_another_payment_that_copies_the_metadata_of_one_in_doubt_does_not_settle_it(
+    bench: WebhooksBench,
+) -> None:
+    """Metadata points to an operation; its amount and its customer are what it asked for."""
+    bench.world.faults.add(Fault("cut", match="POST /v1/*", times=None))
+    with pytest.raises(OutcomeUnknownError) as told:
+        bench.router.charge(BOT, 5)
+    bench.world.faults.clear()
+    doubt = bench.operation(told.value.operation_id)
+    copied = {"operation_id": doubt.operation_id, "bot_id": BOT}
+    theirs = bench.dashboard.v1.payment_intents.create(
+        {
+            "amount": 100,
+            "currency": "usd",
+            "customer": "cus_one",
+            "payment_method": "pm_one",
+            "confirm": True,
+            "return_url": BACK,
+            "metadata": copied,
+        }
+    )
+    assert theirs.status == "succeeded"
+    bench.deliver()
+    bench.work()
+    assert bench.operation(doubt.operation_id).state == "unknown"
+    assert bench.entries() == []
+    assert len(bench.router.recover_operations().escalated) == 1
+    assert bench.operation(doubt.operation_id).state == "unknown"
+
+
 def test_an_event_of_another_api_version_is_looked_up(bench: WebhooksBench) -> None:
     paid = debit(bench)
     bench.world.settle_processing(paid.id)
