@@ -103,6 +103,14 @@ class Database:
                 _give_back(connection)
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a connection whose queries all see what was committed at the first of them."""
+        with self.read() as connection:
+            if not self.dialect.one_writer:  # SQLite's transactions are so anyway
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    @contextmanager
     def glance(self) -> Iterator[Connection]:
         """Open a connection for one statement of `prepared`: one that a writer keeps. Where only
         one can write, and does so now, it is another."""

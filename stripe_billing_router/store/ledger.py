@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import secrets
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from ..chain import GENESIS, commitment, entry_hash
 from ..errors import ConfigurationError, LedgerTamperedError
@@ -37,6 +38,10 @@ _MOVE_HEAD = Prepared(
         event_sequence=bindparam("event_sequence"),
     )
 )
+
+
+Ends = Mapping[str, tuple[int, str]]
+"""Where streams end: the number of their entries, and the `entry_hash` of the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +138,51 @@ class StripeLedger:
             return LedgerHeads(bound.account_id, self._database.now_ms(connection), ends)
 
     def verify(
-        self, kept: LedgerHeads | None = None, progress: Callable[[int], None] | None = None
+        self,
+        kept: LedgerHeads | None = None,
+        progress: Callable[[int], None] | None = None,
+        *,
+        verified: LedgerHeads | None = None,
     ) -> Verification:
         """Check every chain against its rows, its head, and the heads `kept` elsewhere.
 
-        `progress` is called with the number of entries checked so far.
+        `progress` is called with the number of entries checked so far. `verified` are the heads of
+        an earlier verification: only what has been written since is read, so that a change before
+        them stays unseen.
         """
-        check = _Check(dict(kept.streams) if kept is not None else {})
-        query = select(table).order_by(table.c.stream, table.c.stream_sequence)
-        with self._database.read() as connection:
+        check = _Check(_streams(kept), _streams(verified))
+        with self._database.snapshot() as connection:
             _refuse_others(connection, kept)
-            rows = connection.execution_options(yield_per=_BATCH).execute(query).mappings()
-            for number, entry in enumerate(map(entry_of, rows), 1):
+            _refuse_others(connection, verified)
+            ends = connection.execute(select(heads)).all()
+            parts = [_IN_ORDER] if verified is None else map(_part, check.begins(ends))
+            for number, entry in enumerate(_walk(connection, parts), 1):
                 check.entry(entry)
                 if progress is not None and number % _BATCH == 0:
                     progress(number)
-            for end in connection.execute(select(heads)):
+            for end in ends:
                 check.head(end.stream, end.stream_sequence, end.entry_hash)
         return check.finished()
+
+
+_IN_ORDER = select(table).order_by(table.c.stream, table.c.stream_sequence)
+
+
+def _part(begin: tuple[str, int]) -> Select[Any]:
+    """Return what a stream holds from a place on."""
+    stream, place = begin
+    return _IN_ORDER.where(table.c.stream == stream, table.c.stream_sequence >= place)
+
+
+def _walk(connection: Connection, parts: Iterable[Select[Any]]) -> Iterator[LedgerEntry]:
+    some_at_a_time = {"yield_per": _BATCH}
+    for part in parts:
+        rows = connection.execute(part, execution_options=some_at_a_time)
+        yield from map(entry_of, rows.mappings())
+
+
+def _streams(ends: LedgerHeads | None) -> Ends:
+    return {} if ends is None else ends.streams
 
 
 def _refuse_others(connection: Connection, kept: LedgerHeads | None) -> None:
@@ -163,32 +195,46 @@ def _refuse_others(connection: Connection, kept: LedgerHeads | None) -> None:
 
 
 class _Check:
-    """One walk over all entries; remembers the first thing wrong in each stream."""
+    """One walk over entries; remembers the first thing wrong in each stream.
 
-    def __init__(self, kept: dict[str, tuple[int, str]]) -> None:
-        self._kept = kept
+    A stream that is `verified` up to a place is walked from there on, if it goes on at all.
+    """
+
+    def __init__(self, kept: Ends, verified: Ends) -> None:
+        self._known = (kept, verified)
+        self._verified = verified
         self._last: dict[str, LedgerEntry] = {}
-        self._headed: set[str] = set()
+        self._headed: dict[str, int] = {}
         self._broken: dict[str, Broken] = {}
         self._counted = 0
+
+    def begins(self, ends: Iterable[Any]) -> Iterator[tuple[str, int]]:
+        """Yield the streams that have not stayed where they were verified to, and that place."""
+        for end in ends:
+            known = self._verified.get(end.stream, (0, GENESIS))
+            if known != (end.stream_sequence, end.entry_hash):
+                yield end.stream, known[0]
 
     def entry(self, entry: LedgerEntry) -> None:
         self._counted += 1
         stream = entry.stream
         try:
-            why = _wrong(entry, self._last.get(stream))
+            why = _wrong(entry, self._last.get(stream), self._verified.get(stream, (0, ""))[0])
         except (ArithmeticError, TypeError, ValueError):  # SQLite stores anything anywhere
             self._broken.setdefault(stream, _broken(entry, "it cannot be read"))
             return
-        place, expected = self._kept.get(stream, (0, ""))
-        if why is None and entry.stream_sequence == place and entry.entry_hash != expected:
-            why = "it is not the entry that the kept heads know"
+        for ends in self._known:
+            place, expected = ends.get(stream, (0, ""))
+            if why is None and entry.stream_sequence == place and entry.entry_hash != expected:
+                why = "it is not the entry that the kept heads know"
         if why is not None:
             self._broken.setdefault(stream, _broken(entry, why))
         self._last[stream] = entry
 
     def head(self, stream: str, place: int, end_hash: str) -> None:
-        self._headed.add(stream)
+        self._headed[stream] = place
+        if self._verified.get(stream) == (place, end_hash):
+            return
         why = _wrong_end(place, end_hash, self._last.get(stream))
         if why is not None:
             self._broken.setdefault(stream, Broken(stream, place, None, why))
@@ -197,11 +243,11 @@ class _Check:
         for stream, entry in self._last.items():
             if stream not in self._headed:
                 self._broken.setdefault(stream, _broken(entry, "the stream has no head"))
-        for stream, (place, _) in self._kept.items():
-            last = self._last.get(stream)
-            if place and (last is None or last.stream_sequence < place):
-                why = f"entry {place}, which the kept heads know, is missing"
-                self._broken.setdefault(stream, Broken(stream, place, None, why))
+        for ends in self._known:
+            for stream, (place, _) in ends.items():
+                if self._headed.get(stream, 0) < place:
+                    why = f"entry {place}, which the kept heads know, is missing"
+                    self._broken.setdefault(stream, Broken(stream, place, None, why))
         return Verification(self._counted, len(self._last), tuple(self._broken.values()))
 
 
@@ -290,17 +336,19 @@ def _chained(draft: EntryDraft, raw: str, sequence: int, place: int, previous: s
     )
 
 
-def _wrong(entry: LedgerEntry, before: LedgerEntry | None) -> str | None:
+def _wrong(entry: LedgerEntry, before: LedgerEntry | None, begin: int) -> str | None:
     """Return what is wrong with an entry that follows `before` in its stream, or None.
 
-    ArithmeticError, TypeError or ValueError if a value is not of its column's type.
+    Before the place where the walk begins, nothing is known. ArithmeticError, TypeError or
+    ValueError if a value is not of its column's type.
     """
-    place = before.stream_sequence + 1 if before else 1
+    place = before.stream_sequence + 1 if before else max(1, begin)
     if not isinstance(entry.stream_sequence, int):
         raise TypeError("a place is a number")
     if entry.stream_sequence != place:
         return f"entry {place} is missing"
-    if entry.previous_hash != (before.entry_hash if before else GENESIS):
+    previous = before.entry_hash if before else GENESIS
+    if entry.previous_hash != previous and (before or place == 1):
         return "it does not follow the entry before it"
     if before is not None and entry.sequence <= before.sequence:
         return "it is out of order"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,7 +31,7 @@ from stripe_billing_router.models import (
     TakeLease,
 )
 from stripe_billing_router.ports import DuplicateOperation, StaleLease, TwinInDoubt
-from stripe_billing_router.store import SqlStore, migrate
+from stripe_billing_router.store import SqlStore, ledger, migrate
 from stripe_billing_router.store.database import Database
 
 BASE = "http://127.0.0.1/sandbox"
@@ -333,6 +334,61 @@ def test_tampering_is_found_and_named(
     assert why in found.broken[0].why
     with pytest.raises(LedgerTamperedError, match="entry 2"):
         found.raise_if_broken()
+
+
+def test_a_ledger_that_is_written_to_while_it_is_verified_is_whole(
+    store: SqlStore, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_BATCH", 1)
+    for number in range(3):
+        store.commit(AppendEntry(draft(id_=f"pi_{number}")))
+    written: list[int] = []
+
+    def write(done: int) -> None:
+        if not written:
+            written.append(done)
+            store.commit(AppendEntry(draft(id_="pi_late")), AppendEntry(draft("finance:new")))
+
+    found = store.ledger.verify(progress=write)
+    assert written == [1]
+    assert found.ok, found.broken
+    assert store.ledger.verify().entries == 5
+
+
+def test_only_what_was_written_since_a_verification_is_read(store: SqlStore) -> None:
+    for bot in ("finance:bot", "finance:bot", "finance:other", "finance:other"):
+        store.commit(AppendEntry(draft(bot)))
+    heads = store.ledger.heads()
+    assert store.ledger.verify(verified=heads).entries == 0
+    store.commit(AppendEntry(draft("finance:bot")), AppendEntry(draft("finance:new")))
+    found = store.ledger.verify(store.ledger.heads(), verified=heads)
+    assert found.ok, found.broken
+    assert found.entries == 3  # the last one that was verified, and both new ones
+
+
+@pytest.mark.parametrize(
+    ("tampering", "why"),
+    [
+        ("UPDATE stripe_ledger SET status='failed' WHERE stream_sequence=3", "not what was writ"),
+        ("UPDATE stripe_ledger SET status='failed' WHERE stream_sequence=2", "not what was writ"),
+        ("UPDATE stripe_ledger SET entry_hash='x' WHERE stream_sequence=2", "not what was written"),
+        (
+            "UPDATE stripe_ledger_heads SET sequence=NULL, stream_sequence=1, entry_hash=(SELECT "
+            "previous_hash FROM stripe_ledger WHERE stream_sequence=2)",
+            "does not end where its head says|is missing",
+        ),
+        ("UPDATE stripe_ledger_heads SET stream_sequence=4", "entry 4 is missing"),
+    ],
+)
+def test_what_is_changed_from_the_verified_place_on_is_found(
+    store: SqlStore, database_url: str, tampering: str, why: str
+) -> None:
+    store.commit(AppendEntry(draft(id_="pi_1")), AppendEntry(draft(id_="pi_2")))
+    heads = store.ledger.heads()
+    store.commit(AppendEntry(draft(id_="pi_3")))
+    _without_triggers(database_url, tampering)
+    (broken,) = store.ledger.verify(verified=heads).broken
+    assert re.search(why, broken.why), broken
 
 
 def test_missing_triggers_are_noticed_at_start(store: SqlStore, database_url: str) -> None:
