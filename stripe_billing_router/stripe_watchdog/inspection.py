@@ -73,6 +73,8 @@ class Inspection:
     `workspace` is a SQLite file for what has been read so far: a run that was interrupted and is
     started again with the same file and `since_ms` goes on where it stopped, with the window it
     had. The file is gone after a whole run. Without one, a temporary file is used.
+
+    `verified` says up to where the ledger was verified before; after `findings()`, up to where now.
     """
 
     def __init__(
@@ -82,12 +84,14 @@ class Inspection:
         *,
         workspace: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
+        verified: surveying.Verified | None = None,
     ) -> None:
         self._router = router
         self._reads = router.listings
         self._limits = limits
         self._path = workspace
         self._progress = progress
+        self.verified = verified
         self._sums = Sums()
         self._until_ms: int | None = limits.until_ms
         self._saw_stripe = False
@@ -157,7 +161,11 @@ class Inspection:
             yield from self._of_stripe(judge, workspace)
             self._saw_stripe = True
         yield from _judged(judge, OpenOperation, lambda: surveying.open_operations(store))
-        yield from _judged(judge, BrokenStream, lambda: surveying.broken_streams(store))
+        yield from _judged(judge, BrokenStream, self._broken_streams)
+
+    def _broken_streams(self) -> Iterator[BrokenStream]:
+        broken, self.verified = surveying.verified(self._router.store, self.verified)
+        yield from broken
 
     def _routed(self) -> frozenset[str]:
         return frozenset(

@@ -34,6 +34,7 @@ class Options:
     plan: bool = False
     dry_run: bool = False
     backfill: bool = False
+    verify_all: bool = False
     only: frozenset[str] = frozenset()
 
 
@@ -60,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--plan", action="store_true", help="print what a run would read from Stripe, and stop")
     add("--json", action="store_true", help="print JSON")
     add("--backfill", action="store_true", help="first fetch events that webhooks never delivered")
+    add(
+        "--verify-all",
+        action="store_true",
+        help="verify the ledger from its beginning, not only"
+        " what is new; done once a day by itself",
+    )
     add("--report", metavar="FILE", type=_path, help="write a page of HTML with a chart")
     add("--export-training", action="store_true", help="append findings to the training data")
     add("--audit-log", metavar="FILE", type=_path, help="the audit log, if not the usual one")

@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..json_lines import JsonLines, sync_folder
+from ..store import LedgerHeads
 from .files import replace_text
+from .surveying import Verified
 
 STATE: Final = "finance_logs/stripe_watchdog_state.json"
 JOURNAL: Final = "finance_logs/stripe_watchdog_run.jsonl"
@@ -47,6 +49,7 @@ class Memory:
     marker_ms: int | None
     open: Mapping[str, Told]
     cut_off: CutOff | None = None
+    verified: Verified | None = None
 
 
 class Register:
@@ -66,7 +69,8 @@ class Register:
         known = state is not None and self._is_ours(state)
         told = {key: Told(**value) for key, value in state["open"].items()} if known else {}
         cut_off = self._replay(told)
-        return Memory(state["marker_ms"] if known else None, told, cut_off)
+        marker_ms, verified = (state["marker_ms"], _verified(state)) if known else (None, None)
+        return Memory(marker_ms, told, cut_off, verified)
 
     def begin(self, cut_off: CutOff | None, begun_ms: int, since_ms: int) -> None:
         """Open the journal; what a run that was cut off left in it stays."""
@@ -82,14 +86,22 @@ class Register:
         """Remember durably that people know that this finding is resolved."""
         self._journal.append({"resolved": fingerprint})
 
-    def finish(self, marker_ms: int | None, still_open: Mapping[str, Told]) -> None:
+    def finish(
+        self,
+        marker_ms: int | None,
+        still_open: Mapping[str, Told],
+        verified: Verified | None = None,
+    ) -> None:
         """Replace the state and drop the journal: the run is whole."""
-        state = {
+        state: dict[str, object] = {
             "version": 1,
             **self._bound,
             "marker_ms": marker_ms,
             "open": {key: asdict(told) for key, told in sorted(still_open.items())},
         }
+        if verified is not None:
+            state["verified"] = verified.heads.to_json()
+            state["verified_whole_ms"] = verified.whole_ms
         replace_text(self._state, json.dumps(state), mode=0o600)
         self._journal.path.unlink(missing_ok=True)
         sync_folder(self._state.parent)
@@ -125,3 +137,11 @@ class Register:
             f"{self._state} is damaged, or of another version; move it away: the next run looks "
             "back 30 days and tells every finding again."
         )
+
+
+def _verified(state: Mapping[str, Any]) -> Verified | None:
+    """Without one that can be read, the ledger is verified from its beginning."""
+    try:
+        return Verified(LedgerHeads.from_json(state["verified"]), int(state["verified_whole_ms"]))
+    except (ConfigurationError, KeyError, TypeError, ValueError):
+        return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..models import OperationState, OverrideKey, Route, RouteKey
-from ..store import FallbackStore, SqlStore
+from ..store import FallbackStore, LedgerHeads, SqlStore
 from .cases import BrokenStream, Dispute, Endpoint, OpenOperation, RoutedObject
+from .limits import DAY_MS
 from .reading import Reads, all_pages
 from .sources import WEBHOOK_ENDPOINTS
 
@@ -78,7 +80,24 @@ def open_operations(store: AnyStore) -> Iterator[OpenOperation]:
         after = (page[-1].created_ms, page[-1].operation_id)
 
 
-def broken_streams(store: AnyStore) -> Iterator[BrokenStream]:
-    """Yield every chain of the ledger that does not hold."""
-    for broken in store.ledger.verify().broken:
-        yield BrokenStream(broken)
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Up to where the ledger was verified, and when it was read from its beginning."""
+
+    heads: LedgerHeads
+    whole_ms: int
+
+
+def verified(
+    store: AnyStore, before: Verified | None
+) -> tuple[Sequence[BrokenStream], Verified | None]:
+    """Verify what was written since `before`, or everything if that is a day ago; return every
+    chain that does not hold, and where to go on if all do."""
+    now_ms = store.now_ms()
+    if before is not None and not 0 <= now_ms - before.whole_ms < DAY_MS:
+        before = None
+    heads = store.ledger.heads()
+    found = store.ledger.verify(heads, verified=None if before is None else before.heads)
+    if not found.ok:
+        return [BrokenStream(broken) for broken in found.broken], None
+    return [], Verified(heads, now_ms if before is None else before.whole_ms)

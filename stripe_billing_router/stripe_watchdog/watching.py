@@ -78,6 +78,7 @@ class Run:
             _limits(self._job, window),
             workspace=self._home / WORKSPACE if ordinary else None,
             progress=self._job.progress,
+            verified=None if options.verify_all else memory.verified,
         )
         return made, window
 
@@ -122,7 +123,7 @@ class Run:
             left = telling.unseen()
             result = self._result(inspection, window, left, recovered, resolved, marker_ms)
             self._job.publish(result)
-            self._register.finish(marker_ms, telling.still_open())
+            self._register.finish(marker_ms, telling.still_open(), inspection.verified)
         audit.write("run_finished", **_facts(result))
         audit.rotate(self._job.config.log_rotation.max_bytes)
         return result

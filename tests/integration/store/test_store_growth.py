@@ -14,6 +14,7 @@ from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
 from stripe_billing_router.sandbox.server import real_time_world, serving
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.database import Database
+from stripe_billing_router.stripe_watchdog import main as watchdog
 from tests.integration.store.growth_bench import (
     GROWING,
     ROUTING,
@@ -98,10 +99,13 @@ def test_no_statement_walks_a_table_that_grows(
         )
         store.upgrade()
         store.close()
+        watchdog([])  # has verified the ledger up to here
         grown(database_url)
         with heard.collected():
             everything(environ, world, tmp_path)
     assert len(heard.seen) > 60
+    since = "stripe_ledger.stream_sequence >= "
+    assert any(since in statement for statement in heard.seen)
     assert complaints(database_url, heard) == {}
     analyze(database_url)
     assert complaints(database_url, heard) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -80,6 +81,78 @@ def test_a_changed_row_is_told_and_fails_the_run(project: Project, watch: Watch)
         direct.execute(trigger)
         direct.commit()
     assert "ledger_tampered" in {check for check, _ in watch.findings()}
+
+
+def tampered(watch: Watch, *arguments: str) -> bool:
+    return "ledger_tampered" in {check for check, _ in watch.findings(*arguments)}
+
+
+def change(project: Project, place: int) -> None:
+    """Change an entry as the owner of the database could, and put the trigger back."""
+    with closing(sqlite3.connect(project.file("finance_logs/stripe_ledger.db"))) as connection:
+        query = "SELECT sql FROM sqlite_master WHERE name = 'stripe_ledger_no_update'"
+        ((trigger,),) = connection.execute(query).fetchall()
+        connection.execute("DROP TRIGGER stripe_ledger_no_update")
+        change = "UPDATE stripe_ledger SET status = 'failed' WHERE stream_sequence = ?"
+        connection.execute(change, (place,))
+        connection.execute(trigger)
+        connection.commit()
+
+
+def age_the_mark(project: Project, milliseconds: int) -> None:
+    path = project.file("finance_logs/stripe_watchdog_state.json")
+    state = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({**state, "verified_whole_ms": state["verified_whole_ms"] - milliseconds})
+    )
+
+
+def test_what_is_new_in_the_ledger_is_verified_by_the_next_run(
+    project: Project, watch: Watch
+) -> None:
+    for _ in range(2):
+        project.charge()
+        assert not tampered(watch)
+    project.charge()
+    change(project, 3)
+    assert tampered(watch)
+
+
+def test_what_is_old_in_the_ledger_is_verified_on_demand(project: Project, watch: Watch) -> None:
+    project.charge()
+    project.charge()
+    assert not tampered(watch)
+    change(project, 1)
+    assert not tampered(watch)
+    assert tampered(watch, "--verify-all")
+    assert tampered(watch)  # it is not settled by not being looked at
+
+
+@pytest.mark.parametrize("hours", [24, -1])
+def test_what_is_old_in_the_ledger_is_verified_once_a_day(
+    project: Project, watch: Watch, hours: int
+) -> None:
+    """A mark from the future is not believed."""
+    project.charge()
+    project.charge()
+    assert not tampered(watch)
+    change(project, 1)
+    age_the_mark(project, hours * 3_600_000)
+    assert tampered(watch)
+
+
+def test_a_ledger_that_was_exchanged_for_an_older_one_is_found(
+    project: Project, watch: Watch
+) -> None:
+    ledger, kept = project.file("finance_logs/stripe_ledger.db"), project.file("kept.db")
+    project.charge()
+    with closing(sqlite3.connect(ledger)) as old, closing(sqlite3.connect(kept)) as copy:
+        old.backup(copy)
+    project.charge()
+    assert not tampered(watch)
+    with closing(sqlite3.connect(ledger)) as old, closing(sqlite3.connect(kept)) as copy:
+        copy.backup(old)
+    assert tampered(watch)
 
 
 def test_operations_in_doubt_are_recovered_first(project: Project, watch: Watch) -> None:

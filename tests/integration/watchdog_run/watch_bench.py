@@ -19,6 +19,7 @@ from stripe_billing_router.stripe_watchdog.inspection import DaySum, Inspection,
 from stripe_billing_router.stripe_watchdog.limits import Limits
 from stripe_billing_router.stripe_watchdog.options import Options
 from stripe_billing_router.stripe_watchdog.outlets import Outlets
+from stripe_billing_router.stripe_watchdog.surveying import Verified
 from stripe_billing_router.stripe_watchdog.tally import Result
 from stripe_billing_router.stripe_watchdog.watching import Job, Run
 from stripe_billing_router.webhooks import Backfilled
@@ -45,18 +46,20 @@ class World:
         *,
         workspace: Path | None = None,
         progress: Callable[[Progress], None] | None = None,
+        verified: Verified | None = None,
     ) -> Inspection:
         self.seen.append(limits)
         self.workspaces.append(workspace)
-        return StandIn(self, limits)
+        return StandIn(self, limits, verified)
 
 
 class StandIn(Inspection):
     """Finds what its world has in the window, standing problems included."""
 
-    def __init__(self, world: World, limits: Limits) -> None:
+    def __init__(self, world: World, limits: Limits, verified: Verified | None) -> None:
         self._world = world
         self._limits = limits
+        self.verified = verified
 
     def findings(self) -> Generator[Finding, None, None]:
         for number, finding in enumerate(self._world.findings):
