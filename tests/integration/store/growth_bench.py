@@ -161,26 +161,32 @@ class Statements:
             event.remove(Engine, "connect", self._listen)
 
     def _listen(self, connection: Any, _record: Any) -> None:
-        add = self.add
         if isinstance(connection, psycopg.Connection):
-
-            class Listener(psycopg.Cursor[Any]):
-                def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
-                    add(psycopg.ClientCursor(self.connection).mogrify(query, params))
-                    return super().execute(query, params, **more)
-
-            connection.cursor_factory = Listener
+            connection.cursor_factory = self._hearing(psycopg.Cursor, psycopg.ClientCursor)
+            connection.server_cursor_factory = self._hearing(
+                psycopg.ServerCursor, psycopg.ClientCursor
+            )
         elif hasattr(connection, "cursorclass"):
-            usual: Any = connection.cursorclass
+            usual = connection.cursor
 
-            class Listening(usual):  # type: ignore[misc]
-                def execute(self, query: str, args: Any = None) -> Any:
-                    add(self.mogrify(query, args))
-                    return super().execute(query, args)
+            def cursor(kind: Any = None) -> Any:
+                kind = kind or connection.cursorclass
+                return usual(self._hearing(kind, kind))
 
-            connection.cursorclass = Listening
+            connection.cursor = cursor
         else:
-            connection.set_trace_callback(add)
+            connection.set_trace_callback(self.add)
+
+    def _hearing(self, kind: Any, writer: Any) -> Any:
+        """Return a kind of cursor that tells what it executes, as a writer puts it in one text."""
+        add = self.add
+
+        class Listener(kind):  # type: ignore[misc]
+            def execute(self, query: Any, params: Any = None, *given: Any, **more: Any) -> Any:
+                add(writer(self.connection).mogrify(query, params))
+                return super().execute(query, params, *given, **more)
+
+        return Listener
 
 
 class Plans:
@@ -258,7 +264,6 @@ def everything(environ: Mapping[str, str], world: World, folder: Path) -> None:
         _books(router)
     for command in _COMMANDS:
         run(*command.split())
-    watchdog([])
     watchdog(["--report", str(folder / "report.html"), "--export-training", "--backfill"])
 
 
@@ -354,6 +359,7 @@ _COMMANDS = (
     "ledger list",
     f"ledger list --bot {BOT}",
     "ledger heads",
+    "ledger verify",
     f"ledger export --bot {BOT}",
     "approvals list",
     f"approvals list --bot {BOT}",
