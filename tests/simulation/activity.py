@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import BillingError, OutcomeUnknownError
@@ -11,7 +12,10 @@ from tests.simulation.processes import Process
 from tests.simulation.schedule import Doing, Intent
 from tests.simulation.truth import Effect
 
-_LINE = [{"price": "price_once", "quantity": 1}]
+_LINES = {
+    "create_checkout_session": [{"price": "price_once", "quantity": 1}],
+    "checkout of a subscription": [{"price": "price_monthly", "quantity": 1}],
+}
 
 
 @dataclass(eq=False)
@@ -77,10 +81,10 @@ def ask(router: BillingRouter, intent: Intent, key: str | None, bill: str) -> Re
             return router.refund(bot, bill, amount=4, idempotency_key=key)
         case "create_subscription":
             return _subscribe(router, intent, key)
-        case "create_checkout_session":
+        case "create_checkout_session" | "checkout of a subscription":
             return router.create_checkout_session(
                 bot,
-                _LINE,
+                _LINES[intent.verb],
                 customer_id=customer,
                 success_url="https://shop.example/thanks",
                 idempotency_key=key,
@@ -89,10 +93,11 @@ def ask(router: BillingRouter, intent: Intent, key: str | None, bill: str) -> Re
 
 
 def _subscribe(router: BillingRouter, intent: Intent, key: str | None) -> Result:
+    params: dict[str, Any] = {"payment_behavior": intent.variant} if intent.variant else {}
     return router.create_subscription(
         intent.bot,
         price_id="price_monthly",
         customer_id=intent.customer,
         idempotency_key=key,
-        payment_behavior=intent.variant or None,
+        **params,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from tests.simulation.at_the_bank import at_the_bank
 from tests.simulation.at_the_journal import at_the_journal
 from tests.simulation.house import BOTS, SCOPES, House
 from tests.simulation.rules import house
@@ -31,6 +32,7 @@ from tests.simulation.schedule import (
     Mishap,
     NetworkFault,
     Outage,
+    Owes,
     PointKind,
     Recover,
     RevokeKey,
@@ -42,6 +44,7 @@ from tests.simulation.schedule import (
 
 PROCESSES = 2
 _AT_THE_JOURNAL = 0.03
+_AT_THE_BANK = 0.08
 _VERBS = {
     "charge by amount": 6,
     "charge by price": 6,
@@ -49,6 +52,7 @@ _VERBS = {
     "refund": 3,
     "create_subscription": 3,
     "create_checkout_session": 2,
+    "checkout of a subscription": 1,
     "create_customer": 1,
 }
 _OUTCOMES = {
@@ -87,6 +91,8 @@ def schedule(seed: int) -> Schedule:
     if random.random() < _AT_THE_JOURNAL:
         return at_the_journal(seed, random)
     rules = house(random)
+    if random.random() < _AT_THE_BANK:
+        return at_the_bank(seed, random, rules)
     numbers = range(random.choice((1, 2, 2, 3) if rules.has_budgets else (1, 1, 1, 2, 3)))
     intents = tuple(_intent(random, number) for number in numbers)
     return Schedule(
@@ -128,6 +134,8 @@ def _happenings(random: Random, intents: tuple[Intent, ...], rules: House) -> tu
 def _life(random: Random, intent: Intent, rules: House) -> list[Happening]:
     """One intent: asked for, perhaps again at once or later, and what people and banks do."""
     life: list[Happening] = [_asks(random, intent)]
+    if rules.rules and random.random() < 0.2:
+        life.insert(0, Owes(intent.number, random.choice((60, 700, 50_000))))
     for _ in range(random.choice((0, 1, 1, 2)) + rules.asks_people):
         life += [*_between(random, intent, rules), _asks(random, intent)]
     return life + _between(random, intent, rules)

@@ -12,7 +12,7 @@ from tests.simulation.simulation import Simulation
 from tests.simulation.truth import Effect, effects, overpaid_back, payable
 
 _NOTHING_HAPPENED = frozenset({"failed", "abandoned", "canceled"})
-_SETTLED = _NOTHING_HAPPENED | {"succeeded", "processing", "awaiting_approval"}
+_SETTLED = _NOTHING_HAPPENED | {"succeeded", "awaiting_approval"}
 
 _Row = dict[str, Any]
 
@@ -82,7 +82,7 @@ class _End:
     def _misrecorded(self, row: _Row) -> Iterator[str]:
         operation_id, state = row["operation_id"], row["state"]
         found = self._effects.get(operation_id, [])
-        if self._waits_for_its_bot(row) or state == "processing":
+        if self._waits_for_its_bot(row):
             return
         if state in (*_NOTHING_HAPPENED, "awaiting_approval") and found:
             yield f"{operation_id} is {state}, but there is {found}"
@@ -118,7 +118,7 @@ class _End:
 
     def _may_be_payable(self, row: _Row) -> bool:
         escalated = row["operation_id"] in self._watch.escalated
-        return escalated or row["state"] == "processing" or self._waits_for_its_bot(row)
+        return escalated or self._waits_for_its_bot(row)
 
 
 def _more_than_one(name: str, found: Sequence[Effect]) -> Iterator[str]:

@@ -94,6 +94,14 @@ class BankSettles:
 
 
 @dataclass(frozen=True, slots=True)
+class Owes:
+    """The customer owes so many minor units from before, which Stripe puts on any invoice."""
+
+    intent: int
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class CardChanges:
     intent: int
     outcome: str
@@ -140,6 +148,7 @@ Happening = (
     | Cancel
     | CustomerActs
     | BankSettles
+    | Owes
     | CardChanges
     | CardIsReplaced
     | Decide

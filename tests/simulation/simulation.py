@@ -27,7 +27,7 @@ from tests.simulation.schedule import Doing, Injection, Intent, PointKind, Sched
 from tests.simulation.truth import waiting_payment
 from tests.simulation.watch import Watch
 
-_ROUNDS = (130.0, 1200.0, 2 * plan.HOUR, 26 * plan.HOUR, 26 * plan.HOUR)
+_ROUNDS = (130.0, 1200.0, 2 * plan.HOUR, 26 * plan.HOUR, 26 * plan.HOUR, 50 * plan.HOUR)
 """How long each round of settling waits before it recovers."""
 
 _PEOPLE = 2
@@ -35,6 +35,9 @@ _PEOPLE = 2
 
 _MENDED_BEFORE = 2
 """The round by which nothing goes wrong any more."""
+
+_BANKS_DECIDE_BEFORE = 3
+"""The round by which every bank has paid or refused what it is at."""
 
 _NOT_SENT = Reply("not_sent", note="no connection (cut off)")
 _NO_ANSWER = Reply("indeterminate", note="the connection broke (cut off)")
@@ -163,6 +166,9 @@ class Simulation:
                 self._customer_acts(happening)
             case plan.BankSettles():
                 self._bank_settles(happening)
+            case plan.Owes():
+                customer = self.schedule.intents[happening.intent].customer
+                self.world.state().require("customer", customer)["balance"] += happening.minor
             case plan.CardChanges():
                 card = self.schedule.intents[happening.intent].card
                 self.world.set_outcome(card, happening.outcome)
@@ -220,10 +226,11 @@ class Simulation:
         self._run(activity, call)
 
     def _customer_acts(self, happening: plan.CustomerActs) -> None:
+        intent = self.schedule.intents[happening.intent]
         operation_id = self._told_of(happening.intent)
         for status, id_ in list(waiting_payment(self.world, operation_id or "")):
             if status == "open" and happening.succeed:
-                self.world.complete_checkout(id_)
+                self.world.complete_checkout(id_, payment_method=intent.card)
             elif status.startswith("requires"):
                 self.world.complete_action(id_, happening.succeed)
         self.watch.new_effects()
@@ -438,9 +445,17 @@ class Simulation:
         for number, pause in enumerate(_ROUNDS):
             if number == _MENDED_BEFORE:
                 self._mend()
+            if number == _BANKS_DECIDE_BEFORE:
+                self._banks_decide()
             self.say(f"-- settle after {pause:.0f} s")
             self._wait(pause)
             self._recover(self._random.randrange(2))
+
+    def _banks_decide(self) -> None:
+        for intent in list(self.world.state().all("payment_intent")):
+            if intent["status"] == "processing":
+                self.world.settle_processing(intent["id"], self._random.random() < 0.5)
+        self.watch.new_effects()
 
     def _mend(self) -> None:
         self._pending.clear()

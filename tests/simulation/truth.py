@@ -52,7 +52,8 @@ def effects(world: World) -> Iterator[Effect]:
         if subscription["status"] in _LIVE_SUBSCRIPTION:
             yield _simple(subscription, "subscription")
     for session in state.all("checkout.session"):
-        if session["status"] in ("open", "complete"):
+        collects = session["status"] == "complete" and session["payment_status"] != "unpaid"
+        if session["status"] == "open" or collects:  # of one at a bank, its payment is the effect
             yield _simple(session, "session")
     for customer in state.all("customer"):
         if "operation_id" in customer["metadata"]:
