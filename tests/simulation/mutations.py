@@ -17,11 +17,11 @@ from stripe_billing_router.engine.sequence import OperationSequence
 from stripe_billing_router.engine.traces import Traces
 from stripe_billing_router.engine.verdicts import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
-from stripe_billing_router.models import AppendEntry, OperationState, Outcome
+from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
 from stripe_billing_router.ports import Reply
 from stripe_billing_router.store import drained, ledger, operations, schema, twins
 from stripe_billing_router.store.journal import disk
-from stripe_billing_router.verbs import invoices, payment_intents
+from stripe_billing_router.verbs import checkout, invoices, payment_intents, subscription
 from tests.simulation.broken import Broken, Mutation, always, nothing, replaced, together
 from tests.simulation.schedule import (
     Crash,
@@ -147,6 +147,25 @@ def _keyed(self: Any, operation: Any, age_ms: int, lease: Any) -> bool:
     return operation.idempotency_key is not None
 
 
+# -- what a bank is at --------------------------------------------------------------------------
+
+
+def _at_the_bank(schedule: Schedule) -> bool:
+    return any(intent.outcome == "processing" for intent in schedule.intents)
+
+
+def _refused_and_left(
+    _operation: Any, invoice: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Failure | None]:
+    refusal = invoices._refusal_of_bank(invoice)
+    return (invoice if refusal is None else {**invoice, "status": "void"}), refusal
+
+
+def _refused_and_runs_on(_operation: Any, found: Mapping[str, Any], failure: Failure) -> Outcome:
+    outcome = subscription._outcome(found, {})
+    return replace(outcome, state=OperationState.FAILED, failure=failure)
+
+
 # -- the journal --------------------------------------------------------------------------------
 
 
@@ -248,6 +267,19 @@ MUTATIONS: dict[str, Broken] = {
     "an exclusion is not taken back": Broken(replaced(Traces, "_take_back", nothing)),
     "the request keys stay the same after an exclusion": Broken(
         _closes_with(used_up=False), (Suspend, Crash)
+    ),
+    "what a bank is at is not followed": Broken(
+        replaced(Recovery, "_look", always("left")), where=_at_the_bank
+    ),
+    "an invoice that a bank refused is left open": Broken(
+        replaced(invoices, "_after_the_bank", _refused_and_left), where=_at_the_bank
+    ),
+    "a subscription whose debit was refused runs on": Broken(
+        replaced(subscription, "_refused_by_bank", _refused_and_runs_on), where=_at_the_bank
+    ),
+    "a session is believed that does not say what its bank said": Broken(
+        replaced(checkout, "_come_to", lambda _, session: checkout._outcome(session)),
+        where=_at_the_bank,
     ),
     "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),
 }
