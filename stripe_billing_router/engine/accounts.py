@@ -88,11 +88,13 @@ class AccountCheck:
                 faults=(("master_account", "is the sandbox's"),),
             )
 
-    def check(self, bot: BotId | None, keys: Keys, route: Route | None = None) -> None:
-        """Raise AccountMismatchError, after its consequences, unless everything is the master's."""
+    def check(self, bot: BotId | None, keys: Keys, route: Route | None = None) -> Keys:
+        """Return the keys; AccountMismatchError, after its consequences, unless everything is the
+        master's."""
         found = self.discrepancy(bot, keys, route)
         if found is not None:
             self._reactions.mismatch(found)
+        return keys
 
     def discrepancy(
         self, bot: BotId | None, keys: Keys, route: Route | None = None

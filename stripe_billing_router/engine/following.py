@@ -17,7 +17,7 @@ from ..verbs import UnreadableAnswer, Verb, strange
 from .accounts import AccountCheck
 from .closing import Closing
 from .failures import unknown
-from .reads import Reader
+from .reads import Reader, with_keys
 from .trust import Trust
 
 _AN_ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
@@ -118,9 +118,7 @@ class Follower:
         return self._moved_on(operation, verb, keys, ended)
 
     def _checked_keys(self, operation: Operation) -> Keys:
-        keys = self._keys.keys()
-        self._accounts.check(operation.bot, keys)
-        return keys
+        return with_keys(self._keys, lambda keys: self._accounts.check(operation.bot, keys))
 
     def _moved_on(
         self, operation: Operation, verb: Verb, keys: Keys, read: StepOutput

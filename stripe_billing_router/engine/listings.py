@@ -11,7 +11,7 @@ from ..ports import Clock, Discrepancy, KeyProvider, Reply
 from .accounts import AccountCheck
 from .answers import good, items_of
 from .pacing import Pace
-from .reads import Reader
+from .reads import Reader, with_keys
 
 _MEND = "Give the key the permission to read it."
 
@@ -41,7 +41,7 @@ class Listings:
     def discrepancy(self) -> Discrepancy | None:
         """Return what makes the key not the master account's. Nothing is frozen or rolled back."""
         self._accounts.check_pin()
-        return self._accounts.discrepancy(None, self._keys.keys())
+        return with_keys(self._keys, lambda keys: self._accounts.discrepancy(None, keys))
 
     def now_ms(self) -> int | None:
         """Return the time by Stripe's clock, None if it does not say."""

@@ -9,13 +9,13 @@ from typing import Any
 from ..errors import BillingError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
-from ..ports import Guard, KeyProvider, Routes
+from ..ports import Guard, KeyProvider, Keys, Routes
 from ..redaction import exact, shown
 from ..verbs import arguments
 from .accounts import AccountCheck
 from .answers import good, items_of
 from .parsing import overrides_of
-from .reads import Reader
+from .reads import Reader, with_keys
 
 _MEND = "Check the key's permissions and the arguments."
 
@@ -49,9 +49,12 @@ class Queries:
         for guard in self._guards:
             guard.check_bot(bot)
         route = self._routes.resolve(bot, overrides_of(overrides))
-        keys = self._keys.keys()
-        self._accounts.check(bot, keys, route.route)
-        body = good(self._reader.get("/v1/balance", keys.secret_key, "balance"), _MEND)
+
+        def read(keys: Keys) -> Mapping[str, Any]:
+            self._accounts.check(bot, keys, route.route)
+            return good(self._reader.get("/v1/balance", keys.secret_key, "balance"), _MEND)
+
+        body = with_keys(self._keys, read)
         try:
             return _balance(body)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -63,13 +66,12 @@ class Queries:
         """Yield the master account's events, the newest first, page by page."""
         self._accounts.check_pin()
         query = _event_query(event_types, created, params)
-        keys = self._keys.keys()
-        self._accounts.check(None, keys)
-        return self._pages("/v1/events", keys.secret_key, query)
+        with_keys(self._keys, lambda keys: self._accounts.check(None, keys))
+        return self._pages("/v1/events", query)
 
-    def _pages(self, path: str, key: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
-            page = good(self._reader.get(path, key, "list", query), _MEND)
+            page = self._page(path, query)
             items = items_of(page)
             if items is None:
                 raise _unreadable()
@@ -77,6 +79,13 @@ class Queries:
             if not page.get("has_more") or not items:
                 return
             query = {**query, "starting_after": items[-1]["id"]}
+
+    def _page(self, path: str, query: dict[str, Any]) -> Mapping[str, Any]:
+        def read(keys: Keys) -> Mapping[str, Any]:
+            self._accounts.check(None, keys)
+            return good(self._reader.get(path, keys.secret_key, "list", query), _MEND)
+
+        return with_keys(self._keys, read)
 
 
 def _event_query(event_types: object, created: object, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from ..errors import RateLimitedError, StripeUnavailableError
-from ..ports import Clock, PaymentProvider, Reply, Request
+from ..errors import (
+    BillingError,
+    KeyConfigurationError,
+    RateLimitedError,
+    StripeRequestError,
+    StripeUnavailableError,
+)
+from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request
 from .retry import delay
+
+T = TypeVar("T")
 
 _ATTEMPTS = 3
 _LONGEST_WAIT = 10.0
@@ -45,6 +53,34 @@ class Reader:
     def now_ms(self, secret_key: str) -> int | None:
         """Return the time by Stripe's own clock, or None if it does not say."""
         return self.get("/v1/account", secret_key, "account").date_ms
+
+
+def with_keys(keys: KeyProvider, read: Callable[[Keys], T]) -> T:
+    """Return what `read` finds with the keys in force, or with new ones if Stripe refuses these."""
+    used = keys.keys()
+    try:
+        return read(used)
+    except (KeyConfigurationError, StripeRequestError) as error:
+        fresh = rotated(keys, used) if _refuses_the_key(error) else None
+        if fresh is None:
+            raise
+    return read(fresh)
+
+
+def rotated(keys: KeyProvider, refused: Keys) -> Keys | None:
+    """Return the new keys, if there are others by now than those that Stripe refuses."""
+    try:
+        keys.refresh()
+        fresh = keys.keys()
+    except BillingError:
+        return None
+    return None if fresh.secret_key == refused.secret_key else fresh
+
+
+def _refuses_the_key(error: KeyConfigurationError | StripeRequestError) -> bool:
+    if isinstance(error, StripeRequestError):
+        return error.http_status == 401
+    return error.reason == "refused_by_stripe"
 
 
 def _answered(reply: Reply) -> bool:

@@ -34,6 +34,7 @@ from .leases import Lease
 from .observing import Observers
 from .parts import Age, Parts
 from .policing import within_limits
+from .reads import with_keys
 from .runner import NotExecuted, OutcomeInDoubt
 from .traces import Escalated, Traces
 
@@ -130,8 +131,8 @@ class Recovery:
         dead = process.provably_dead(operation.lease_owner) or left_ms > _LONGEST_LEASE_MS
         if operation.state is OperationState.PENDING and left_ms > 0 and not dead:
             return "left"
-        keys = self._parts.keys.keys()
-        self._parts.accounts.check(operation.bot, keys)
+        accounts = self._parts.accounts
+        keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys))
         if not self._parts.trust.may_be_sent(operation):
             found = self._traces.found(operation, VERBS[operation.verb], keys)
             return self._witness(operation, found, dead)

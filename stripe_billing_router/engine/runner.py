@@ -12,6 +12,7 @@ from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
 from ..verbs import strange
 from .leases import Lease, Leases
+from .reads import rotated
 from .references import resolved
 from .retry import delay
 from .verdicts import Verdict, verdict
@@ -95,15 +96,15 @@ class Runner:
     ) -> tuple[StepOutput, Keys]:
         """Return Stripe's answer to one step, and the keys that are in force by then."""
         give_up = self._clock.elapsed() + self._retry_for
-        attempt, rotated = 0, False
+        attempt, renewed = 0, False
         while True:
             self._leases.ensure(lease)
             request = self._request(operation, step, keys)
             reply = _about(operation, step, request, self._provider.send(request))
             found = verdict(reply, in_doubt=in_doubt)
-            fresh = None if rotated else self._rotated(keys, reply)
+            fresh = None if renewed else self._renewed(keys, reply)
             if fresh is not None:
-                keys, rotated = fresh, True
+                keys, renewed = fresh, True
             elif found is Verdict.SETTLED:
                 return _settled(step, reply), keys
             else:
@@ -121,16 +122,9 @@ class Runner:
             return True
         return attempt > 0 and self._clock.elapsed() + wait > give_up
 
-    def _rotated(self, keys: Keys, reply: Reply) -> Keys | None:
-        """Return the new key if Stripe refuses this one and there is another by now."""
-        if reply.kind != "answered" or reply.status != 401:
-            return None
-        try:
-            self._keys.refresh()
-            fresh = self._keys.keys()
-        except BillingError:
-            return None
-        return None if fresh.secret_key == keys.secret_key else fresh
+    def _renewed(self, keys: Keys, reply: Reply) -> Keys | None:
+        refused = reply.kind == "answered" and reply.status == 401
+        return rotated(self._keys, keys) if refused else None
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)

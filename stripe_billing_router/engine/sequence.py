@@ -43,6 +43,7 @@ from .leases import Lease
 from .parsing import Asked, parse, resumable
 from .parts import Parts
 from .policing import within_limits
+from .reads import with_keys
 from .repeating import Repeater
 
 
@@ -105,12 +106,9 @@ class OperationSequence:
         for guard in self._parts.guards:
             guard.check_bot(bot)
         route = self._parts.routes.resolve(bot, asked.call.overrides)
-        keys = self._parts.keys.keys()
-        self._parts.accounts.check(bot, keys, route.route)
-        lookups = self._parts.lookups.with_keys(keys)
-        plan, due = verb.plan(asked.call, route, lookups), None
-        if self._parts.policing.limits_money(bot, route.region):
-            plan, due = carefully(plan), due_beside(plan, lookups)
+        keys, plan, due = with_keys(
+            self._parts.keys, lambda keys: self._planned(asked, verb, route, keys)
+        )
         operation = self._operation(asked, route, plan, keys)
         running.about(operation)
         demanded = self._parts.policing.demanded(operation)
@@ -126,6 +124,17 @@ class OperationSequence:
             except (DuplicateOperation, StaleLease, ApprovalNotGiven):
                 return None
             return self._executor.execute(operation, verb, keys, lease, in_doubt=False)
+
+    def _planned(
+        self, asked: Asked, verb: Verb, route: ResolvedRoute, keys: Keys
+    ) -> tuple[Keys, Plan, int | None]:
+        bot = asked.call.bot
+        self._parts.accounts.check(bot, keys, route.route)
+        lookups = self._parts.lookups.with_keys(keys)
+        plan = verb.plan(asked.call, route, lookups)
+        if self._parts.policing.limits_money(bot, route.region):
+            return keys, carefully(plan), due_beside(plan, lookups)
+        return keys, plan, None
 
     def _operation(self, asked: Asked, route: ResolvedRoute, plan: Plan, keys: Keys) -> Operation:
         version = self._parts.provider.api_version

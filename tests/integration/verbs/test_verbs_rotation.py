@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import responses
@@ -15,7 +15,7 @@ from stripe_billing_router.errors import (
     StripeRequestError,
 )
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault
-from tests.integration.verbs.verbs_bench import BOT, CARD, Bench, warm
+from tests.integration.verbs.verbs_bench import BOT, CARD, OTHER, Bench, warm
 from tests.integration.verbs.verbs_cases import CASES, CHARGE, Case
 from tests.unit.keys.vault_double import ADDR, TOKEN, Vault
 
@@ -129,6 +129,58 @@ def test_a_key_rotated_while_in_doubt_settles_nothing_but_the_new_one_may(
     sends = [r for r in bench.world.requests if f"{r.method} {r.path}" == CHARGE.sends]
     assert [r.status for r in sends] == [None, 401, *([200] if in_vault else [])]
     assert len({r.idempotency_key for r in sends}) == 1
+
+
+def test_a_key_rotated_before_the_first_read_is_found_out_by_it(
+    bench: Bench, vault: Vault, paid: str
+) -> None:
+    bench.router = bench.restarted(
+        secret_key=None, public_key=None, environ={"VAULT_ADDR": ADDR, "VAULT_TOKEN": TOKEN}
+    )
+    bench.router.explain(BOT)
+    reads = len(vault.reads())
+    rotate(bench, vault)
+    assert bench.router.charge(BOT).paid
+    accounts = [r for r in bench.world.requests if r.path == "/v1/account"]
+    assert [(r.status, r.api_key) for r in accounts] == [
+        (401, SANDBOX_SECRET_KEY),
+        (200, NEW_KEY),
+    ]
+    assert len(vault.reads()) == reads + 1
+
+
+def test_a_rotated_key_is_found_out_by_a_look_up_and_by_reads(
+    bench: Bench, vault: Vault, paid: str
+) -> None:
+    keys = [SANDBOX_SECRET_KEY, *(f"sk_live_rotated{n}0000000000000" for n in range(3))]
+    reads: list[Callable[[], object]] = [
+        lambda: bench.router.get_balance(BOT).pending,
+        lambda: list(bench.router.iter_master_events()),
+        lambda: bench.router.charge(BOT, 3, customer_id=OTHER).paid,
+    ]
+    for old, new, read in zip(keys[:-1], keys[1:], reads, strict=True):
+        bench.world.add_key(new)
+        bench.world.revoke_key(old)
+        vault.fields = {"stripe_secret_key": new}
+        assert read()
+        assert bench.world.requests[-1].api_key == new
+
+
+def test_a_wrong_key_at_start_is_told_at_once_and_vault_is_asked_once(
+    bench: Bench, vault: Vault
+) -> None:
+    rotate(bench, vault, in_vault=False)
+    bench.router = bench.restarted(
+        secret_key=None, public_key=None, environ={"VAULT_ADDR": ADDR, "VAULT_TOKEN": TOKEN}
+    )
+    bench.forget_requests()
+    before = bench.world.clock.elapsed()
+    with pytest.raises(KeyConfigurationError) as told:
+        bench.router.charge(BOT, 3)
+    assert (told.value.reason, told.value.money) == ("refused_by_stripe", "not_moved")
+    assert [r.status for r in bench.world.requests] == [401]
+    assert bench.world.clock.elapsed() == before
+    assert len(vault.reads()) == 2
 
 
 def test_a_new_key_of_another_account_stops_the_call(bench: Bench, vault: Vault, paid: str) -> None:
