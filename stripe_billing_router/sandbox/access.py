@@ -59,14 +59,14 @@ class KeyRing:
             raise _unauthorized(f"Expired API Key provided: {masked(key)}", "api_key_expired")
         if key not in self._keys:
             raise _unauthorized(f"Invalid API Key provided: {masked(key)}")
-        self._refuse_other_accounts(key, headers)
+        self._refuse_other_accounts(self._keys[key], headers)
         return self._keys[key]
 
-    def _refuse_other_accounts(self, key: str, headers: Mapping[str, str]) -> None:
+    def _refuse_other_accounts(self, key: ApiKey, headers: Mapping[str, str]) -> None:
         for name in ("stripe-account", "stripe-context"):
-            if headers.get(name):
+            if headers.get(name) not in (None, "", key.account):
                 raise forbidden(
-                    f"The provided key '{masked(key)}' does not have access to account "
+                    f"The provided key '{masked(key.secret)}' does not have access to account "
                     f"'{headers[name]}' (or that account does not exist).",
                     "account_invalid",
                 )

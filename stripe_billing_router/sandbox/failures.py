@@ -57,7 +57,8 @@ def unknown_params(names: Sequence[str], suggestion: str | None) -> StripeFailur
 def no_such(noun: str, object_id: str, param: str | None = None) -> StripeFailure:
     """A 404 for an id in the path, a 400 for an id in the parameter `param`."""
     message = f"No such {noun}: '{object_id}'"
-    error = error_object(message, code="resource_missing", param=param or "id")
+    in_path = "intent" if noun.endswith("intent") else "id"
+    error = error_object(message, code="resource_missing", param=param or in_path)
     return StripeFailure(400 if param else 404, error)
 
 

@@ -65,14 +65,16 @@ def _empty(shape: Shape, path: str) -> str:
     )
 
 
-def _scalar(shape: Shape, value: str, path: str) -> str | int | bool:
+def _scalar(shape: Shape, value: str, path: str) -> str | int | float | bool:
     if "boolean" in shape.scalars and value in _BOOLEANS:
         return _BOOLEANS[value]
     if "integer" in shape.scalars and _INTEGER.fullmatch(value):
         return int(value)
     if shape.choices:
         return _choice(shape, value, path)
-    if "string" in shape.scalars or ("number" in shape.scalars and _NUMBER.fullmatch(value)):
+    if "number" in shape.scalars and _NUMBER.fullmatch(value):
+        return float(value)
+    if "string" in shape.scalars or ("decimal" in shape.scalars and _NUMBER.fullmatch(value)):
         return value
     raise _wrong_type(shape, value, path)
 
@@ -88,12 +90,10 @@ def _wrong_type(shape: Shape, value: object, path: str) -> StripeFailure:
         return invalid(f"Invalid integer: {value}", path, "parameter_invalid_integer")
     if "boolean" in shape.scalars:
         return invalid(f"Invalid boolean: {value}", path)
-    if "number" in shape.scalars:
+    if {"number", "decimal"} & shape.scalars:
         return invalid(f"Invalid decimal: {value}", path)
     kind = "array" if shape.item else "object" if shape.fields or shape.free else "string"
-    return invalid(
-        f"Invalid {kind}", path, f"parameter_invalid_{kind}" if kind != "array" else None
-    )
+    return invalid(f"Invalid {kind}", path)
 
 
 def _list(shape: Shape, value: list[Any], path: str, package: str) -> Any:

@@ -16,7 +16,7 @@ _SCALARS = {
     "bool": "boolean",
     "str": "string",
     "float": "number",
-    "Decimal": "number",
+    "Decimal": "decimal",
     "Any": "string",
 }
 
@@ -25,7 +25,8 @@ _SCALARS = {
 class Shape:
     """The alternatives of one parameter.
 
-    `scalars`: of integer, boolean, number, string. `words`: the values of an enumeration.
+    `scalars`: of integer, boolean, number, decimal (which stays text), string. `words`: the values
+    of an enumeration.
     `item`: the shape of a list's items. `fields`: the SDK's type name of an object. `free`: the
     shape of the values of an object whose keys are the caller's own. `clearable`: an empty string
     unsets it.

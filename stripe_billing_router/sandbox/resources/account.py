@@ -5,6 +5,29 @@ from __future__ import annotations
 from ..family import Call, Family, Route
 from ..wire import Json
 
+_PROFILE = (
+    "mcc",
+    "minority_owned_business_designation",
+    "name",
+    "specified_commercial_transactions_act_url",
+    "support_address",
+    "support_email",
+    "support_phone",
+    "support_url",
+    "url",
+)
+_SCRIPTS = ("statement_descriptor_prefix_kana", "statement_descriptor_prefix_kanji")
+_SETTINGS = {
+    "branding": ("icon", "logo", "primary_color", "secondary_color"),
+    "card_payments": ("statement_descriptor_prefix", *_SCRIPTS),
+    "payments": (
+        "statement_descriptor",
+        "statement_descriptor_kana",
+        "statement_descriptor_kanji",
+        *_SCRIPTS,
+    ),
+}
+
 
 def current(call: Call) -> Json:
     """Return the key's own account."""
@@ -12,7 +35,7 @@ def current(call: Call) -> Json:
     return {
         "id": account_id,
         "object": "account",
-        "business_profile": {"name": "Sandbox", "support_email": None, "url": None},
+        "business_profile": {**dict.fromkeys(_PROFILE), "name": "Sandbox"},
         "business_type": "company",
         "capabilities": {"card_payments": "active", "transfers": "active"},
         "charges_enabled": True,
@@ -23,7 +46,10 @@ def current(call: Call) -> Json:
         "email": "owner@sandbox.example",
         "metadata": {},
         "payouts_enabled": True,
-        "settings": {"dashboard": {"display_name": "Sandbox", "timezone": "Etc/UTC"}},
+        "settings": {
+            **{part: dict.fromkeys(names) for part, names in _SETTINGS.items()},
+            "dashboard": {"display_name": "Sandbox", "timezone": "Etc/UTC"},
+        },
         "type": "standard",
     }
 

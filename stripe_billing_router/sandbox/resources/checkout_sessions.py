@@ -231,7 +231,7 @@ FAMILY = Family(
             "setup_intent": "setup_intent",
             "subscription": "subscription",
         },
-        "item": {"price": "price"},
+        "item": {"discounts": "discount", "price": "price"},
     },
     included={_KIND: {"line_items": _all_lines}},
     reactions={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ..failures import invalid
 from ..family import Call, Handler
@@ -41,20 +42,38 @@ def living(call: Call, kind: str) -> Json:
     return obj
 
 
-def change(call: Call, obj: Json, names: Iterable[str], event: str) -> None:
-    """Set the given ones of the fields `names`, and metadata, and emit `event`."""
+def change(call: Call, obj: Json, names: Iterable[str], event: str | None = None) -> None:
+    """Set the given ones of the fields `names`, and metadata, and emit `event`, if there is one."""
     before = copied(obj)
     metadata = merged_metadata(call.params, obj.get("metadata"))
     obj.update(given(call.params, names))
     obj["metadata"] = metadata
     if "updated" in obj:
         obj["updated"] = call.account.now()
-    call.account.changed(event, obj, before)
+    if event:
+        call.account.changed(event, obj, before)
 
 
 def given(params: Json, names: Iterable[str]) -> Json:
     """Return the named parameters that were given; an empty string becomes None."""
-    return {name: empty_to_none(params[name]) for name in names if name in params}
+    return {name: _shown(name, params[name]) for name in names if name in params}
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return a parameter as Stripe shows it: what was not given of an address, say, is null."""
+    if name in _PARTS and isinstance(value, dict):
+        parts = {part: _shown(part, given) for part, given in value.items()}
+        return {**dict.fromkeys(_PARTS[name]), **parts}
+    return empty_to_none(value)
+
+
+_PARTS = {
+    "address": ("city", "country", "line1", "line2", "postal_code", "state"),
+    "billing_details": ("address", "email", "name", "phone", "tax_id"),
+    "payment_settings": ("default_mandate", "payment_method_options", "payment_method_types"),
+    "rendering": ("amount_tax_display", "pdf", "template", "template_version"),
+    "shipping": ("address", "carrier", "name", "phone", "tracking_number"),
+}
 
 
 def refuse(params: Json, names: Iterable[str]) -> None:

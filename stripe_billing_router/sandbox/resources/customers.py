@@ -41,7 +41,6 @@ def new_customer(account: AccountState, customer_id: str | None = None) -> Json:
         "object": "customer",
         "address": None,
         "balance": 0,
-        "business_name": None,
         "created": account.now(),
         "currency": None,
         "customer_account": None,
@@ -50,7 +49,6 @@ def new_customer(account: AccountState, customer_id: str | None = None) -> Json:
         "description": None,
         "discount": None,
         "email": None,
-        "individual_name": None,
         "invoice_prefix": object_id[-8:].upper(),
         "invoice_settings": dict(_NO_SETTINGS),
         "livemode": True,
@@ -142,6 +140,11 @@ def _subscriptions(account: AccountState, customer: Json) -> Json:
     return envelope(f"/v1/customers/{customer['id']}/subscriptions", running)
 
 
+def _sources(_: AccountState, customer: Json) -> Json:
+    """Nobody has sources in the sandbox: cards are payment methods."""
+    return envelope(f"/v1/customers/{customer['id']}/sources", [])
+
+
 _ONE = "/v1/customers/{id}"
 _METHODS = f"{_ONE}/payment_methods"
 
@@ -172,9 +175,10 @@ FAMILY = Family(
         "customer": {
             "default_source": "source",
             "invoice_settings": "customer.invoice_settings",
+            "sources": "list:source",
             "subscriptions": "list:subscription",
         },
         "customer.invoice_settings": {"default_payment_method": "payment_method"},
     },
-    included={"customer": {"subscriptions": _subscriptions}},
+    included={"customer": {"sources": _sources, "subscriptions": _subscriptions}},
 )

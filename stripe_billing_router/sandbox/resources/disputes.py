@@ -19,7 +19,7 @@ def update(call: Call) -> Json:
     dispute["metadata"] = merged_metadata(call.params, dispute["metadata"])
     dispute["evidence"] |= call.params.get("evidence", {})
     details = dispute["evidence_details"]
-    details["has_evidence"] = bool(dispute["evidence"])
+    details["has_evidence"] = any(dispute["evidence"].values())
     if call.params.get("submit", True) and "evidence" in call.params:
         dispute["status"] = "under_review"
         details["submission_count"] += 1

@@ -129,14 +129,13 @@ def update(call: Call) -> Json:
         repriced = Call(call.account, call.path, params, call.ids)
         item.update(_amounts(repriced, (invoice or {}).get("currency")))
     item.update(given(call.params, ("description", "discountable", "period")))
-    call.account.emit("invoiceitem.updated", item)
     if invoice:
         refresh_lines(call.account, invoice)
     return item
 
 
 def _price_of(item: Json) -> str:
-    details = item["pricing"]["price_details"]
+    details = item["pricing"].get("price_details")
     if details is None:
         raise invalid("This item has no price: give its `amount`.", "amount")
     return str(details["price"])
@@ -181,5 +180,5 @@ FAMILY = Family(
         Route("DELETE", _ONE, "InvoiceItemDeleteParams", _KIND, delete),
     ),
     nouns={_KIND: _KIND},
-    expandable={_KIND: {"customer": "customer", "invoice": "invoice"}},
+    expandable={_KIND: {"customer": "customer", "discounts": "discount", "invoice": "invoice"}},
 )

@@ -117,13 +117,13 @@ def _state_error(intent: Json, message: str) -> StripeFailure:
     return unexpected_state(code, message, payment_intent=copied(intent))
 
 
-def _in_state(intent: Json, verb: str, states: tuple[str, ...]) -> None:
+def _in_state(intent: Json, verb: str, done: str, states: tuple[str, ...]) -> None:
     if intent["status"] not in states:
         raise _state_error(
             intent,
             f"You cannot {verb} this PaymentIntent because it has a status of "
             f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
-            f"{verb}ed: {', '.join(states)}.",
+            f"{done}: {', '.join(states)}.",
         )
 
 
@@ -133,7 +133,7 @@ def confirm(call: Call) -> Json:
     refuse(call.params, _NOT_HERE)
     if call.params.get("amount_to_confirm", intent["amount"]) != intent["amount"]:
         raise invalid("This is not the amount of the PaymentIntent.", "amount_to_confirm")
-    _in_state(intent, "confirm", _CONFIRMABLE)
+    _in_state(intent, "confirm", "confirmed", _CONFIRMABLE)
     method = _method(call, intent["customer"])
     _check_redirects(call, intent)
     intent.update(given(call.params, ("receipt_email", "setup_future_usage", "shipping")))
@@ -144,7 +144,7 @@ def confirm(call: Call) -> Json:
 def capture(call: Call) -> Json:
     """Capture an authorized payment, whole or in part."""
     intent = call.account.require(_KIND, call.ids["id"])
-    _in_state(intent, "capture", ("requires_capture",))
+    _in_state(intent, "capture", "captured", ("requires_capture",))
     amount = {"amount_to_capture": intent["amount_capturable"], **call.params}["amount_to_capture"]
     if positive(amount, "amount_to_capture") > intent["amount_capturable"]:
         message = "The amount to capture is more than the amount that can be captured."
@@ -157,7 +157,7 @@ def capture(call: Call) -> Json:
 def cancel_intent(call: Call) -> Json:
     """Cancel a payment intent; one that belongs to an invoice goes when the invoice does."""
     intent = call.account.require(_KIND, call.ids["id"])
-    _in_state(intent, "cancel", CANCELABLE)
+    _in_state(intent, "cancel", "canceled", CANCELABLE)
     if intent["id"] in call.account.invoice_payment_of:
         raise _state_error(intent, "You cannot cancel a PaymentIntent of an invoice: void that.")
     cancel(call.account, intent, call.params.get("cancellation_reason"))
@@ -169,15 +169,13 @@ def update(call: Call) -> Json:
     intent = call.account.require(_KIND, call.ids["id"])
     refuse(call.params, _NOT_HERE)
     if set(call.params) - _ALWAYS_CHANGEABLE:
-        _in_state(intent, "update", _CONFIRMABLE)
+        _in_state(intent, "update", "updated", _CONFIRMABLE)
     if intent["id"] in call.account.invoice_payment_of and _OF_THE_INVOICE & set(call.params):
         raise _state_error(intent, "What an invoice asks for cannot change on its PaymentIntent.")
     changes = _changes(call, intent)
-    before = copied(intent)
     intent.update(changes)
     if call.params.get("payment_method") and intent["status"] != "requires_action":
         intent["status"] = "requires_confirmation"
-    call.account.changed("payment_intent.updated", intent, before)
     return intent
 
 

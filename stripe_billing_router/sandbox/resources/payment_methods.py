@@ -15,9 +15,15 @@ from ..rules.payment_methods import (
 )
 from ..state import AccountState
 from ..wire import Json
-from .common import lister, updater
+from .common import given, lister, updater
 
-_BANKS = ("us_bank_account", "sepa_debit", "bacs_debit", "acss_debit", "au_becs_debit")
+_BANKS = {
+    "us_bank_account": (),
+    "sepa_debit": ("bank_code", "branch_code", "country", "generated_from"),
+    "bacs_debit": ("sort_code",),
+    "acss_debit": ("bank_name", "institution_number", "transit_number"),
+    "au_becs_debit": ("bsb_number",),
+}
 
 
 def create(call: Call) -> Json:
@@ -39,7 +45,7 @@ def method_of_data(account: AccountState, data: Json) -> Json:
         raise missing_param("card")
     method = new_method(account, _outcome(kind, details))
     _describe(method, kind, details)
-    method["billing_details"] |= data.get("billing_details") or {}
+    method.update(given(data, ("billing_details",)))
     return method
 
 
@@ -61,7 +67,9 @@ def _describe(method: Json, kind: str, details: Json) -> None:
         known = {name: details[name] for name in ("exp_month", "exp_year") if name in details}
         method["card"] |= known | {"last4": details.get("number", "4242")[-4:]}
     elif kind != method["type"]:
-        method[kind] = {"last4": method.pop("us_bank_account")["last4"]}
+        same = method.pop("us_bank_account")
+        method[kind] = {name: same[name] for name in ("fingerprint", "last4")}
+        method[kind] |= dict.fromkeys(_BANKS[kind])
         method["type"] = kind
 
 

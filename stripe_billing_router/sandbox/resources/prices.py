@@ -102,6 +102,12 @@ FAMILY = Family(
         Route("POST", _ONE, "PriceUpdateParams", _KIND, update),
     ),
     nouns={_KIND: _KIND},
-    expandable={_KIND: {"currency_options": "price.currency_options", "product": "product"}},
+    expandable={
+        _KIND: {
+            "currency_options": "price.currency_options",
+            "product": "product",
+            "tiers": "price.tiers",
+        }
+    },
     included={_KIND: {"currency_options": options_of}},
 )

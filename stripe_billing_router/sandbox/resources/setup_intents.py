@@ -101,7 +101,7 @@ def update(call: Call) -> Json:
         call.account.require("customer", call.params["customer"], "customer")
         setup["customer"] = call.params["customer"]
     _choose(setup, _method(call, setup["customer"]))
-    change(call, setup, _PLAIN, "setup_intent.updated")
+    change(call, setup, _PLAIN)
     return setup
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..clock import DAY
-from ..failures import invalid, missing_param
+from ..failures import invalid, missing_param, refused
 from ..family import Call, Family, Route
 from ..paging import listing, page
 from ..rules import subscriptions as rules
@@ -40,6 +40,8 @@ _NOT_HERE = (
     "transfer_data",
     "trial_from_plan",
 )
+
+_CHANGEABLE_AT_THE_END = frozenset({"cancellation_details", "expand", "metadata"})
 
 
 def create(call: Call) -> Json:
@@ -116,8 +118,16 @@ def _check_method(call: Call, customer: str, method: str) -> None:
 
 def update(call: Call) -> Json:
     """Change the words, the payment method or the end of a subscription."""
-    subscription = _running(call)
+    subscription = call.account.require(_KIND, call.ids["id"])
+    if subscription["status"] in rules.OVER and set(call.params) - _CHANGEABLE_AT_THE_END:
+        raise refused(
+            "A canceled subscription can only update its cancellation_details and metadata.",
+            code="invalid_canceled_subscription_fields",
+        )
     refuse(call.params, (*_NOT_HERE, "items", "trial_end"))
+    subscription["cancellation_details"] |= given(
+        call.params.get("cancellation_details") or {}, ("comment", "feedback")
+    )
     method = call.params.get("default_payment_method")
     if method:
         _check_method(call, subscription["customer"], method)
@@ -195,11 +205,12 @@ FAMILY = Family(
         _KIND: {
             "customer": "customer",
             "default_payment_method": "payment_method",
+            "discounts": "discount",
             "items": "list:subscription_item",
             "latest_invoice": "invoice",
             "pending_setup_intent": "setup_intent",
         },
-        "subscription_item": {"price": "price"},
+        "subscription_item": {"discounts": "discount", "price": "price"},
     },
     reactions={
         "customer.deleted": rules.cancel_all_of,

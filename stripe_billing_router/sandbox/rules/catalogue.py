@@ -25,6 +25,7 @@ def new_product(account: AccountState, name: str, product_id: str | None = None)
         "shippable": None,
         "statement_descriptor": None,
         "tax_code": None,
+        "tax_details": None,
         "type": "service",
         "unit_label": None,
         "updated": account.now(),

@@ -10,6 +10,31 @@ from .balance import record_charge
 from .outcomes import PaymentOutcome
 from .payment_methods import no_billing_details
 
+_OF_THE_METHOD_ONLY = frozenset(
+    {
+        "display_brand",
+        "financial_connections_account",
+        "generated_from",
+        "networks",
+        "status_details",
+        "three_d_secure_usage",
+    }
+)
+_OF_THE_BANK = {
+    "bacs_debit": ("mandate",),
+    "sepa_debit": ("mandate",),
+    "us_bank_account": ("payment_reference",),
+}
+_OF_THE_NETWORK = (
+    "authorization_code",
+    "electronic_commerce_indicator",
+    "installments",
+    "mandate",
+    "network_transaction_id",
+    "three_d_secure",
+    "transaction_link_id",
+)
+
 
 def new_charge(account: AccountState, intent: Json, method: Json, status: str) -> Json:
     """Store the charge of an attempt to pay `intent`; `status`: succeeded, pending or failed."""
@@ -43,7 +68,9 @@ def new_charge(account: AccountState, intent: Json, method: Json, status: str) -
         "paid": status != "failed",
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {method["type"]: method[method["type"]], "type": method["type"]},
+        "payment_method_details": _details(
+            method, intent["amount"] if status != "failed" else None
+        ),
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
@@ -61,6 +88,21 @@ def new_charge(account: AccountState, intent: Json, method: Json, status: str) -
     }
     intent["latest_charge"] = charge["id"]
     return account.add(charge)
+
+
+def _details(method: Json, authorized: int | None) -> Json:
+    """Return what a charge says of its payment method: less than the method, and what came of it.
+
+    `authorized` is in minor units, None if the bank has refused.
+    """
+    kind = method["type"]
+    same = {name: v for name, v in method[kind].items() if name not in _OF_THE_METHOD_ONLY}
+    if kind == "card":
+        own = {"amount_authorized": authorized, "network": same["brand"]}
+        own |= dict.fromkeys(_OF_THE_NETWORK)
+    else:
+        own = dict.fromkeys(_OF_THE_BANK.get(kind, ()))
+    return {kind: {**same, **own}, "type": kind}
 
 
 def _outcome(status: str, **changes: Any) -> Json:

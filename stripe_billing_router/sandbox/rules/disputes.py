@@ -9,6 +9,35 @@ from .balance import record
 
 _FEE = 1500
 _ANSWER_WITHIN = 10 * DAY
+_EVIDENCE = (
+    "access_activity_log",
+    "billing_address",
+    "cancellation_policy",
+    "cancellation_policy_disclosure",
+    "cancellation_rebuttal",
+    "customer_communication",
+    "customer_email_address",
+    "customer_name",
+    "customer_purchase_ip",
+    "customer_signature",
+    "duplicate_charge_documentation",
+    "duplicate_charge_explanation",
+    "duplicate_charge_id",
+    "product_description",
+    "receipt",
+    "refund_policy",
+    "refund_policy_disclosure",
+    "refund_refusal_explanation",
+    "service_date",
+    "service_documentation",
+    "shipping_address",
+    "shipping_carrier",
+    "shipping_date",
+    "shipping_documentation",
+    "shipping_tracking_number",
+    "uncategorized_file",
+    "uncategorized_text",
+)
 
 
 def new_dispute(account: AccountState, charge: Json, amount: int | None, reason: str) -> Json:
@@ -27,7 +56,7 @@ def new_dispute(account: AccountState, charge: Json, amount: int | None, reason:
         "created": account.now(),
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {},
+        "evidence": {**dict.fromkeys(_EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
             "due_by": account.now() + _ANSWER_WITHIN,
             "enhanced_eligibility": {},
@@ -36,6 +65,7 @@ def new_dispute(account: AccountState, charge: Json, amount: int | None, reason:
             "submission_count": 0,
             "submission_method": "not_submitted",
         },
+        "intended_submission_method": None,
         "is_charge_refundable": False,
         "livemode": True,
         "metadata": {},

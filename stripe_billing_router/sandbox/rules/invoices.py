@@ -67,8 +67,18 @@ def void(account: AccountState, invoice: Json) -> None:
     invoice["status"], invoice["auto_advance"] = "void", False
     invoice["next_payment_attempt"] = None
     invoice["status_transitions"]["voided_at"] = account.now()
+    _give_balance_back(account, invoice)
     account.changed("invoice.updated", invoice, before)
     account.emit("invoice.voided", invoice)
+
+
+def _give_balance_back(account: AccountState, invoice: Json) -> None:
+    """The credit or debt that a voided invoice took in is its customer's again."""
+    customer = account.find("customer", invoice["customer"])
+    if customer and not customer.get("deleted") and invoice["ending_balance"] is not None:
+        before = copied(customer)
+        customer["balance"] += invoice["starting_balance"] - invoice["ending_balance"]
+        account.changed("customer.updated", customer, before)
 
 
 def _stop_payment(account: AccountState, invoice: Json, reason: str) -> None:

@@ -10,7 +10,7 @@ def pricing_of(price: Json | None, unit_amount: int) -> Json:
     """Return how a line's amount came about; `unit_amount` in minor units."""
     details = {"price": price["id"], "product": price["product"]} if price else None
     return {
-        "price_details": details,
+        **({"price_details": details} if details else {}),
         "type": "price_details",
         "unit_amount_decimal": str(unit_amount),
     }

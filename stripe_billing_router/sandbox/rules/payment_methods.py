@@ -71,7 +71,7 @@ def _bank() -> Json:
         "last4": "6789",
         "networks": {"preferred": "ach", "supported": ["ach"]},
         "routing_number": "110000000",
-        "status_details": {},
+        "status_details": None,
     }
 
 

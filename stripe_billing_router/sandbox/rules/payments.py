@@ -43,6 +43,7 @@ def new_intent(account: AccountState, amount: int, currency: str, customer: str 
     return {
         "id": intent_id,
         "object": "payment_intent",
+        "allowed_payment_method_types": None,
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -64,6 +65,7 @@ def new_intent(account: AccountState, amount: int, currency: str, customer: str 
         "last_payment_error": None,
         "latest_charge": None,
         "livemode": True,
+        "managed_payments": None,
         "metadata": {},
         "next_action": None,
         "on_behalf_of": None,
@@ -71,6 +73,7 @@ def new_intent(account: AccountState, amount: int, currency: str, customer: str 
         "payment_method_configuration_details": None,
         "payment_method_options": {},
         "payment_method_types": ["card", "us_bank_account"],
+        "payment_record": None,
         "processing": None,
         "receipt_email": None,
         "review": None,

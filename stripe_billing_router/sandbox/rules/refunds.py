@@ -44,7 +44,7 @@ def new_refund(account: AccountState, charge: Json, amount: int, words: Json) ->
         "created": account.now(),
         "currency": charge["currency"],
         "customer": charge["customer"],
-        "destination_details": {"card": {"type": "refund"}, "type": "card"} if card else None,
+        "customer_account": None,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
@@ -55,6 +55,8 @@ def new_refund(account: AccountState, charge: Json, amount: int, words: Json) ->
         "transfer_reversal": None,
         **words,
     }
+    if card:
+        refund["destination_details"] = {"card": {"type": "refund"}, "type": "card"}
     _book(account, charge, refund, -amount)
     before = copied(charge)
     charge["amount_refunded"] += amount
@@ -75,11 +77,10 @@ def refund_rest(
 
 def settle_refund(account: AccountState, refund: Json) -> None:
     """A card's bank has taken a refund and gives its reference. ValueError for any other."""
-    details = refund["destination_details"]
-    if refund["status"] != "succeeded" or details is None:
+    if refund["status"] != "succeeded" or "destination_details" not in refund:
         raise ValueError(f"{refund['id']} is {refund['status']}, or no card's refund")
     before = copied(refund)
-    details["card"] |= {
+    refund["destination_details"]["card"] |= {
         "reference": f"{refund['created']:023}",
         "reference_status": "available",
         "reference_type": "acquirer_reference_number",

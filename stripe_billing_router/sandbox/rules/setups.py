@@ -18,6 +18,7 @@ def new_setup(account: AccountState, customer: str | None) -> Json:
     return {
         "id": setup_id,
         "object": "setup_intent",
+        "allowed_payment_method_types": None,
         "application": None,
         "automatic_payment_methods": {"allow_redirects": "always", "enabled": True},
         "cancellation_reason": None,

@@ -8,6 +8,10 @@ from ..state import AccountState
 from ..wire import Json, copied, envelope
 from .periods import period_end
 
+_CANCELLATION = ("comment", "feedback", "feedback_option", "reason")
+_INVOICE_SETTINGS = ("account_tax_ids", "custom_fields", "description", "footer")
+_TRIAL_ENDS = {"billing_cycle_anchor": None, "missing_payment_method": "create_invoice"}
+
 
 def new_subscription(
     account: AccountState, customer: str, prices: list[Json], **fields: Any
@@ -30,7 +34,7 @@ def new_subscription(
         "cancel_at": None,
         "cancel_at_period_end": False,
         "canceled_at": None,
-        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "cancellation_details": dict.fromkeys(_CANCELLATION),
         "collection_method": "charge_automatically",
         "created": now,
         "currency": prices[0]["currency"],
@@ -43,10 +47,11 @@ def new_subscription(
         "description": None,
         "discounts": [],
         "ended_at": None,
-        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "invoice_settings": {**dict.fromkeys(_INVOICE_SETTINGS), "issuer": {"type": "self"}},
         "items": envelope(f"/v1/subscription_items?subscription={subscription_id}", items),
         "latest_invoice": None,
         "livemode": True,
+        "managed_payments": None,
         "metadata": {},
         "next_pending_invoice_item_invoice": None,
         "on_behalf_of": None,
@@ -64,7 +69,7 @@ def new_subscription(
         "status": "trialing" if trial_end else "incomplete",
         "test_clock": None,
         "transfer_data": None,
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_settings": {"end_behavior": dict(_TRIAL_ENDS)},
         "trial_start": now if trial_end else None,
         "trial_end": None,
         **fields,
@@ -82,6 +87,7 @@ def _new_item(account: AccountState, subscription: str, price: Json, trial_end: 
         "created": now,
         "current_period_end": trial_end or end,
         "current_period_start": now,
+        "current_trial": None,
         "discounts": [],
         "metadata": {},
         "plan": _plan(plain),

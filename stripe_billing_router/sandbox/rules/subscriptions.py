@@ -59,8 +59,8 @@ def _check_collectable(account: AccountState, method: Json) -> None:
     outcome = account.outcomes[method["id"]]
     if outcome.kind == "authentication_required":
         raise card_error(
-            message="This payment requires additional user action before it can be completed "
-            "successfully.",
+            message="Payment for this subscription requires additional user action before it can "
+            "be completed successfully.",
             code="subscription_payment_intent_requires_action",
         )
     if outcome.kind == "declined":

@@ -47,4 +47,4 @@ def test_whatever_can_be_expanded_is_a_known_kind(family: Family) -> None:
     for kind, fields in family.expandable.items():
         for target in "|".join(fields.values()).split("|"):
             name = target.removeprefix("list:")
-            assert name in KINDS or name.startswith(f"{kind}.") or name in ("source",)
+            assert name in KINDS or name.startswith(f"{kind}.") or name in ("discount", "source")
