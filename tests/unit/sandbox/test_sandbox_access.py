@@ -97,6 +97,13 @@ def test_acting_for_another_account_is_refused_and_recorded(option: str) -> None
     assert world.effects() == []
 
 
+@pytest.mark.parametrize("option", ["stripe_account", "stripe_context"])
+def test_a_key_may_name_its_own_account(option: str) -> None:
+    options: Any = {option: STRIPE_MASTER_ACCOUNT_ID}
+    made = client_of(new_world()).v1.payment_intents.create(payment(), options)
+    assert made.status == "succeeded"
+
+
 def test_a_key_may_come_as_a_basic_user() -> None:
     user = base64.b64encode(f"{SANDBOX_SECRET_KEY}:".encode()).decode()
     request = HttpRequest.to("GET", "/v1/account", {"Authorization": f"Basic {user}"})

@@ -144,17 +144,18 @@ def test_some_parameters_need_confirmation() -> None:
 
 def test_an_unknown_id_in_the_path_is_a_404() -> None:
     client = client_of(new_world())
-    for call, noun in (
-        (client.v1.payment_intents.retrieve, "payment_intent"),
-        (client.v1.customers.retrieve, "customer"),
-        (client.v1.charges.retrieve, "charge"),
-        (client.v1.payment_methods.retrieve, "PaymentMethod"),
-        (client.v1.invoices.retrieve, "invoice"),
+    for call, noun, param in (
+        (client.v1.payment_intents.retrieve, "payment_intent", "intent"),
+        (client.v1.payment_intents.cancel, "payment_intent", "intent"),
+        (client.v1.customers.retrieve, "customer", "id"),
+        (client.v1.charges.retrieve, "charge", "id"),
+        (client.v1.payment_methods.retrieve, "PaymentMethod", "id"),
+        (client.v1.invoices.retrieve, "invoice", "id"),
     ):
         with pytest.raises(stripe.InvalidRequestError) as raised:
             call("nothing_1")
         assert raised.value.http_status == 404
-        assert raised.value.code == "resource_missing"
+        assert (raised.value.code, raised.value.param) == ("resource_missing", param)
         assert raised.value.user_message == f"No such {noun}: 'nothing_1'"
 
 

@@ -265,6 +265,29 @@ def test_less_than_the_minimum_is_carried_to_the_next_invoice() -> None:
     assert world.effects() == []
 
 
+@pytest.mark.parametrize("balance", [-300, 200])
+def test_a_voided_invoice_gives_the_balance_back_that_it_took(balance: int) -> None:
+    world = shop()
+    client = client_of(world)
+    client.v1.customers.update(CUSTOMER, {"balance": balance})
+    opened = client.v1.invoices.finalize_invoice(draft(client).id)
+    assert (opened.amount_due, world.get(CUSTOMER)["balance"]) == (1000 + balance, 0)
+    client.v1.customers.update(CUSTOMER, {"balance": -7})
+    client.v1.invoices.mark_uncollectible(opened.id)
+    client.v1.invoices.void_invoice(opened.id)
+    assert world.get(CUSTOMER)["balance"] == balance - 7
+    told = [e for e in world.objects("event") if e["type"] == "customer.updated"][-1]
+    assert told["data"]["previous_attributes"] == {"balance": -7}
+
+
+def test_the_invoice_of_a_customer_who_is_gone_can_be_voided() -> None:
+    world = shop()
+    client = client_of(world)
+    opened = client.v1.invoices.finalize_invoice(draft(client).id)
+    client.v1.customers.delete(CUSTOMER)
+    assert client.v1.invoices.void_invoice(opened.id).status == "void"
+
+
 def test_an_empty_invoice_is_paid_when_it_is_finalized() -> None:
     world = shop()
     client = client_of(world)

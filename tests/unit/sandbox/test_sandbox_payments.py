@@ -171,6 +171,19 @@ def test_a_payment_that_succeeded_cannot_be_canceled() -> None:
     assert error_of(raised.value)["payment_intent"]["id"] == intent.id
 
 
+def test_what_a_payment_is_too_late_for_is_said_in_plain_words() -> None:
+    client = client_of(new_world())
+    intent = client.v1.payment_intents.create(payment())
+    calls = (
+        (client.v1.payment_intents.cancel, "may be canceled: requires_payment_method"),
+        (client.v1.payment_intents.capture, "may be captured: requires_capture"),
+        (client.v1.payment_intents.confirm, "may be confirmed: requires_payment_method"),
+    )
+    for call, words in calls:
+        with pytest.raises(stripe.InvalidRequestError, match=words):
+            call(intent.id)
+
+
 def test_a_payment_can_be_confirmed_later_with_another_card() -> None:
     world = new_world()
     client = client_of(world)

@@ -74,6 +74,18 @@ def test_a_list_can_be_filtered_by_what_it_belongs_to() -> None:
         client.v1.charges.list({"customer": "cus_none"})
 
 
+def test_what_nobody_has_here_can_be_expanded_too() -> None:
+    world = new_world()
+    client = client_of(world)
+    world.add_price("price_1")
+    customer = client.v1.customers.retrieve(CUSTOMER, {"expand": ["sources"]})
+    assert customer.sources is not None
+    assert customer.sources.data == []
+    client.v1.prices.retrieve("price_1", {"expand": ["tiers"]})
+    invoice = client.v1.invoices.create({"customer": CUSTOMER, "expand": ["discounts"]})
+    assert invoice.discounts == []
+
+
 def test_ids_can_be_expanded() -> None:
     client = client_of(new_world())
     intent = client.v1.payment_intents.create(

@@ -195,6 +195,21 @@ def test_a_canceled_one_bills_no_more() -> None:
     assert [s.id for s in client.v1.subscriptions.list({"status": "all"}).data] == [made.id]
 
 
+def test_of_a_canceled_one_only_words_can_be_changed() -> None:
+    world = shop()
+    client = client_of(world)
+    made = subscribe(world)
+    client.v1.subscriptions.cancel(made.id)
+    with pytest.raises(stripe.InvalidRequestError) as raised:
+        client.v1.subscriptions.update(made.id, {"cancel_at_period_end": True})
+    assert raised.value.http_status == 400
+    assert raised.value.code == "invalid_canceled_subscription_fields"
+    words: Any = {"metadata": {"a": "b"}, "cancellation_details": {"feedback": "unused"}}
+    changed = client.v1.subscriptions.update(made.id, words).to_dict()
+    assert (changed["status"], changed["metadata"]) == ("canceled", {"a": "b"})
+    assert changed["cancellation_details"]["feedback"] == "unused"
+
+
 def test_it_can_end_with_its_period() -> None:
     world = shop()
     client = client_of(world)
