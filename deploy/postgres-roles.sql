@@ -72,7 +72,7 @@ GRANT UPDATE (
 GRANT UPDATE (sequence, stream_sequence, entry_hash, event_sequence)
     ON stripe_ledger_heads TO stripe_bots;
 GRANT UPDATE (used) ON stripe_budgets TO stripe_bots;
-GRANT UPDATE (window_start_ms, rule, kind, amount, currency, state, updated_ms)
+GRANT UPDATE (window_start_ms, rule, kind, amount, currency, state, updated_ms, restores)
     ON stripe_reservations TO stripe_bots;
 GRANT UPDATE (state) ON stripe_approvals TO stripe_bots;
 GRANT UPDATE (open_key, count, last_seen_ms) ON stripe_discrepancies TO stripe_bots;

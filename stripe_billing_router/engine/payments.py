@@ -41,6 +41,13 @@ def is_collected(entry: LedgerEntry) -> bool:
     return entry.status in _COLLECTED
 
 
+def spender_of(paid: LedgerEntry | None) -> str | None:
+    """Return by whose name a payment took of budgets: its operation's, or a renewal's own id."""
+    if paid is None or paid.status == _RENEWED:
+        return None if paid is None else paid.id
+    return paid.operation_id
+
+
 def _shows(entry: LedgerEntry, stripe_id: str) -> bool:
     if entry.action_type not in _PAYING or entry.status not in _HAPPENED:
         return False

@@ -12,7 +12,7 @@ from ..money import to_major
 from ..policy import Demands, Facts, demands, limits_money, over_limit, spent
 from ..ports import BudgetExceeded, Store
 from .approving import Approvals
-from .payments import is_collected, own_payment
+from .payments import is_collected, own_payment, spender_of
 
 
 class Policing:
@@ -31,7 +31,7 @@ class Policing:
         found = demands(self._policies, _facts(operation, paid))
         if found.own_payment is not None and paid is None:
             raise _not_its_own(operation, found.own_payment)
-        return found
+        return _restoring(found, spender_of(paid))
 
     def permitted(self, operation: Operation, demanded: Demands, due: int | None) -> list[Write]:
         """Return the writes that belong into the intent's commit. `due`: minor units that are going
@@ -81,16 +81,30 @@ class Policing:
         """Return what counts money that moved after an operation: a renewal, or a refund's that
         came back."""
         facts = replace(_facts(operation, None), amount_minor=amount_minor, currency=currency)
-        return [Spend(spent_by, part) for part in spent(self._policies, facts)]
+        counted = spent(self._policies, facts)
+        if operation.verb == "refund":  # what it gave back is asked of its own reservation
+            counted = tuple(replace(part, restores=operation.operation_id) for part in counted)
+        return [Spend(spent_by, part) for part in counted]
 
     def _paid(self, operation: Operation) -> LedgerEntry | None:
         """Return the bot's own payment that a refund is for, if that matters and is known."""
         matters = operation.amount_minor is None or any(
-            rule.own_payments_only for rule in self._policies.rules
+            rule.own_payments_only or any(budget.refunds_restore for budget in rule.budgets)
+            for rule in self._policies.rules
         )
         if operation.verb != "refund" or not matters:
             return None
         return own_payment(operation, self._store)
+
+
+def _restoring(found: Demands, spender: str | None) -> Demands:
+    """Return the demands; only what the bot's own payment took of a budget is given back to it."""
+    parts = (
+        part if part.kind != "restore" else replace(part, restores=spender)
+        for part in found.reservations
+        if part.kind != "restore" or spender is not None
+    )
+    return replace(found, reservations=tuple(parts))
 
 
 @contextmanager

@@ -102,7 +102,8 @@ class Reservation:
     """What one operation takes of one counter.
 
     `kind`: `money` (minor units; released if nothing is spent), `calls` (one, kept whatever
-    becomes of the call) or `restore` (a refund that gives back what it pays, once it has).
+    becomes of the call) or `restore` (what a refund gives back once it has paid: no more than what
+    the operation, or the renewal, that it `restores` still holds of the counter, in its window).
     `counter` names rule, kind, window, currency and, unless shared, the bot.
     """
 
@@ -113,6 +114,7 @@ class Reservation:
     amount: int
     limit: int
     currency: str | None = None
+    restores: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

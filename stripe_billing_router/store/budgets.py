@@ -7,7 +7,7 @@ order of their names, so that nobody waits for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -62,6 +62,8 @@ def reserve(dialect: Dialect, connection: Connection, write: Reserve, now_ms: in
     start = window_start_ms(part.per, now_ms)
     if part.kind != "restore":
         _take(dialect, connection, part, start)
+    elif (paid := _row(connection, str(part.restores), part.counter)) is not None:
+        start = paid["window_start_ms"]
     part_row = _part_row(part, start, now_ms)
     if held is None:
         whose = {"operation_id": write.operation_id, "counter": part.counter}
@@ -80,11 +82,18 @@ def begin_anew(connection: Connection, operation_id: str) -> None:
 
 
 def spend(dialect: Dialect, connection: Connection, write: Spend, now_ms: int) -> None:
-    """Add to a counter in the present window, once, without asking for its limit."""
+    """Add to a counter, once, without asking for its limit: in the present window; for a refund
+    that came back, what it gave back, in the window that it gave it to."""
     part = write.reservation
     if _row(connection, write.spent_by, part.counter) is not None:
         return
     start = window_start_ms(part.per, now_ms)
+    if part.kind == "restore":
+        refund = _row(connection, str(part.restores), part.counter)
+        if refund is None or refund["state"] != _SETTLED:
+            return
+        start, part = refund["window_start_ms"], replace(part, amount=int(refund["amount"]))
+        _change_holding(connection, refund["restores"], part.counter, part.amount)
     new = {"counter": part.counter, "window_start_ms": start, "used": 0}
     connection.execute(dialect.insert_unless_there(budgets, new))
     connection.execute(
@@ -106,6 +115,9 @@ def settle(connection: Connection, write: CloseOperation, now_ms: int) -> None:
     # Sorted here, as those who reserve do: a database may have another alphabet.
     for row in sorted(held, key=lambda row: str(row["counter"])):
         state, amount, change = _settled(row, write.state, write.outcome)
+        if row["kind"] == "restore" and state == _SETTLED:
+            amount = _given_back(connection, row, amount)
+            change = -amount
         if change:
             _change_used(connection, row, change)
         connection.execute(
@@ -141,9 +153,28 @@ def _settled(
         back = amount if row["state"] == _HELD and row["kind"] == "money" else 0
         return _RELEASED, amount, -back
     spent = _collected(row, outcome)
-    if row["kind"] == "restore":
-        return _SETTLED, spent, -spent
     return _SETTLED, spent, spent - (amount if row["state"] == _HELD else 0)
+
+
+def _given_back(connection: Connection, row: RowMapping, refunded: int) -> int:
+    """Return how much of a refund its payment still holds of the counter, and take it from there.
+
+    The counter's row is locked first, as everywhere: of two refunds the second sees what is left.
+    """
+    used = select(budgets.c.used).where(_counts(row["counter"], row["window_start_ms"]))
+    connection.execute(used.with_for_update())
+    paid = _row(connection, str(row["restores"]), row["counter"])
+    if paid is None or paid["state"] != _SETTLED or paid["kind"] != "money":
+        return 0
+    back = min(refunded, int(paid["amount"]))
+    _change_holding(connection, paid["operation_id"], paid["counter"], -back)
+    return back
+
+
+def _change_holding(connection: Connection, spent_by: str, counter: str, change: int) -> None:
+    whose = {"operation_id": spent_by, "counter": counter}
+    amount = reservations.c.amount + change
+    connection.execute(update(reservations).where(_is(whose)).values(amount=amount))
 
 
 def _collected(row: RowMapping, outcome: Outcome | None) -> int:
@@ -224,6 +255,7 @@ def _part_row(part: Reservation, start: int, now_ms: int) -> dict[str, Any]:
         "currency": part.currency,
         "state": _HELD,
         "updated_ms": now_ms,
+        "restores": part.restores,
     }
 
 
@@ -231,7 +263,7 @@ def _counts(counter: str, start: int) -> Any:
     return and_(budgets.c.counter == counter, budgets.c.window_start_ms == start)
 
 
-def _is(row: RowMapping) -> Any:
+def _is(row: Mapping[Any, Any]) -> Any:
     return and_(
         reservations.c.operation_id == row["operation_id"],
         reservations.c.counter == row["counter"],

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..locks import LATE_IMPORTS, ForkSafeLock
 from .database import Database
 
-HEAD = "0009"
+HEAD = "0010"
 VERSION_TABLE = "stripe_alembic_version"
 _alembic = ForkSafeLock()
 """Alembic keeps what it is working on in a global: one migration at a time in a process."""

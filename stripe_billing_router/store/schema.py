@@ -201,6 +201,7 @@ reservations = Table(
     Column("currency", _id(3)),
     Column("state", _id(20), nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
+    Column("restores", _id(64)),
 )
 
 approvals = Table(

@@ -29,6 +29,8 @@ from tests.integration.verbs.verbs_cases import (
     Case,
 )
 
+OTHER_BOT = MEMBER
+SHARED = "spend/money/day/usd/*"
 SPENDING = (CHARGE, BY_PRICE, SUBSCRIPTION)
 PLANNED = {"charge": 1999, "by_price": 1999, "subscription": 500, "checkout": 3998}
 
@@ -168,11 +170,55 @@ def test_a_refund_that_fails_gives_nothing_back(guards: GuardsBench) -> None:
     assert guards.used() == 3000
 
 
-def test_a_refund_never_brings_a_budget_below_zero(guards: GuardsBench, paid: str) -> None:
+def test_a_refund_of_what_the_budget_never_paid_gives_nothing_back(
+    guards: GuardsBench, paid: str
+) -> None:
+    """Another's payment, one of before the rule, and one in another currency's counter."""
+    router = guards.router(budget(refunds_restore=True, shared=True))
+    before = guards.router(rules()).charge(BOT, "40.00")
+    other = guards.router(budget(shared=True)).charge(OTHER_BOT, "20.00")
+    router.charge(BOT, "30.00")
+    assert guards.used(SHARED) == 5000
+    router.refund(BOT, before.id)
+    router.refund(BOT, paid, amount="5.00")
+    router.refund(BOT, other.id, amount="5.00")
+    assert guards.used(SHARED) == 5000
+    router.refund(OTHER_BOT, other.id, amount="5.00")
+    assert guards.used(SHARED) == 4500
+
+
+def test_refunds_of_a_payment_give_back_no_more_than_it_took(guards: GuardsBench) -> None:
+    """What was collected beyond the plan, or refunded in parts, counts once."""
     router = guards.router(budget(refunds_restore=True))
-    router.charge(BOT, "1.00")
-    router.refund(BOT, paid)
-    assert guards.used() == 0
+    payment = router.charge(BOT, "30.00")
+    router.charge(BOT, "50.00")
+    for _ in range(3):
+        router.refund(BOT, payment.id, amount="10.00")
+    assert guards.used() == 5000
+    with pytest.raises(BillingError):
+        router.refund(BOT, payment.id, amount="10.00")
+    assert guards.used() == 5000
+
+
+def test_a_refund_in_a_later_window_gives_that_window_nothing(guards: GuardsBench) -> None:
+    router = guards.router(budget(refunds_restore=True))
+    payment = router.charge(BOT, "90.00")
+    guards.bench.world.advance(DAY)
+    router.charge(BOT, "100.00")
+    router.refund(BOT, payment.id)
+    today, yesterday = router.store.budgets([MONEY])
+    assert (today.used, yesterday.used) == (10000, 0)
+    with pytest.raises(PolicyViolationError):
+        router.charge(BOT, "0.50")
+
+
+@pytest.mark.parametrize("case", [BY_PRICE, SUBSCRIPTION], ids=str)
+def test_a_refund_by_an_invoice_gives_back_what_it_took(guards: GuardsBench, case: Case) -> None:
+    router = guards.router(budget(refunds_restore=True))
+    done = case.call(router, "", {})
+    invoice = done.id if case is BY_PRICE else done["latest_invoice"]["id"]
+    router.refund(case.bot, invoice)
+    assert guards.used(money(case)) == 0
 
 
 def test_the_error_names_rule_limit_and_what_is_left(guards: GuardsBench) -> None:

@@ -41,7 +41,7 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
-@pytest.mark.parametrize("version", ["0006", "0008"])
+@pytest.mark.parametrize("version", ["0006", "0008", "0009"])
 def test_an_old_ledger_keeps_its_entries_hashes_and_triggers(
     database_url: str, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +71,25 @@ def test_an_old_ledger_keeps_its_entries_hashes_and_triggers(
     ):
         with pytest.raises((DBAPIError, LedgerUnavailableError)):
             execute(database_url, forgery)
+
+
+def test_what_was_reserved_before_keeps_what_it_holds_and_restores_nobody_s_payment(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_ledger(database_url, "0009", monkeypatch)
+    execute(
+        database_url,
+        "INSERT INTO stripe_reservations (operation_id, counter, window_start_ms, rule, kind, "
+        "amount, currency, state, updated_ms) VALUES "
+        "('op_old', 'spend/money/day/usd/finance:bot', 0, 'spend', 'restore', 500, 'usd', "
+        "'reserved', 1)",
+    )
+    with closing(
+        SqlStore(database_url, SystemClock(), account_id="acct_1", api_base=BASE)
+    ) as store:
+        store.upgrade()
+    query = "SELECT operation_id, kind, amount, state, restores FROM stripe_reservations"
+    assert rows(database_url, query) == [("op_old", "restore", 500, "reserved", None)]
 
 
 @pytest.mark.parametrize("age", ["old", "new"])

@@ -721,6 +721,23 @@ def test_a_refund_that_comes_back_takes_back_what_it_gave_to_a_budget(
     bench.close()
 
 
+def test_a_refund_that_comes_back_later_uses_the_window_that_it_was_given_back_to(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    budgets = (Budget("month", 800, "usd", refunds_restore=True),)
+    bench = webhooks_bench(
+        tmp_path, sqlite_url, policies=Policies((PolicyRule("spend", budgets=budgets),))
+    )
+    back = bench.router.refund(BOT, bench.router.charge(BOT, 5).id, amount=2)
+    bench.world.advance(40 * DAY)
+    bench.world.fail_refund(back.id)
+    bench.deliver()
+    bench.drain()
+    assert [usage.used for usage in bench.router.store.budgets()] == [500]
+    assert bench.router.charge(BOT, 8).paid
+    bench.close()
+
+
 def test_what_is_paid_after_its_end_counts_against_the_budget(
     tmp_path: Path, sqlite_url: str
 ) -> None:
