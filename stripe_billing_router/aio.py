@@ -22,6 +22,7 @@ import asyncio
 import functools
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from . import api
 from .locks import ForkSafeLock
+from .secrecy import forget, hidden
 
 if TYPE_CHECKING:
     from .client import BillingRouter
@@ -121,19 +123,35 @@ def _tell(name: str, future: Future[Any]) -> None:
 
 
 def _verb(sync: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    called, name = hidden(sync), sync.__name__
+
     @functools.wraps(sync, assigned=_KEPT)
     async def verb(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await _run(sync.__name__, functools.partial(sync, *args, **kwargs))
+        before = sys.exception()
+        try:
+            return await _run(name, functools.partial(called(), *args, **kwargs))
+        except BaseException as error:
+            forget(error, before)
+            del args, kwargs, before
+            raise
 
     return verb
 
 
 def _listing(sync: Callable[P, Iterator[T]]) -> Callable[P, AsyncIterator[T]]:
+    called, name = hidden(sync), sync.__name__
+
     @functools.wraps(sync, assigned=_KEPT)
     async def listing(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-        found = await _run(sync.__name__, functools.partial(sync, *args, **kwargs))
-        while (item := await _run(sync.__name__, functools.partial(next, found, _END))) is not _END:
-            yield item
+        before, found = sys.exception(), None
+        try:
+            found = await _run(name, functools.partial(called(), *args, **kwargs))
+            while (item := await _run(name, functools.partial(next, found, _END))) is not _END:
+                yield item
+        except BaseException as error:
+            forget(error, before)
+            del args, kwargs, before, found
+            raise
 
     return listing
 

@@ -17,12 +17,14 @@ from .models import (
     Result,
     Subscription,
 )
+from .secrecy import discreet
 from .verbs import LEFT_OUT
 
 if TYPE_CHECKING:
     from .routing import RouteStrategy
 
 
+@discreet
 def charge(
     bot_id: str,
     amount: Decimal | int | str | float = LEFT_OUT,
@@ -55,6 +57,7 @@ def charge(
     )
 
 
+@discreet
 def refund(
     bot_id: str,
     payment_id: str,
@@ -79,6 +82,7 @@ def refund(
     )
 
 
+@discreet
 def create_subscription(
     bot_id: str,
     *,
@@ -103,6 +107,7 @@ def create_subscription(
     )
 
 
+@discreet
 def create_checkout_session(
     bot_id: str,
     line_items: Sequence[Mapping[str, Any]],
@@ -127,6 +132,7 @@ def create_checkout_session(
     )
 
 
+@discreet
 def create_customer(
     bot_id: str,
     customer_info: Mapping[str, Any],
@@ -147,16 +153,19 @@ def create_customer(
     )
 
 
+@discreet
 def get_balance(bot_id: str, *, overrides: Mapping[str, str] | None = None) -> Balance:
     """Return the account's balance by currency; see `BillingRouter.get_balance`."""
     return get_router().get_balance(bot_id, overrides=overrides)
 
 
+@discreet
 def cancel(operation_id: str) -> Result:
     """End an operation that waits for its customer; see `BillingRouter.cancel`."""
     return get_router().cancel(operation_id)
 
 
+@discreet
 def iter_master_events(
     *,
     event_types: Sequence[str] | None = None,
@@ -167,11 +176,13 @@ def iter_master_events(
     return get_router().iter_master_events(event_types=event_types, created=created, **params)
 
 
+@discreet
 def validate_webhook_account(event: Any) -> bool:
     """Return whether an event is the master account's; see the method of BillingRouter."""
     return get_router().validate_webhook_account(event)
 
 
+@discreet
 def explain(
     bot_id: str,
     verb: str = "charge",
@@ -183,11 +194,13 @@ def explain(
     return get_router().explain(bot_id, verb, amount=amount, overrides=overrides)
 
 
+@discreet
 def verify_router(bot_ids: Iterable[str] = ()) -> None:
     """Check the default router before start-up; see `BillingRouter.verify_router`."""
     get_router().verify_router(bot_ids)
 
 
+@discreet
 def register_route(
     business_category: str,
     bot_name: str,
@@ -200,11 +213,13 @@ def register_route(
     get_router().register_route(business_category, bot_name, route, domain=domain, region=region)
 
 
+@discreet
 def register_override(rule: Mapping[str, Any]) -> None:
     """Add or replace an override rule; see `BillingRouter.register_override`."""
     get_router().register_override(rule)
 
 
+@discreet
 def register_strategy(strategy: RouteStrategy) -> None:
     """Add a strategy; see `BillingRouter.register_strategy`."""
     get_router().register_strategy(strategy)

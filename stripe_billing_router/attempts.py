@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from .secrecy import loggable
+
 
 def attempt(log: logging.Logger, failure: str, work: Callable[[], object]) -> bool:
     """Do `work`; return False, and log `failure`, if it fails. A host's code may even exit."""
+    before = sys.exception()
     try:
         work()
-    except _failures():
+    except _failures() as error:
         with suppress(Exception):
-            log.exception(failure)
+            log.error(failure, exc_info=loggable(error, before))
         return False
     return True
 

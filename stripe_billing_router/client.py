@@ -36,6 +36,7 @@ from .models import (
 )
 from .ports import Clock, Guard, Observer, Reaction
 from .routing import RouteStrategy
+from .secrecy import discreet_methods
 from .store import DiscrepancyDB, FallbackStore, StripeLedger
 from .verbs import LEFT_OUT, VERBS
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import stripe
 
 
+@discreet_methods
 class BillingRouter:
     """The door to Stripe: routes, checks, writes down, sends at most once, proves.
 

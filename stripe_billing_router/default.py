@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .errors import ConfigurationError
 from .locks import LATE_IMPORTS, ForkSafeLock
 from .models import Route, RouteKey
+from .secrecy import discreet
 
 if TYPE_CHECKING:
     from .client import BillingRouter
@@ -21,6 +22,7 @@ _here: ContextVar[BillingRouter | None] = ContextVar("stripe_billing_router_here
 _elsewhere: list[BillingRouter] = []
 
 
+@discreet
 def get_router() -> BillingRouter:
     """Return the current default router, making it from the environment at first use."""
     current = _here.get() or (_used[-1] if _used else _router)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .default import get_router
+from .secrecy import discreet
 
 if TYPE_CHECKING:
     from .models import Anomaly
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["list_anomalies", "record_billing_event", "record_payment_anomaly"]
 
 
+@discreet
 def record_payment_anomaly(
     event_type: str,
     metadata: Mapping[str, Any],
@@ -36,6 +38,7 @@ def record_payment_anomaly(
     )
 
 
+@discreet
 def record_billing_event(
     event_type: str,
     metadata: Mapping[str, Any],
@@ -56,6 +59,7 @@ def record_billing_event(
     )
 
 
+@discreet
 def list_anomalies(
     *,
     bot_id: str | None = None,

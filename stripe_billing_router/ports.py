@@ -25,6 +25,7 @@ from .models import (
     Usage,
     Write,
 )
+from .secrecy import Secret, Unpicklable
 
 
 class Clock(Protocol):
@@ -36,14 +37,20 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Keys:
-    """The keys in force. `allowed` are `sha256:` fingerprints; `accounts` pins some to accounts."""
+class Keys(Unpicklable):
+    """The keys in force. `allowed` are `sha256:` fingerprints; `accounts` pins some to accounts.
+
+    The secret key leaves it as an attribute only: it is not pickled, copied or shown.
+    """
 
     secret_key: str
     public_key: str | None
     allowed: frozenset[str]
     source: str
     accounts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "secret_key", Secret(self.secret_key))
 
     def __repr__(self) -> str:
         return f"Keys(source={self.source!r})"
@@ -59,8 +66,8 @@ class KeyProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One request to the payment provider; the key travels with the call."""
+class Request(Unpicklable):
+    """One request to the payment provider; the key travels with the call, and no further."""
 
     method: Literal["post", "get", "delete"]
     path: str
@@ -70,6 +77,9 @@ class Request:
     expects: str
     idempotency_key: str | None = None
     step: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "secret_key", Secret(self.secret_key))
 
 
 @dataclass(frozen=True, slots=True)

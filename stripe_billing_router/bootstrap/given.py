@@ -20,7 +20,7 @@ class Given:
     """What a host gives in code; None means: from the environment or the routing file."""
 
     config: str | Path | None = None
-    secret_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
     public_key: str | None = None
     home: str | Path | None = None
     ledger_url: str | None = None

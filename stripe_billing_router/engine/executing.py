@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError
 from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result
 from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
+from ..secrecy import loggable
 from ..verbs import Verb
 from .collecting import within_rules
 from .failures import failure_of_reply, unknown
@@ -29,13 +31,15 @@ class Executor:
         self, operation: Operation, verb: Verb, keys: Keys, lease: Lease, *, in_doubt: bool
     ) -> Result:
         """Run the steps, record the outcome, and return the result or raise what it came to."""
+        before = sys.exception()
         try:
             return self._run(operation, verb, keys, lease, in_doubt)
         except BillingError:
             raise
-        except Exception:  # noqa: BLE001 - whatever it was, the payment may have been made
+        except Exception as error:  # noqa: BLE001 - whatever it was, it may have been paid
             # Stripe answered in a way nobody foresaw: that must not read as "nothing happened".
-            _log.exception("operation %s was interrupted", operation.operation_id)
+            failure = "operation %s was interrupted"
+            _log.error(failure, operation.operation_id, exc_info=loggable(error, before))
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "Stripe's answer could not be read.") from None
         except BaseException:

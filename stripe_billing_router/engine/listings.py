@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import StripeUnavailableError
 from ..ports import Clock, Discrepancy, KeyProvider, Reply
+from ..secrecy import discreet_methods
 from .accounts import AccountCheck
 from .answers import good, items_of
 from .pacing import Pace
@@ -27,6 +28,7 @@ class Page:
     next_after: str | None
 
 
+@discreet_methods
 class Listings:
     """Reads lists and single objects with the account's key, at a pace that leaves room."""
 

@@ -20,6 +20,7 @@ from ..models import (
 )
 from ..ports import CommitAmbiguous, Event, StaleLease, Store
 from ..redaction import shown
+from ..secrecy import discreet_methods
 from .approving import refusal
 from .freezing import scope_of
 from .observing import Observers
@@ -28,6 +29,7 @@ _LONGEST_NAME = 255
 _LONGEST_TEXT = 2000
 
 
+@discreet_methods
 class OperatorsDesk:
     """The verbs of people. Each writes down who did it and when, and tells the observers."""
 

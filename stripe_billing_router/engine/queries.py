@@ -11,6 +11,7 @@ from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Guard, KeyProvider, Keys, Routes
 from ..redaction import exact, shown
+from ..secrecy import discreet
 from ..verbs import arguments
 from .accounts import AccountCheck
 from .answers import good, items_of
@@ -69,6 +70,7 @@ class Queries:
         with_keys(self._keys, lambda keys: self._accounts.check(None, keys))
         return self._pages("/v1/events", query)
 
+    @discreet
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
             page = self._page(path, query)

@@ -12,6 +12,7 @@ from ..fingerprint import digest
 from ..models import Anomaly, AnomalyDraft, BillingInstructions, BotId, EntryDraft, EventInstruction
 from ..ports import Clock
 from ..redaction import redact, shown, without_secrets
+from ..secrecy import discreet_methods
 from .plain import plain
 
 ACCOUNT_MISMATCH = "account_mismatch"
@@ -37,6 +38,7 @@ class AnomalyLog(Protocol):
     ) -> tuple[Anomaly, ...]: ...
 
 
+@discreet_methods
 class SanityLayer:
     """Records what people and training should learn from.
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from ..errors import KeyConfigurationError
 from ..ports import Keys
 from ..seals import Seals
+from ..secrecy import Unpicklable
 from . import baked, environment, shape
-from .secrecy import Unpicklable
 from .vault import VaultSource
 
 _NONE: Mapping[str, Any] = MappingProxyType({})

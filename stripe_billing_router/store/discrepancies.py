@@ -12,6 +12,7 @@ from ..errors import InvalidRequestError
 from ..fingerprint import canonical_json, digest
 from ..models import DiscrepancyRecord, DiscrepancyState
 from ..redaction import shown, without_secrets
+from ..secrecy import discreet_methods
 from .codec import discrepancy_of
 from .database import Database
 from .schema import discrepancies as table
@@ -21,6 +22,7 @@ _DAY = 86_400.0
 _LONGEST = 255
 
 
+@discreet_methods
 class DiscrepancyDB:
     """Writes, shows and moves on the discrepancies of one database."""
 

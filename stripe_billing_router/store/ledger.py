@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 from ..chain import GENESIS, commitment, entry_hash
 from ..errors import ConfigurationError, LedgerTamperedError
 from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
+from ..secrecy import discreet_methods
 from . import outbox
 from .codec import Encode, clean_json, entry_of
 from .database import Database
@@ -79,6 +80,7 @@ class Verification:
             )
 
 
+@discreet_methods
 class StripeLedger:
     """Reads and checks the ledger of one database."""
 

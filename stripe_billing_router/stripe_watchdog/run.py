@@ -13,6 +13,7 @@ from ..client import BillingRouter, assembly_of
 from ..config import Settings, WatchdogConfig, load_settings, load_watchdog_config
 from ..errors import BillingError, InvalidRequestError
 from ..redaction import redact, shown
+from ..secrecy import loggable
 from ..webhooks import webhooks_of
 from . import plain, terminal
 from .checks import CHECKS
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         why = "Interrupted. The next run goes on; nothing is told twice."
     except Exception as error:  # noqa: BLE001 - said below
         # Exit code 1 means findings: nothing else may look like that.
-        _log.exception("the watchdog broke")
+        _log.error("the watchdog broke", exc_info=loggable(error, None))
         why = f"It broke: {type(error).__name__}. Nothing is vouched for; please report this."
     sys.stderr.write(f"{redact(why)}\n")
     return 2

@@ -11,6 +11,7 @@ from ..errors import InvalidRequestError
 from ..locks import ForkSafeLock
 from ..models import InboxEvent, InboxState
 from ..redaction import shown
+from ..secrecy import discreet_methods
 from .backfilling import Backfill, Backfilled
 from .handlers import H, Handlers
 from .receiving import Receipt, Receiver
@@ -19,6 +20,7 @@ from .working import Progress, Worker
 LEASE_SECONDS = 60.0
 
 
+@discreet_methods
 class Webhooks:
     """What Stripe tells `router`. Safe under threads and from several processes.
 

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from ...locks import LATE_IMPORTS
-from ..secrecy import Unpicklable
+from ...secrecy import Unpicklable
 from .answers import Denied
 from .kv import KvReader
 from .settings import VaultSettings

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ...errors import KeyConfigurationError
-from ..secrecy import Unpicklable
+from ...secrecy import Unpicklable
 
 _HEADER = re.compile(r"[\x21-\x7e]+")
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ...errors import KeyProviderUnavailableError
-from ..secrecy import Unpicklable
+from ...secrecy import Unpicklable
 from .answers import VaultTrouble
 from .session import VaultSession
 from .settings import VaultSettings

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..secrecy import Unpicklable
+from ...secrecy import Unpicklable
 from .answers import Refused, VaultTrouble, ask, part
 from .settings import VaultSettings
 

@@ -19,6 +19,7 @@ from stripe_billing_router.errors import (
     PaymentActionRequiredError,
 )
 from tests.integration.charge.charge_bench import BOT, CARD, ROUTING, Bench, Forging
+from tests.integration.charge.reporter import kept
 
 CORE = "PlantedPlantedPlanted42"
 SECRET = f"sk_live_{CORE}"
@@ -72,9 +73,10 @@ PLACES: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def shown_of(error: BaseException) -> str:
-    """What a log, a console or another process gets to see of an error."""
+    """What a log, a console, another process or an error reporter gets to see of an error."""
     trace = "".join(traceback.format_exception(error))
-    return f"{error} {error!r} {error.args} {error.__dict__} {trace} {pickle.dumps(error)!r}"
+    said = f"{error} {error!r} {error.args} {error.__dict__} {trace} {pickle.dumps(error)!r}"
+    return "\n".join([said, *kept(error, CORE)])
 
 
 def everything_in(error: BaseException) -> str:
