@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from typing import NoReturn, SupportsIndex
+
+from .secrecy import Unpicklable
 
 _HASH = "sha256"
 _SALT = b"stripe_billing_router"
 _INFO = b"seal of what is stored, version 1"
 
 
-class Seals:
+class Seals(Unpicklable):
     """Makes seals with the first of `keys`, and accepts those of all of them."""
 
     __slots__ = ("_secrets",)
@@ -37,9 +38,6 @@ class Seals:
 
     def __repr__(self) -> str:
         return "Seals()"
-
-    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
-        raise TypeError("Seals holds credentials and cannot be pickled")
 
 
 def _derived(key: str) -> bytes:

@@ -80,7 +80,11 @@ def a_request_that_stripe_refuses(bench: Bench) -> None:
 def a_connection_that_is_refused(bench: Bench) -> None:
     """Over the library's own transport."""
     own = f"sqlite:///{bench.folder}/own.db"
-    real = {"api_base": "http://127.0.0.1:1", "http_client": None, "ledger_url": own}
+    real: dict[str, Any] = {
+        "api_base": "http://127.0.0.1:1",
+        "http_client": None,
+        "ledger_url": own,
+    }
     in_use(bench, **real).charge(BOT, 5)
 
 
