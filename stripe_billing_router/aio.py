@@ -26,7 +26,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from . import api
 from .locks import ForkSafeLock
@@ -101,23 +101,34 @@ if hasattr(os, "register_at_fork"):
 async def _run(name: str, call: Callable[[], T]) -> T:
     future = workers.submit(functools.partial(_begun, asyncio.get_running_loop(), call))
     try:
-        return await asyncio.wrap_future(future)
+        result, error = await asyncio.wrap_future(future)
     except (asyncio.CancelledError, GeneratorExit):
         if not future.cancel():
             future.add_done_callback(functools.partial(_tell, name))
         raise
+    if error is not None:
+        raise error
+    return cast("T", result)
 
 
-def _begun(loop: asyncio.AbstractEventLoop, call: Callable[[], T]) -> T:
-    """A loop that was closed over a waiting call did not cancel it, but nobody waits any more."""
+def _begun(
+    loop: asyncio.AbstractEventLoop, call: Callable[[], T]
+) -> tuple[T | None, BaseException | None]:
+    """Return the result or the error, which does not go through the frames of the pool.
+
+    A loop that was closed over a waiting call did not cancel it, but nobody waits any more.
+    """
     if loop.is_closed():
-        raise asyncio.CancelledError
-    return call()
+        return None, asyncio.CancelledError()
+    try:
+        return call(), None
+    except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+        return None, error
 
 
 def _tell(name: str, future: Future[Any]) -> None:
     """Nobody waits for this call any more: what it raised must not go unheard."""
-    error = future.exception()
+    _, error = future.result()
     if error is not None and not isinstance(error, asyncio.CancelledError):
         _log.error("%s() failed after its await was cancelled: %s", name, error, exc_info=error)
 
