@@ -56,6 +56,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
         off during COMMIT."""
+        self.dialect.refuse_replaced()
         with self._writing or nullcontext(), self._kept() as connection:
             connection.begin()
             try:

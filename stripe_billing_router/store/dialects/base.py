@@ -56,6 +56,10 @@ class Dialect(Protocol):
         """Return an engine whose statements wait so many seconds for locks of others."""
         ...
 
+    def refuse_replaced(self) -> None:
+        """Raise LedgerUnavailableError if the database is no longer the one that was opened."""
+        ...
+
     def lives(self, connection: Connection, since: float) -> bool:
         """Say whether a connection that a writer has kept since then, in seconds, still lives."""
         ...

@@ -63,6 +63,9 @@ class MySQL:
             event.listen(made, "connect", _on_connect)
         return made
 
+    def refuse_replaced(self) -> None:
+        """A server's connections lead to one database as long as they live."""
+
     def lives(self, connection: Connection, since: float) -> bool:  # noqa: ARG002
         return False
 

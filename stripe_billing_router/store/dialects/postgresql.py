@@ -67,6 +67,9 @@ class PostgreSQL:
             keep_alive(made)
         return made
 
+    def refuse_replaced(self) -> None:
+        """A server's connections lead to one database as long as they live."""
+
     def lives(self, connection: Connection, since: float) -> bool:
         return connection.dialect.driver == "psycopg" and lives(connection, since)
 

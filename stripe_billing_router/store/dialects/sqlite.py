@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -53,10 +54,21 @@ class SQLite:
         if not path.exists():
             _log.warning("creating a new ledger at %s", path)
             _create(path)
+        self._opened = _Opened(str(Path(str(url.database)).absolute()))
         made = create_engine(url)
+        event.listen(made, "do_connect", lambda *_: self.refuse_replaced())
         event.listen(made, "connect", partial(_on_connect, busy_ms=round(lock_timeout * 1000)))
         event.listen(made, "begin", _on_begin)
         return made
+
+    def refuse_replaced(self) -> None:
+        """What is written to a file that has no name any more is lost with the process."""
+        if self._opened.is_gone():
+            raise LedgerUnavailableError(
+                f"The ledger {self._opened.name} was deleted or replaced while it was in use, so "
+                "nothing is sent. Put the file back that was there, or, if this one is right, "
+                "start the process again."
+            )
 
     def lives(self, connection: Connection, since: float) -> bool:  # noqa: ARG002
         return True
@@ -102,6 +114,24 @@ class SQLite:
 
     def is_undone(self, error: BaseException) -> bool:
         return getattr(error, "sqlite_errorcode", 0) in _NOT_WRITTEN
+
+
+class _Opened:
+    """A file as it was when it was opened."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._file = self._found()
+
+    def is_gone(self) -> bool:
+        return self._found() != self._file
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.name)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import signal
 import sqlite3
 from asyncio import CancelledError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -101,6 +103,50 @@ def test_a_ledger_that_comes_back_is_used_again(bench: Bench) -> None:
     away.rename(bench.database)
     assert router.charge(BOT, 5, idempotency_key="k").paid
     assert bench.moved() == bench.booked(router) == [500]
+
+
+def _delete(ledger: Path) -> None:
+    ledger.unlink()
+
+
+def _replace_by_a_copy(ledger: Path) -> None:
+    """As a backup is put back, or a deployment brings a file of its own."""
+    copy = ledger.with_name("copy.db")
+    shutil.copy(ledger, copy)
+    copy.replace(ledger)
+
+
+GONE = pytest.mark.parametrize("goes", [_delete, _replace_by_a_copy])
+
+
+@GONE
+@pytest.mark.parametrize("key", KEYS)
+def test_a_ledger_that_is_deleted_or_replaced_meanwhile_sends_nothing(
+    bench: Bench, key: str | None, goes: Callable[[Path], None]
+) -> None:
+    router = bench.warm()
+    goes(bench.database)
+    there = bench.database.exists()
+    with pytest.raises(LedgerUnavailableError, match="deleted or replaced") as told:
+        router.charge(BOT, 5, idempotency_key=key)
+    assert told.value.money == "not_moved"
+    assert bench.sent() == bench.moved() == []
+    assert bench.database.exists() == there
+
+
+@GONE
+def test_an_outcome_finds_its_way_if_the_ledger_is_replaced_during_the_payment(
+    bench: Bench, goes: Callable[[Path], None]
+) -> None:
+    def go(method: str, _url: str) -> None:
+        if method == "POST":
+            os.link(bench.database, bench.folder / "kept.db")
+            goes(bench.database)
+
+    router = bench.router(http_client=Wire(bench.world, after=go))
+    assert router.charge(BOT, 5).paid
+    (bench.folder / "kept.db").replace(bench.database)
+    assert bench.booked(router) == bench.moved() == [500]
 
 
 SIGNALS = {
