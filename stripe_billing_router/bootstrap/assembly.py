@@ -172,7 +172,12 @@ def _store(
         sealing=Sealing(keys.seals),
     )
     return FallbackStore(
-        database, settings.ledger_fallback, clock, is_alive=provably_alive, tell=tell
+        database,
+        settings.ledger_fallback,
+        clock,
+        is_alive=provably_alive,
+        tell=tell,
+        keyless_while_away=file.recovery.keyless_while_away,
     )
 
 

@@ -23,7 +23,7 @@ from ..redaction import shown
 from ..routing import dotted
 from .hooks import Hooks
 from .policies import PoliciesSection, known_fields
-from .scalars import STRICT, currency_code, number, wrong
+from .scalars import STRICT, boolean, currency_code, number, wrong
 
 _LIVE_KEY: Final = re.compile(r"[sr]k_live_[A-Za-z0-9_]{1,255}", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -44,7 +44,9 @@ class Recovery:
     `http_timeout` bounds one request, `retry_for` the repeats of one step; `in_progress_wait` is
     how long a keyed call waits for its twin; a keyed operation is completed by recovery while it
     is younger than `complete_within`, which stays below Stripe's 24 hours for idempotency keys.
-    `lock_timeout` is how long a statement waits for what somebody else has locked in the database.
+    `keyless_while_away` says whether calls without a key go on for a while, by the journal, where
+    the ledger's database is away. `lock_timeout` is how long a statement waits for what somebody
+    else has locked in the database.
     """
 
     __pydantic_config__ = STRICT
@@ -53,6 +55,7 @@ class Recovery:
     retry_for: Annotated[float, _SECONDS, Field(ge=0, le=600)] = 30.0
     in_progress_wait: Annotated[float, _SECONDS, Field(ge=0, le=120)] = 5.0
     complete_within: Annotated[float, _SECONDS, Field(ge=0, le=82_800)] = 900.0
+    keyless_while_away: Annotated[bool, PlainValidator(boolean)] = True
     lock_timeout: Annotated[float, _SECONDS, Field(ge=0.1, le=600)] = 30.0
 
 

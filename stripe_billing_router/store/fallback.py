@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import BillingError, LedgerUnavailableError
-from ..models import OpenOperation, Operation, TakeLease, Write
+from ..models import CloseOperation, OpenOperation, Operation, OperationState, TakeLease, Write
 from ..ports import Clock, CommitAmbiguous, Event, StaleLease, TwinInDoubt
 from .database import Away
 from .fallback_reads import FallbackReads
 from .journal import Drain, DrainReport, JournalFile, fit
 from .journal.codec import encoded, subject_of
-from .journal.fitness import closes, leaves_doubt, opens
+from .journal.fitness import closes, is_keyless_intent, leaves_doubt, opens
 from .reach import ANSWERS, Reach
 from .store import SqlStore
-from .twins import IsAlive, Twins
+from .twins import IN_DOUBT, IsAlive, Twins
+from .underway import Underway
 
 _MOST_IN_DOUBT = 4096
 """Operations of this process not seen closed; beyond, nobody could tell an equal call."""
+
+_BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
 
 T = TypeVar("T")
 
@@ -42,8 +45,12 @@ class FallbackStore(FallbackReads):
         *,
         is_alive: IsAlive,
         tell: Callable[[Event], None],
+        keyless_while_away: bool = True,
     ) -> None:
         super().__init__(store, clock)
+        self._keyless_while_away = keyless_while_away
+        self._underway = Underway(journal.with_name(f"{journal.name}.underway"))
+        self._swept = False
         self._is_alive = is_alive
         self._tell = tell
         self._reach = Reach(clock)
@@ -54,6 +61,13 @@ class FallbackStore(FallbackReads):
         self._journaling = False
 
     def commit(self, *writes: Write) -> None:
+        """Do all writes, here or in the journal. What other processes have to know if this one
+        dies is noted before, and what they need no more, after that."""
+        with self._noted(writes):
+            self._commit_somewhere(writes)
+        self._sweep()
+
+    def _commit_somewhere(self, writes: Sequence[Write]) -> None:
         asked = self._asked(writes)
         try:
             self._reach.writing(lambda: self._commit(writes))
@@ -111,7 +125,51 @@ class FallbackStore(FallbackReads):
         self._sql.upgrade()
 
     def close(self) -> None:
+        self._underway.close()
         self._sql.close()
+
+    # -- what other processes see ---------------------------------------------------------------
+
+    @contextmanager
+    def _noted(self, writes: Sequence[Write]) -> Iterator[None]:
+        opening = next((w for w in writes if is_keyless_intent(w)), None)
+        closing = next((w for w in writes if isinstance(w, CloseOperation)), None)
+        begun = opening.operation if isinstance(opening, OpenOperation) else None
+        if begun is not None:
+            self._underway.begins(begun.operation_id, begun.input_hash)
+        if closing is not None and closing.state in IN_DOUBT:
+            self._underway.doubts(closing.operation_id)
+        try:
+            yield
+        except (*ANSWERS, LedgerUnavailableError):
+            if begun is not None:
+                self._underway.ends(begun.operation_id)
+            elif closing is not None:
+                self._underway.doubts(closing.operation_id)
+            raise
+        except BaseException:
+            subject = begun or closing
+            if subject is not None:
+                self._underway.doubts(subject.operation_id)
+            raise
+        if closing is not None and closing.state not in IN_DOUBT:
+            self._underway.ends(closing.operation_id)
+
+    def _sweep(self) -> None:
+        """Once, when this process has written: what others left behind may be settled by now."""
+        if not self._swept and self._reach.heard_lately():
+            self._swept = True
+            self._underway.sweep(self._is_settled)
+
+    def _is_settled(self, operation_id: str) -> bool:
+        """Say whether an operation never was, or its bot had a day to ask what became of it."""
+        with suppress(LedgerUnavailableError):
+            found = self._sql.operation(operation_id)
+            return found is None or (
+                found.state not in (*IN_DOUBT, OperationState.PENDING)
+                and found.updated_ms < self._estimated_ms() - _BOT_MAY_ASK_FOR_MS
+            )
+        return False
 
     # -- while the database is there ------------------------------------------------------------
 
@@ -164,7 +222,8 @@ class FallbackStore(FallbackReads):
         self, writes: Sequence[Write], away: LedgerUnavailableError | CommitAmbiguous
     ) -> None:
         new = any(isinstance(write, OpenOperation) for write in writes)
-        if new and not (self._reach.heard_lately() and len(self._own) < _MOST_IN_DOUBT):
+        knows = self._reach.heard_lately() and len(self._own) < _MOST_IN_DOUBT
+        if new and not (self._keyless_while_away and knows):
             raise _refused(away) from None
         if not fit(writes, ()) and (new or self._file.stamp() is None):
             raise _refused(away) from None
@@ -200,6 +259,7 @@ class FallbackStore(FallbackReads):
                 if isinstance(write, OpenOperation):
                     for twins in (self._own, view.twins):
                         twins.refuse(write.operation.input_hash, now_ms, self._is_alive)
+                    self._underway.refuse(write.operation.input_hash)
             self._file.begin(ledger, now_ms)
             self._file.append("writes", now_ms, self._body(writes))
 

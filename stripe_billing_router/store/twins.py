@@ -11,7 +11,7 @@ from ..ports import TwinInDoubt
 IsAlive = Callable[[str | None, str], bool]
 """Says of an owner and an operation whether the call that opened it surely still runs."""
 
-_IN_DOUBT = frozenset({OperationState.UNKNOWN, OperationState.REQUIRES_ACTION})
+IN_DOUBT = frozenset({OperationState.UNKNOWN, OperationState.REQUIRES_ACTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class _Twin:
 
     def is_over(self, now_ms: int) -> bool:
         """Say whether it was settled, and its caller has had the time to ask again."""
-        open_states = (*_IN_DOUBT, OperationState.PENDING)
+        open_states = (*IN_DOUBT, OperationState.PENDING)
         return self.state not in open_states and self.blocks_until_ms <= now_ms
 
     def blocks(self, operation_id: str, now_ms: int, is_alive: IsAlive) -> bool:

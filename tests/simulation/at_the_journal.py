@@ -12,11 +12,13 @@ from tests.simulation.schedule import (
     Happening,
     Injection,
     Intent,
+    Interrupts,
     NetworkFault,
     Outage,
     Recover,
     Schedule,
     Wait,
+    WritesRefused,
 )
 
 _CHARGE = Intent(0, "charge by amount", None, "succeeds")
@@ -37,6 +39,23 @@ def at_the_journal(seed: int, random: Random) -> Schedule:
             _while_it_is_away(random),
         ),
         deaths_show=random.random() < 0.5,
+        house=House(),
+    )
+
+
+def at_a_ledger_that_refuses(seed: int, random: Random) -> Schedule:
+    """Return a schedule in which Stripe pays, its answer is lost, and the doubt cannot be written:
+    the ledger is locked or read-only, or whoever waits for the answer presses Ctrl-C twice."""
+    refusal = random.choice((Interrupts(2), WritesRefused(random.choice((20.0, 200.0, 4000.0)))))
+    return Schedule(
+        seed=seed,
+        intents=(_CHARGE, _CUSTOMER),
+        happenings=_happenings(random),
+        injections=(
+            Injection("send.before", 2, NetworkFault("cut", True, 12), "ask", posts_only=True),
+            Injection("sleep.before", 0, refusal, "ask", follows=True),
+        ),
+        deaths_show=True,
         house=House(),
     )
 

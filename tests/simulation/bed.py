@@ -72,6 +72,7 @@ class Bed:
         self.url = f"sqlite:///{self._path}"
         self.journal = folder / "finance_logs" / "stripe_ledger.jsonl"
         self.journal_held = False
+        self.holders: dict[Path, Any] = {}
         self.clock = HostClock()
         self._make_tables()
         self.database = Database(self.url, self.clock)
@@ -86,6 +87,7 @@ class Bed:
         self.restore(self._empty)
         shutil.rmtree(self.journal.parent, ignore_errors=True)
         self.journal_held = False
+        self.holders.clear()
 
     def snapshot(self) -> Snapshot:
         copy = sqlite3.connect(":memory:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from tests.simulation.at_the_bank import at_the_bank
-from tests.simulation.at_the_journal import at_the_journal
+from tests.simulation.at_the_journal import at_a_ledger_that_refuses, at_the_journal
 from tests.simulation.house import BOTS, SCOPES, House
 from tests.simulation.rules import house
 from tests.simulation.schedule import (
@@ -27,6 +27,7 @@ from tests.simulation.schedule import (
     Happening,
     Injection,
     Intent,
+    Interrupts,
     Jump,
     LedgerIsLost,
     Mishap,
@@ -40,11 +41,13 @@ from tests.simulation.schedule import (
     Suspend,
     Unfreeze,
     Wait,
+    WritesRefused,
 )
 
 PROCESSES = 2
 _AT_THE_JOURNAL = 0.03
 _AT_THE_BANK = 0.08
+_AT_A_LEDGER_THAT_REFUSES = 0.03
 _VERBS = {
     "charge by amount": 6,
     "charge by price": 6,
@@ -88,8 +91,11 @@ _NETWORK = (
 def schedule(seed: int) -> Schedule:
     """Return the schedule of a seed, always the same one."""
     random = Random(seed)
-    if random.random() < _AT_THE_JOURNAL:
+    chance = random.random()
+    if chance < _AT_THE_JOURNAL:
         return at_the_journal(seed, random)
+    if chance < _AT_THE_JOURNAL + _AT_A_LEDGER_THAT_REFUSES:
+        return at_a_ledger_that_refuses(seed, random)
     rules = house(random)
     if random.random() < _AT_THE_BANK:
         return at_the_bank(seed, random, rules)
@@ -247,6 +253,8 @@ def _mishap(random: Random, intents: tuple[Intent, ...]) -> tuple[PointKind, Mis
             "key": 4,
             "away": 8,
             "outage": 6,
+            "refused": 8,
+            "interrupts": 6,
             "torn": 2,
             "breaks off": 16,
             "freeze": 4,
@@ -313,6 +321,15 @@ def _away(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
     return random.choice(("commit.before", "send.after")), DatabaseAway(random.choice((1, 2, 6)))
 
 
+def _refused(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    kind: PointKind = random.choice(("commit.before", "commit.after", "send.before", "send.after"))
+    return kind, WritesRefused(random.choice(_OUTAGES))
+
+
+def _interrupts(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
+    return random.choice(("commit.before", "send.after")), Interrupts(random.choice((1, 2, 2, 3)))
+
+
 def _outage(random: Random, _: tuple[Intent, ...]) -> tuple[PointKind, Mishap]:
     kind: PointKind = random.choice(("commit.before", "commit.after", "send.before", "send.after"))
     return kind, Outage(random.choice(_OUTAGES))
@@ -341,6 +358,8 @@ _MAKERS = {
     "key": _key,
     "away": _away,
     "outage": _outage,
+    "refused": _refused,
+    "interrupts": _interrupts,
     "torn": _torn,
     "breaks off": _breaks_off,
     "freeze": _freeze,

@@ -12,14 +12,30 @@ from unittest.mock import patch
 
 from sqlalchemy import update
 
-from stripe_billing_router.engine import closing, leases, parsing, recovery, repeating, runner
+from stripe_billing_router.engine import (
+    closing,
+    leases,
+    parsing,
+    process,
+    recovery,
+    repeating,
+    runner,
+)
 from stripe_billing_router.engine.sequence import OperationSequence
 from stripe_billing_router.engine.traces import Traces
 from stripe_billing_router.engine.verdicts import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
 from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
 from stripe_billing_router.ports import Reply
-from stripe_billing_router.store import drained, ledger, operations, schema, twins
+from stripe_billing_router.store import (
+    drained,
+    fallback,
+    ledger,
+    operations,
+    schema,
+    twins,
+    underway,
+)
 from stripe_billing_router.store.journal import disk
 from stripe_billing_router.verbs import checkout, invoices, payment_intents, subscription
 from tests.simulation.broken import Broken, Mutation, always, nothing, replaced, together
@@ -27,12 +43,14 @@ from tests.simulation.schedule import (
     Crash,
     CutOff,
     DatabaseAway,
+    Interrupts,
     Jump,
     NetworkFault,
     Outage,
     RevokeKey,
     Schedule,
     Suspend,
+    WritesRefused,
 )
 
 # -- write before you charge --------------------------------------------------------------------
@@ -174,6 +192,13 @@ def _tears(schedule: Schedule) -> bool:
     return any(isinstance(mishap, Crash) and mishap.tears for mishap in mishaps)
 
 
+def _refused_is_lost() -> Any:
+    return together(
+        replaced(fallback, "closes", always(False)),
+        replaced(fallback, "leaves_doubt", always(False)),
+    )
+
+
 def _superseded_is_lost(*_: Any) -> str:
     return "superseded"
 
@@ -245,6 +270,16 @@ MUTATIONS: dict[str, Broken] = {
     ),
     "the journal knows no twins": Broken(
         replaced(twins.Twins, "refuse", nothing), (Outage, DatabaseAway)
+    ),
+    "what the ledger refuses is written nowhere": Broken(
+        _refused_is_lost, (Interrupts, WritesRefused)
+    ),
+    "a call is under way as long as its process lives": Broken(
+        lambda: together(_refused_is_lost, replaced(process, "runs_here", always(True))),
+        (Interrupts, WritesRefused),
+    ),
+    "processes do not see what a dead one had under way": Broken(
+        replaced(underway.Underway, "refuse", nothing), (Outage, DatabaseAway)
     ),
     "a torn line is left where it is": Broken(
         replaced(disk, "cut_off", always("nowhere")), where=_tears

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 from unittest.mock import patch
 
@@ -17,6 +18,7 @@ from filelock import Timeout
 
 from stripe_billing_router.bootstrap import assembly
 from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.errors import LedgerUnavailableError
 from stripe_billing_router.gateway import StripeGateway
 from stripe_billing_router.models import (
     Approval,
@@ -36,7 +38,7 @@ from stripe_billing_router.store.journal import JournalFile, Line
 from stripe_billing_router.store.journal.codec import decoded
 from stripe_billing_router.store.journal.drain import LineOutcome
 from stripe_billing_router.store.journal.lines import Kind
-from stripe_billing_router.store.reach import ANSWERS
+from stripe_billing_router.store.underway import Underway
 from tests.simulation.bed import Bed
 from tests.simulation.schedule import PointKind
 
@@ -50,10 +52,10 @@ class Gates(Protocol):
 
     def reached(self, process: Process, kind: PointKind, what: object) -> None: ...
     def committed(self, process: Process, writes: tuple[Write, ...]) -> None: ...
-    def refused(self, process: Process) -> None: ...
     def journaled(self, process: Process, writes: tuple[Write, ...]) -> None: ...
     def drained(self, writes: Sequence[Write]) -> None: ...
     def is_out(self) -> bool: ...
+    def refuses_writes(self) -> bool: ...
     def notify(self, event: Event) -> None: ...
 
 
@@ -71,6 +73,7 @@ class Process:
     busy: bool = False
     cut_off: Reply | None = None
     calls_to_fail: int = 0
+    interrupts: int = 0
     breaks_off: bool | None = None
     tears: bool = False
     reply: Reply | None = None
@@ -91,6 +94,7 @@ class Process:
             patch.object(assembly, "SqlStore", partial(SimulatedStore, self, bed.database)),
             patch.object(assembly, "StripeGateway", partial(SimulatedGateway, self)),
             patch.object(fallback, "JournalFile", partial(SimulatedJournal, self, bed)),
+            patch.object(fallback, "Underway", partial(SimulatedUnderway, self, bed)),
         ):
             self.router = BillingRouter(
                 bed.config,
@@ -104,6 +108,15 @@ class Process:
                 environ=environ,
                 recover_at_start=False,
             )
+
+    def write_to_database(self) -> None:
+        """KeyboardInterrupt or LedgerUnavailableError instead of a write, while that is played."""
+        self.reach_database()
+        if self.interrupts > 0:
+            self.interrupts -= 1
+            raise KeyboardInterrupt
+        if self.gates.refuses_writes():
+            raise LedgerUnavailableError("the database is locked")
 
     def pass_gate(self, kind: PointKind, what: object) -> None:
         self.live()
@@ -136,14 +149,10 @@ class SimulatedStore(SqlStore):
 
     def commit(self, *writes: Write) -> None:
         self._process.pass_gate("commit.before", writes)
-        self._process.reach_database()
+        self._process.write_to_database()
         kept, self._process.breaks_off = self._process.breaks_off, None
         if kept is not False:
-            try:
-                super().commit(*writes)
-            except ANSWERS:
-                self._process.gates.refused(self._process)
-                raise
+            super().commit(*writes)
             self._process.gates.committed(self._process, writes)
         if kept is not None:
             raise CommitAmbiguous("the database broke off")
@@ -160,7 +169,7 @@ class SimulatedStore(SqlStore):
         self, journal_id: str, line: Line, writes: Sequence[Write], *, skip: bool = False
     ) -> LineOutcome:
         self._process.pass_gate("commit.before", writes)
-        self._process.reach_database()
+        self._process.write_to_database()
         kept, self._process.breaks_off = self._process.breaks_off, None
         outcome: LineOutcome = "known"
         if kept is not False:
@@ -264,6 +273,28 @@ class SimulatedJournal(JournalFile):
             yield
         finally:
             self._bed.journal_held = False
+
+
+class SimulatedUnderway(Underway):
+    """What one process notes of its calls; it has let go of its file once it has died."""
+
+    def __init__(self, process: Process, bed: Bed, folder: Path) -> None:
+        super().__init__(folder)
+        self._process = process
+        self._holders = bed.holders
+
+    def _note(self, line: str) -> None:
+        self._process.live()
+        super()._note(line)
+
+    def _make(self) -> None:
+        super()._make()
+        if self._mine is not None:
+            self._holders[self._mine] = self._process
+
+    @contextmanager
+    def _held_by_nobody(self, path: Path) -> Iterator[bool]:
+        yield not self._holders[path].alive
 
 
 class SimulatedGateway(StripeGateway):

@@ -219,6 +219,20 @@ class DatabaseAway:
 
 
 @dataclass(frozen=True, slots=True)
+class WritesRefused:
+    """For so long the database answers, but is locked or read-only: nobody writes to it."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupts:
+    """Somebody presses Ctrl-C during so many commits of this process, which lives on."""
+
+    commits: int
+
+
+@dataclass(frozen=True, slots=True)
 class CommitBreaksOff:
     """The database breaks off during COMMIT; `kept`: the rows are there all the same."""
 
@@ -241,6 +255,8 @@ Mishap = (
     | RevokeKey
     | DatabaseAway
     | Outage
+    | WritesRefused
+    | Interrupts
     | CommitBreaksOff
     | Freeze
 )

@@ -71,7 +71,7 @@ class Simulation:
         self._keys = 0
         self._key_to_come: str | None = None
         self._environ = {"STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY, "STRIPE_ROUTER_SEAL_KEY": _SEALS}
-        self._out_until = 0.0
+        self._out_until = self._refuses_until = 0.0
         self._before_commit: Any = None
         self._commits_get_lost = any(
             isinstance(i.mishap, plan.Crash) and i.mishap.loses_commit for i in schedule.injections
@@ -315,7 +315,7 @@ class Simulation:
         self._running.append(activity)
         try:
             call()
-        except Died:
+        except (Died, KeyboardInterrupt):
             activity.died = True
         except BillingError as error:
             activity.error = error
@@ -349,9 +349,6 @@ class Simulation:
     def committed(self, process: Process, writes: tuple[Write, ...]) -> None:
         self.watch.committed(self._running[-1], writes)
 
-    def refused(self, process: Process) -> None:
-        self.watch.heard(self._running[-1])
-
     def journaled(self, process: Process, writes: tuple[Write, ...]) -> None:
         self.say(f"   {process.name} journals {_line(writes)}")
         self.watch.journaled(self._running[-1], writes)
@@ -361,6 +358,9 @@ class Simulation:
 
     def is_out(self) -> bool:
         return self.world.clock.elapsed() < self._out_until
+
+    def refuses_writes(self) -> bool:
+        return self.world.clock.elapsed() < self._refuses_until
 
     def notify(self, event: Event) -> None:
         self.watch.notify(event)
@@ -398,6 +398,10 @@ class Simulation:
                 process.calls_to_fail = mishap.calls
             case plan.Outage() as mishap:
                 self._out_until = self.world.clock.elapsed() + mishap.seconds
+            case plan.WritesRefused() as mishap:
+                self._refuses_until = self.world.clock.elapsed() + mishap.seconds
+            case plan.Interrupts() as mishap:
+                process.interrupts = mishap.commits
             case plan.CommitBreaksOff() as mishap:
                 process.breaks_off = mishap.kept
             case plan.Freeze():
@@ -461,11 +465,12 @@ class Simulation:
 
     def _mend(self) -> None:
         self._pending.clear()
-        self._out_until = 0.0
+        self._out_until = self._refuses_until = 0.0
         self.world.faults.clear()
         self._bring_key()
         for process in self._processes():
             process.cut_off, process.calls_to_fail, process.breaks_off = None, 0, None
+            process.interrupts = 0
 
 
 def _counts(injection: Injection, kind: PointKind, activity: Activity, what: object) -> bool:

@@ -19,6 +19,8 @@ MISHAPS = {
     "RevokeKey",
     "DatabaseAway",
     "Outage",
+    "WritesRefused",
+    "Interrupts",
     "CommitBreaksOff",
     "Freeze",
 }

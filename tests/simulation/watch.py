@@ -25,7 +25,6 @@ from tests.simulation.schedule import DAY, HOUR, PointKind
 from tests.simulation.truth import Effect, effects
 
 _COMPLETE_WITHIN_MS = 900 * 1000
-_FOR_A_MINUTE_MS = 60_000
 _NO_KEY = {"idempotency_key": None}
 _OPEN = ("pending", "unknown", "requires_action")
 
@@ -48,8 +47,6 @@ class Watch:
         self._world = world
         self._say = say
         self._journaled: dict[str, dict[str, Any]] = {}
-        self._heard_ms: dict[str, int] = {}
-        self._ever_journaled: set[str] = set()
         self._known: set[tuple[str, str]] = set()
         self._sent: set[str] = set()
         self._first_sent_ms: dict[str, int] = {}
@@ -77,31 +74,24 @@ class Watch:
 
     def committed(self, activity: Activity, writes: Sequence[Write]) -> None:
         """Rows are there, whether or not the process has heard of it."""
-        self.heard(activity)
-        self._committed(activity, writes, journaled=False)
+        self._committed(activity, writes)
         self.guards.committed(writes)
 
-    def heard(self, activity: Activity) -> None:
-        """The database has answered a write of this process, if only to refuse it."""
-        self._heard_ms[activity.process.name] = self._world.clock.now_ms()
-
-    def _committed(self, activity: Activity, writes: Sequence[Write], *, journaled: bool) -> None:
+    def _committed(self, activity: Activity, writes: Sequence[Write]) -> None:
         for write in writes:
             if isinstance(write, OpenOperation | ReopenOperation):
-                self._opened(activity, write, journaled)
+                self._opened(activity, write)
             elif isinstance(write, CloseOperation) and write.outcome and activity.doing == "ask":
                 self._closed_by_asking.add(write.operation_id)
 
     def journaled(self, activity: Activity, writes: Sequence[Write]) -> None:
         """The journal holds it, until it is drained."""
         for write in writes:
-            if isinstance(write, OpenOperation | CloseOperation):
-                self._ever_journaled.add(subject_of([write]) or "")
             if isinstance(write, OpenOperation):
                 self._journaled[write.operation.operation_id] = {"state": "pending"}
             elif isinstance(write, CloseOperation):
                 self._journaled[write.operation_id] = {"state": str(write.state)}
-        self._committed(activity, writes, journaled=True)
+        self._committed(activity, writes)
 
     def drained(self, writes: Sequence[Write]) -> None:
         """From now on the row says how things stand."""
@@ -112,40 +102,29 @@ class Watch:
                 self._journaled.pop(operation_id, None)
         self.guards.drained(writes)
 
-    def _opened(
-        self, activity: Activity, write: OpenOperation | ReopenOperation, journaled: bool
-    ) -> None:
+    def _opened(self, activity: Activity, write: OpenOperation | ReopenOperation) -> None:
         operation_id = write.operation.operation_id
         activity.opened.append(operation_id)
         self._given_up.discard(operation_id)
         if isinstance(write, ReopenOperation):
             self._forget_sends(operation_id)
         if write.operation.idempotency_key is None:
-            self._check_twins(activity, operation_id, journaled)
+            self._check_twins(activity, operation_id)
 
     def _forget_sends(self, operation_id: str) -> None:
         """Nothing was executed, or new keys are used: its time starts anew."""
         for key in [key for key in self._first_sent_ms if key.startswith(f"{operation_id}-")]:
             del self._first_sent_ms[key]
 
-    def _check_twins(self, activity: Activity, operation_id: str, journaled: bool) -> None:
+    def _check_twins(self, activity: Activity, operation_id: str) -> None:
         """A bot that was not told what became of its call may be asking for the same again."""
         for ask in self.asks:
             if ask is not activity and ask.intent is activity.intent and ask.untold:
-                hidden = journaled and self._is_hidden(ask, activity)
                 for earlier in ask.opened:
-                    if hidden and earlier not in self._ever_journaled:
-                        continue
                     if self._may_have_paid(ask, earlier):
                         self.violate(
                             f"{operation_id} went ahead although nobody was told of {earlier}"
                         )
-
-    def _is_hidden(self, ask: Activity, activity: Activity) -> bool:
-        """For a minute, a process need not know what another left in the database: decision 15."""
-        heard_ms = self._heard_ms.get(activity.process.name, -_FOR_A_MINUTE_MS)
-        late_ms = self._world.clock.now_ms() - heard_ms
-        return ask.process is not activity.process and late_ms < _FOR_A_MINUTE_MS
 
     def _may_have_paid(self, ask: Activity, operation_id: str) -> bool:
         """Only what was sent at all; and not what people were told of because nothing could be

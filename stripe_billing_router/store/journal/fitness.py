@@ -23,7 +23,7 @@ def fit(writes: Sequence[Write], held: Container[str]) -> bool:
     renewed another lease here could not see that it has been taken over.
     """
     if any(isinstance(write, OpenOperation) for write in writes):
-        return len(writes) == 1 and all(_is_keyless_intent(write) for write in writes)
+        return len(writes) == 1 and all(is_keyless_intent(write) for write in writes)
     return all(_is_outcome(write) or _is_held(write, held) for write in writes)
 
 
@@ -46,7 +46,7 @@ def leaves_doubt(writes: Sequence[Write]) -> bool:
     )
 
 
-def _is_keyless_intent(write: Write) -> bool:
+def is_keyless_intent(write: Write) -> bool:
     return isinstance(write, OpenOperation) and write.operation.idempotency_key is None
 
 

@@ -124,6 +124,7 @@ def test_an_outcome_that_can_be_written_nowhere_is_told_and_found_later(
     def everything_goes(method: str, _url: str) -> None:
         if method == "POST" and heard.events:
             outage.begin()
+            shutil.rmtree(bench.folder / "finance_logs")
             (bench.folder / "finance_logs").touch()
 
     router = bench.warm(http_client=Wire(bench.world, after=everything_goes), observers=[heard])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections import Counter
@@ -172,6 +173,7 @@ def test_while_neither_can_be_written_nothing_reaches_stripe(
 ) -> None:
     router = router_on(tmp_path, rebind(server, sandbox), sandbox)
     router.charge(BOT, 5)
+    shutil.rmtree(tmp_path / "finance_logs")
     (tmp_path / "finance_logs").touch()
     sent = len(sandbox.world.requests)
     server.stop()
