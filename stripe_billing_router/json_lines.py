@@ -82,7 +82,7 @@ def _begin_of_last(file: Any, size: int) -> int:
 
 def _write_durably(path: Path, data: bytes) -> None:
     is_new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         while data:

@@ -55,6 +55,13 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def printable(text: str) -> str:
+    """Return `text` as one line: what is not printable, line breaks and colours too, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def exact(value: T) -> T:
     """Return text as plain `str`, and anything else as it is.
 

@@ -49,7 +49,7 @@ class TrainingFile:
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLines(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         self._lock = FileLock(f"{path}.lock", mode=0o600)
         with self._lock:
             self._lines.repair()

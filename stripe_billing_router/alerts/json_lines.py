@@ -31,7 +31,7 @@ class JsonLines:
     def append(self, record: Mapping[str, Any]) -> None:
         """Append one line, whole or not at all; OSError if that cannot be done."""
         line = canonical_json(record).encode() + b"\n"
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(0o700, parents=True, exist_ok=True)
         with self._locked():
             if self._max_bytes is not None:
                 self._put_aside_if_full(len(line), self._max_bytes)

@@ -6,6 +6,7 @@ import logging
 from typing import Any, Final
 
 from ..ports import CallDetails, Discrepancy, Event
+from ..redaction import printable
 
 _log = logging.getLogger("stripe_billing_router")
 _calls = logging.getLogger("stripe_billing_router.calls")
@@ -44,7 +45,8 @@ class LogObserver:
         self, log: logging.Logger, level: int, event: Event, message: str, facts: dict[str, Any]
     ) -> None:
         name = " ".join(filter(None, (self._where, event.name, event.operation_id)))
-        log.log(level, "%s: %s", name, message, extra={**facts, "sandbox": self._where is not None})
+        extra = {**facts, "sandbox": self._where is not None}
+        log.log(level, "%s: %s", printable(name), printable(message), extra=extra)
 
 
 def _level(call: CallDetails) -> int:
@@ -98,7 +100,7 @@ class LogReaction:
             "critical_discrepancy %s: %s, account %s instead of %s",
             discrepancy.bot,
             discrepancy.kind,
-            discrepancy.account_id,
+            printable(str(discrepancy.account_id)),
             discrepancy.expected_account_id,
             extra={
                 "billing_event": "critical_discrepancy",

@@ -30,10 +30,10 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def write_new(path: Path, text: str) -> bool:
+def write_new(path: Path, text: str, folder_mode: int = 0o777) -> bool:
     """Write a file that does not exist yet, and its folder; False if it exists."""
     with os_errors(f"Writing {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(folder_mode, parents=True, exist_ok=True)
         try:
             file = path.open("x", encoding="utf-8")
         except FileExistsError:

@@ -44,7 +44,7 @@ def init(
         folder / WATCHDOG_PATH: watchdog_template(),
         **{folder / name / ".gitignore": _GITIGNORE for name in ("finance_logs", "training_data")},
     }
-    done |= {path: write_new(path, text) for path, text in texts.items()}
+    done |= {path: write_new(path, text, 0o700) for path, text in texts.items()}
     if as_json_:
         as_json([{"path": str(path), "written": written} for path, written in done.items()])
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated
 
 import typer
@@ -21,10 +22,11 @@ _Port = Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 t
 def sandbox(port: _Port = 12111, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Serve a Stripe stand-in on 127.0.0.1 until interrupted.
 
-    For tests in any language: what your routes name is there. Webhook endpoints that are registered
-    with it are sent to if they are on 127.0.0.1 too.
+    For tests in any language: what your routes name is there. Ids are other ones at each start, so
+    that a ledger that is kept does not take a new payment for an old one. Webhook endpoints that
+    are registered with it are sent to if they are on 127.0.0.1 too.
     """
-    world = real_time_world()
+    world = real_time_world(seed=secrets.token_hex(8))
     file = load_routing_file(settings_of(config).routing_config)
     furnish_routes(world, file.routes, file.overrides)
     try:

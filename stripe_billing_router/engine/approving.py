@@ -13,6 +13,7 @@ from ..models import (
     Operation,
     OperationState,
     UseApproval,
+    major,
 )
 from ..ports import CommitAmbiguous, Event, Store
 from .failures import unknown
@@ -23,6 +24,9 @@ GOOD_FOR_MS = 24 * 3600 * 1000
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 _USED = ApprovalState.USED
+_URGENT = 4.0
+"""How severe the alert is: as much as has to be, by default, to leave the house."""
+
 _IN_DOUBT = frozenset(
     {OperationState.PENDING, OperationState.UNKNOWN, OperationState.REQUIRES_ACTION}
 )
@@ -101,13 +105,21 @@ class Approvals:
             Event(
                 "approval.asked",
                 "warning",
-                f"{operation.bot} asks for approval {approval.approval_id} ({rule})",
+                f"{operation.bot} asks for approval {approval.approval_id} of a {operation.verb}, "
+                f"{_amount(approval)} ({rule}); decide with `stripe-billing-router approvals "
+                f"approve {approval.approval_id} --by NAME`, or reject",
                 operation.bot,
                 operation.verb,
                 operation.operation_id,
+                weight=_URGENT,
             )
         )
         return approval
+
+
+def _amount(approval: Approval) -> str:
+    amount = major(approval.amount_minor, approval.currency)
+    return "an amount not known before" if amount is None else f"{amount:f} {approval.currency}"
 
 
 def required(approval: Approval) -> ApprovalRequiredError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -67,12 +68,19 @@ class StripeGateway:
                 request.method, request.path, **request.params, **_options(request)
             )
         except stripe.APIConnectionError as error:
-            return from_exception(error)
+            return self._explained(from_exception(error))
         except stripe.StripeError as error:
             return from_error(error)
         except Exception as error:  # noqa: BLE001 - whatever broke, the request may have been sent
-            return from_exception(error)
+            return self._explained(from_exception(error))
         return from_response(response, request.expects)
+
+    def _explained(self, reply: Reply) -> Reply:
+        if reply.kind != "not_sent" or self.api_base == _STRIPE:
+            return reply
+        where = f"to {self.api_base}, where STRIPE_API_BASE has the sandbox"
+        note = f"{reply.note} {where}; start it with `stripe-billing-router sandbox`"
+        return replace(reply, note=note)
 
     def close(self) -> None:
         with self._lock:

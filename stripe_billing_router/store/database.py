@@ -215,10 +215,12 @@ class _Translated:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, SQLAlchemyError):
+            what = f"The ledger's database cannot be used ({_short(error)}), so nothing is sent"
+            forbidden = self._dialect.forbidden(_driver_error(error))
             raise self._kind(error)(
-                f"The ledger's database cannot be used ({_short(error)}), so nothing is sent. "
-                "Check that it runs, that its disk has room and that its user may write; then "
-                "call again."
+                f"{what}: {forbidden}."
+                if forbidden
+                else f"{what}. Check that it runs and that its disk has room; then call again."
             ) from None
 
     def _kind(self, error: SQLAlchemyError) -> type[LedgerUnavailableError]:
@@ -244,12 +246,18 @@ def _opened(url: str, lock_timeout: float) -> tuple[Dialect, Engine]:
         parsed = make_url(url)
         dialect = dialect_of(parsed)
         return dialect, dialect.engine(parsed, lock_timeout)
-    except (SQLAlchemyError, ImportError, ValueError):
-        raise ConfigurationError(
+    except ImportError:
+        extra = "postgres" if parsed.get_backend_name() == "postgresql" else "mysql"
+        why = (
+            "The driver of the ledger's database is not installed. Run `pip install "
+            f"'stripe-billing-router[{extra}]'`, or install the driver that the URL names."
+        )
+    except (SQLAlchemyError, ValueError):
+        why = (
             "The ledger's URL cannot be used. Set STRIPE_LEDGER_URL to an SQLAlchemy URL such as "
-            "sqlite:///finance_logs/stripe_ledger.db, and install the driver it names.",
-            faults=(("STRIPE_LEDGER_URL", "cannot be used"),),
-        ) from None
+            "sqlite:///finance_logs/stripe_ledger.db."
+        )
+    raise ConfigurationError(why, faults=(("STRIPE_LEDGER_URL", "cannot be used"),))
 
 
 def _driver_error(error: SQLAlchemyError) -> BaseException:

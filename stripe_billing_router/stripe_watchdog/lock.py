@@ -21,7 +21,7 @@ def only_run(home: Path) -> Iterator[None]:
     Raises OperationInProgressError where another run is at work.
     """
     path = home / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()

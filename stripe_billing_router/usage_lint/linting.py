@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConfigurationError, InvalidRequestError
+from ..redaction import printable
 from .allowances import Allowance, allowances
 from .files import scan_file, unreadable
 from .findings import Finding, Hit
@@ -115,5 +116,4 @@ def _finding(path: str, hit: Hit) -> Finding:
 def _printable(path: str) -> str:
     """Return a path as one line of text without keys, whatever bytes the name has."""
     text = os.fsencode(path).decode(errors="backslashreplace")
-    plain = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return without_keys("".join(plain))
+    return without_keys(printable(text))

@@ -18,7 +18,7 @@ from ..bootstrap import Assembly
 from ..errors import LedgerUnavailableError
 from ..models import InboxEvent, InboxState, MarkProcessed
 from ..ports import CommitAmbiguous, Event, StaleLease
-from ..redaction import redact
+from ..redaction import printable, redact
 from .applying import Applier, NotYet
 from .handlers import SHARED, Handler, Handlers, WebhookEvent, told_to_host
 
@@ -126,7 +126,8 @@ class Worker:
         return state
 
     def _failed(self, event: InboxEvent, token: str, error: Exception) -> str:
-        _log.warning("%s %s failed: %s", event.type, event.event_id, type(error).__name__)
+        what = printable(f"{event.type} {event.event_id}")
+        _log.warning("%s failed: %s", what, type(error).__name__)
         return self._again(event, token, InboxState.FAILED, _told(error))
 
     def _again(self, event: InboxEvent, token: str, state: InboxState, why: str) -> str:

@@ -111,6 +111,17 @@ class Dialect(Protocol):
         """Say whether an error of COMMIT itself means that nothing was committed."""
         ...
 
+    def forbidden(self, error: BaseException) -> str | None:
+        """Return who may do it, if the database refuses it to this login; else None."""
+        ...
+
+
+LOGINS = (
+    "this login may not do it. Calls of bots need a login in the role stripe_bots (one that works "
+    "webhooks: in stripe_webhooks too), decisions of people one in stripe_operators, and upgrades "
+    "the owner of the tables; set STRIPE_LEDGER_URL to the right one"
+)
+
 
 def run(connection: Connection, *statements: str) -> None:
     """Execute plain SQL."""

@@ -15,10 +15,21 @@ from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event
 from sqlalchemy.dialects.mysql import insert
 
 from ..prepared import Prepared
-from .base import ERASABLE, KEPT, LOCKED_HEAD, REFUSAL, missing_trigger, run, run_first, unsafe
+from .base import (
+    ERASABLE,
+    KEPT,
+    LOCKED_HEAD,
+    LOGINS,
+    REFUSAL,
+    missing_trigger,
+    run,
+    run_first,
+    unsafe,
+)
 
 _NUMBERS = "stripe_ledger_numbers"
 _COLLISIONS = frozenset({1213})
+_FORBIDDEN = frozenset({1044, 1142, 1143, 1227, 1370})
 _OUT_OF_REACH = frozenset(
     # no room, no file, too many connections, shutting down
     {1021, 1026, 1040, 1053, 1077, 1078, 1079, 1080, 1114, 1203}
@@ -133,6 +144,9 @@ class MySQL:
 
     def is_undone(self, error: BaseException) -> bool:  # noqa: ARG002 - the answer may be lost
         return False
+
+    def forbidden(self, error: BaseException) -> str | None:
+        return LOGINS if error.args and error.args[0] in _FORBIDDEN else None
 
 
 def _on_connect(connection: Any, _record: Any) -> None:

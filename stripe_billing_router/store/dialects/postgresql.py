@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ..prepared import Prepared
 from .alive import keep_alive, lives
-from .base import ERASABLE, HEAD, KEPT, REFUSAL, missing_trigger, run, run_first, unsafe
+from .base import ERASABLE, HEAD, KEPT, LOGINS, REFUSAL, missing_trigger, run, run_first, unsafe
 
 _SEQUENCE = "stripe_ledger_numbers"
 _GUARD = "stripe_ledger_guard"
@@ -23,6 +23,7 @@ _TRIGGERS = {
 """When each is asked, and how `pg_trigger.tgtype` says the same."""
 
 _COLLISIONS = frozenset({"40001", "40P01"})
+_FORBIDDEN = "42501"
 _SHUTS_DOWN = frozenset({"57P01", "57P02", "57P03", "57P05"})
 _OUT_OF_REACH = frozenset({"08", "53", "58"})
 """Classes of SQLSTATE: connection, resources (disk full among them), input and output."""
@@ -137,6 +138,9 @@ class PostgreSQL:
 
     def is_undone(self, error: BaseException) -> bool:  # noqa: ARG002 - the answer may be lost
         return False
+
+    def forbidden(self, error: BaseException) -> str | None:
+        return LOGINS if getattr(error, "sqlstate", None) == _FORBIDDEN else None
 
 
 def _guard_body() -> str:

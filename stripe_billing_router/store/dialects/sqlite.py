@@ -31,6 +31,11 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 _NOT_WRITTEN = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 """The mark that makes a transaction count comes last: where it was not written, it does not."""
 
+_FORBIDDEN = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
+_OWNER = (
+    "this user may not write the file, or the folder around it; run as the user who owns them, or "
+    "set STRIPE_LEDGER_URL to the right file"
+)
 _DISK_FAILS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 _BEGIN, _BEGIN_TO_WRITE = Prepared(text("BEGIN")), Prepared(text("BEGIN IMMEDIATE"))
@@ -115,6 +120,10 @@ class SQLite:
     def is_undone(self, error: BaseException) -> bool:
         return getattr(error, "sqlite_errorcode", 0) in _NOT_WRITTEN
 
+    def forbidden(self, error: BaseException) -> str | None:
+        refused = getattr(error, "sqlite_errorcode", 0) & 0xFF in _FORBIDDEN
+        return _OWNER if refused else None
+
 
 class _Opened:
     """A file as it was when it was opened."""
@@ -171,7 +180,7 @@ def _create(path: Path) -> None:
 
 def _make_folder(path: Path) -> None:
     with _refused_by_system(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -211,7 +211,7 @@ class JournalFile:
         """Lock out other processes until the returned context ends."""
         folder = self.path.parent
         if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)
             sync_folder(folder.parent)
         lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE, mode=0o600)
         return lock.acquire(poll_interval=_POLL)

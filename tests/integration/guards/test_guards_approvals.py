@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stripe_billing_router.alerts import Alert
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import (
     ApprovalRequiredError,
@@ -320,6 +321,30 @@ def test_observers_hear_of_questions_and_answers(guards: GuardsBench) -> None:
     guards.desk.approve(told.approval_id, by="ann")
     guards.desk.reject(told.approval_id, by="bob")
     assert guards.stage.told.names == ["approval.asked", "approval.approved", "approval.rejected"]
+
+
+def test_a_question_is_an_alert_that_leaves_the_house_and_is_in_the_log(
+    guards: GuardsBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else nobody knows that somebody waits for them."""
+    sent: list[Alert] = []
+    told = asked(guards.router(LARGE, alert_dispatcher=sent.append), idempotency_key="k")
+    (alert,) = sent
+    assert (alert.name, alert.severity, alert.bot_id) == ("approval.asked", 4.0, BOT)
+    assert f"approvals approve {told.approval_id}" in alert.message
+    assert "19.99 usd" in alert.message
+    assert alert.message in caplog.text
+    asked(guards.router(LARGE, alert_dispatcher=sent.append), idempotency_key="k")
+    assert len(sent) == 1
+
+
+def test_no_line_of_the_log_holds_what_a_terminal_would_obey(
+    guards: GuardsBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    guards.desk.freeze(BOT, "stop\nINFO all is well\x1b[2J\u202e", by="ann")
+    (line,) = [one.getMessage() for one in caplog.records if "bot.frozen" in one.getMessage()]
+    assert line.isprintable()
+    assert "stop\\nINFO all is well\\x1b[2J" in line
 
 
 def test_only_what_exists_is_decided(guards: GuardsBench) -> None:

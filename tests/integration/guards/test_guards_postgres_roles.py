@@ -265,7 +265,7 @@ def test_neither_role_does_the_others_work(border: Border) -> None:
             lambda: operators_desk(bot).freeze("*", "x", by="me"),
             lambda: people.charge(BOT, 1),
         ):
-            with pytest.raises(LedgerUnavailableError):
+            with pytest.raises(LedgerUnavailableError, match="this login may not do it"):
                 refused()
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -196,6 +197,8 @@ def test_stripe_out_of_reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
     problems = _problems()
     assert "Check the network" in problems["account"]
+    assert "to http://127.0.0.1:9, " in problems["account"]
+    assert "stripe-billing-router sandbox" in problems["account"]
     assert set(_problems("--offline")) == {"ledger_account"}
 
 
@@ -281,6 +284,37 @@ def test_a_vault_that_answers(
     assert list(_of(told, "problem")) == ([] if wrong is None else [wrong])
     assert said in told[wrong or "keys"][1]
     assert TOKEN not in str(told)
+
+
+def test_only_its_owner_looks_into_the_folder_of_the_ledger(folder: Path) -> None:
+    assert _ledger(folder).parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "extra"),
+    [
+        ("postgresql://bot@127.0.0.1:9/x", "psycopg", "postgres"),
+        ("mysql://bot@127.0.0.1:9/x", "pymysql", "mysql"),
+    ],
+)
+def test_a_driver_that_is_not_installed(
+    folder: Path, url: str, driver: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_LEDGER_URL", url)
+    monkeypatch.setitem(sys.modules, driver, None)
+    message = _problems()["database"]
+    assert f"pip install 'stripe-billing-router[{extra}]'" in message
+
+
+def test_a_ledger_of_somebody_elses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = f"file:{_ledger(folder)}?mode=ro"
+    connect: Any = sqlite3.connect
+
+    def read_only(*_: Any, **options: Any) -> Any:
+        return connect(database, uri=True, **options)
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", read_only)
+    assert "run as the user who owns them" in run("freeze", "*", "--reason", "x", "--by", "ann").err
 
 
 def test_no_ledger_yet_and_none_is_made(folder: Path) -> None:

@@ -26,6 +26,8 @@ def test_init_writes_an_example_that_works_and_says_what_is_next(
     assert ran.code == 0
     assert (tmp_path / "new/config/stripe_billing_router.yaml").read_text() == template()
     assert (tmp_path / "new/config/stripe_watchdog.yaml").read_text() == watchdog_template()
+    for kept in ("finance_logs", "training_data"):
+        assert (tmp_path / "new" / kept).stat().st_mode & 0o777 == 0o700
     for hint in ("routes list", "vendor . --account", "STRIPE_SECRET_KEY"):
         assert hint in ran.out
     monkeypatch.chdir(tmp_path / "new")

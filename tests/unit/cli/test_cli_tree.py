@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 import typer.main
 
 from stripe_billing_router import operators
@@ -205,15 +207,34 @@ def test_colours_are_for_terminals_that_want_them(
 
 
 def test_the_sandbox_tells_its_address(project: dict[str, str]) -> None:
+    with _served() as told:
+        assert told["STRIPE_API_BASE"].startswith("http://127.0.0.1:")
+
+
+def test_a_sandbox_that_is_started_again_makes_other_ids(project: dict[str, str]) -> None:
+    """A ledger that was kept would take a new payment for one of yesterday's."""
+    made = []
+    for _ in range(2):
+        with _served() as told:
+            client = stripe.StripeClient(
+                told["STRIPE_SECRET_KEY"], base_addresses={"api": told["STRIPE_API_BASE"]}
+            )
+            made.append(client.v1.customers.create().id)
+    assert made[0] != made[1]
+
+
+@contextmanager
+def _served() -> Iterator[dict[str, str]]:
     code = "from stripe_billing_router.cli import main; main()"
     command = [sys.executable, "-c", code, "sandbox", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         ready, _, _ = select.select([running.stdout], [], [], 60)
-        told = json.loads(running.stdout.readline()) if ready else {}
-        running.send_signal(signal.SIGINT)
-        running.communicate(timeout=60)
-    assert told["STRIPE_API_BASE"].startswith("http://127.0.0.1:")
+        try:
+            yield json.loads(running.stdout.readline()) if ready else {}
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=60)
 
 
 def test_the_pump_reports(project: dict[str, str], redis_url: str, tmp_path: Path) -> None:
