@@ -35,8 +35,8 @@ Freeze = Callable[[BotId, str], object]
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What follows a failed check. `sanity` and `rollback` are ours, also where the host's own
-    take their part in it; `anomalies` is the sanity layer that does."""
+    """What follows a failed check. `sanity` and `rollback` are ours, also where the host has its
+    own; `anomalies` is the sanity layer that takes part in it."""
 
     sanity: SanityLayer
     anomalies: PaymentSanity
@@ -69,6 +69,8 @@ def connect_consequences(
     alerts = Alerts(path, host.alert_dispatcher or sender, instructions, clock)
     record = RecordDiscrepancy(lambda: store.discrepancies)
     anomalies = host.menace_sanity_layer or sanity
+    # Ours first: whatever a host's own does, or fails to do, the bot is stopped.
+    managers = [rollback] if host.rollback_manager is None else [rollback, host.rollback_manager]
     return Consequences(
         sanity=sanity,
         anomalies=anomalies,
@@ -79,7 +81,7 @@ def connect_consequences(
             record,
             LogReaction(),
             alerts,
-            RollBack(host.rollback_manager or rollback),
+            *map(RollBack, managers),
             RecordAnomaly(anomalies),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -17,6 +18,13 @@ _METHODS = {
     "menace_sanity_layer": "record_payment_anomaly",
     "rollback_manager": "auto_rollback",
 }
+_CALLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "record_payment_anomaly": (("event_type", "metadata"), ("severity",)),
+    "auto_rollback": (("bot_id",), ("reason",)),
+    "alert_dispatcher": (("alert",), ()),
+    "rollback": (("bot_id", "reason"), ()),
+}
+"""With which arguments each is called: by place, and by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +59,22 @@ def _found(hooks: Hooks, given: HostCode, faults: list[Fault], name: str) -> Any
     path, ours = getattr(hooks, name), getattr(given, name)
     if ours is None and path is None:
         return None
-    return _checked(f"hooks.{name}", ours, path, _METHODS.get(name), faults)
+    return _checked(f"hooks.{name}", ours, path, name, faults)
 
 
 def _rollbacks(hooks: Hooks, given: HostCode, faults: list[Fault]) -> list[Any]:
     for number, hook in enumerate(given.rollback):
-        _checked(f"rollback_hooks.{number}", hook, None, None, faults)
+        _checked(f"rollback_hooks.{number}", hook, None, "rollback", faults)
     return [
-        _checked(f"hooks.rollback.{number}", None, path, None, faults)
+        _checked(f"hooks.rollback.{number}", None, path, "rollback", faults)
         for number, path in enumerate(hooks.rollback)
     ]
 
 
-def _checked(
-    where: str, ours: Any, path: str | None, method: str | None, faults: list[Fault]
-) -> Any:
-    """Return an instance that has `method`, or, without one, something to call."""
+def _checked(where: str, ours: Any, path: str | None, name: str, faults: list[Fault]) -> Any:
+    """Return an instance that has the method of the hook `name`, or something to call where it has
+    none; it takes what it will be called with."""
+    method = _METHODS.get(name)
     try:
         value = ours if path is None or ours is not None else _imported(path)
         if method is not None and isinstance(value, type):
@@ -74,10 +82,31 @@ def _checked(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a host's module may raise anything
         faults.append(Fault(where, redact(f"cannot be used: {type(error).__name__}: {error}")))
         return None
-    if not callable(value if method is None else getattr(value, method, None)):
+    called = value if method is None else getattr(value, method, None)
+    if not callable(called):
         what = "is not something to call" if method is None else f"has no {method}()"
         faults.append(Fault(where, what))
+    elif (why := _cannot_be_called(called, *_CALLED[method or name])) is not None:
+        faults.append(Fault(where, why))
     return value
+
+
+def _cannot_be_called(
+    called: Callable[..., Any], by_place: tuple[str, ...], by_name: tuple[str, ...]
+) -> str | None:
+    """Return why a call with these arguments would fail on the day it is needed, or None."""
+    if inspect.iscoroutinefunction(called):
+        return "is a coroutine function, which is never awaited here; pass one that can be called"
+    try:
+        signature = inspect.signature(called)
+    except (TypeError, ValueError):  # what is written in C may not tell
+        return None
+    try:
+        signature.bind(*by_place, **dict.fromkeys(by_name))
+    except TypeError as error:
+        arguments = ", ".join((*by_place, *(f"{name}=…" for name in by_name)))
+        return f"is called with ({arguments}), which does not fit: {error}"
+    return None
 
 
 def _imported(path: str) -> Any:

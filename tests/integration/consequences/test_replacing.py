@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.alerts import Alert
-from stripe_billing_router.errors import AccountMismatchError, ConfigurationError
+from stripe_billing_router.errors import AccountMismatchError, ConfigurationError, FrozenError
 from tests.integration.charge.charge_bench import BOT, ROUTING, Bench
 from tests.integration.consequences.conftest import FOREIGN, Project
 from tests.unit.alerts.alert_samples import receiving
@@ -93,6 +93,32 @@ def test_a_hook_of_the_host_s_runs_beside_our_rollback(
     assert host.heard() == [("hook", "finance:foreign")] * 2
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_our_rollback_and_the_freeze_follow_beside_a_host_s_manager(
+    bench: Bench, project: Project, fails: bool
+) -> None:
+    """A manager of the host's takes nothing away from what stops a bot."""
+
+    class Manager:
+        def auto_rollback(self, bot_id: str, **more: Any) -> None:
+            project.heard.append(("manager", bot_id))
+            if fails:
+                raise OSError("no such directory")
+
+    configured(bench, "policies: {freeze_on_discrepancy: true}")
+    router = bench.router(rollback_manager=Manager(), rollback_hooks=[project.hook])
+    route = {"product_id": "prod_1", "price_id": "price_1", "customer_id": "cus_one"}
+    router.register_route("finance", "new", {**route, "account_id": FOREIGN})
+    with pytest.raises(AccountMismatchError):
+        router.charge("finance:new", 5)
+    assert ("stripe", "default", "finance", "new") not in router.routes
+    with pytest.raises(FrozenError):
+        router.charge("finance:new", 5)
+    assert len(project.heard) == 2
+    assert ("manager", "finance:new") in project.heard
+    assert len(router.sanity_layer.list_anomalies()) == 1
+
+
 def test_what_is_given_in_code_goes_before_the_file(
     bench: Bench, host: types.SimpleNamespace, project: Project
 ) -> None:
@@ -143,6 +169,45 @@ def test_code_that_does_not_fit_is_refused_at_once(bench: Bench) -> None:
         bench.router(menace_sanity_layer=wrong)
     with pytest.raises(ConfigurationError, match=r"rollback_hooks\.0"):
         bench.router(rollback_hooks=[wrong])
+
+
+class _NoReason:
+    def auto_rollback(self, bot_id: str) -> None: ...
+
+
+class _NoSeverity:
+    def record_payment_anomaly(self, event_type: str, metadata: Any) -> None: ...
+
+
+async def _later(alert: Alert) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"rollback_manager": _NoReason()}, "hooks.rollback_manager"),
+        ({"rollback_manager": _NoReason}, "hooks.rollback_manager"),
+        ({"menace_sanity_layer": _NoSeverity()}, "hooks.menace_sanity_layer"),
+        ({"alert_dispatcher": lambda: None}, "hooks.alert_dispatcher"),
+        ({"alert_dispatcher": _later}, "hooks.alert_dispatcher"),
+        ({"rollback_hooks": [lambda bot_id: None]}, "rollback_hooks.0"),
+        ({"rollback_hooks": [lambda bot_id, reason, *, when: None]}, "rollback_hooks.0"),
+    ],
+    ids=["no reason", "class", "no severity", "no alert", "async", "one argument", "one too many"],
+)
+def test_a_hook_that_could_not_be_called_is_refused_at_once(
+    bench: Bench, given: dict[str, Any], fault: str
+) -> None:
+    """Rather than on the day it is needed."""
+    with pytest.raises(ConfigurationError, match="called") as raised:
+        bench.router(**given)
+    assert [path for path, _ in raised.value.faults] == [fault]
+
+
+def test_hooks_may_take_more_than_they_are_given(bench: Bench) -> None:
+    def stop(bot_id: str, reason: str = "", *more: Any, by: str = "us", **rest: Any) -> None: ...
+
+    assert bench.router(rollback_hooks=[stop, print]).routes
 
 
 def test_our_functions_stay_ours_so_that_a_host_may_call_them(

@@ -142,6 +142,15 @@ def test_a_hook_that_cannot_be_imported(folder: Path) -> None:
     assert _only_problem()[0] == "hooks"
 
 
+def test_a_hook_whose_signature_does_not_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "host_of_this_test.py").write_text("def page(): ...\n")
+    monkeypatch.syspath_prepend(folder)
+    path = folder / "config/stripe_billing_router.yaml"
+    path.write_text(FILE + "hooks: {alert_dispatcher: host_of_this_test:page}\n")
+    name, said = _only_problem()
+    assert (name, "is called with (alert)" in said) == ("hooks", True)
+
+
 def test_a_bot_without_a_route_and_a_route_of_another_account(folder: Path) -> None:
     path = folder / "config/stripe_billing_router.yaml"
     path.write_text(FILE.replace("currency: usd", "account_id: acct_somebody0else"))
