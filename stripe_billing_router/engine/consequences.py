@@ -14,6 +14,7 @@ _KINDS = {
     "operation.escalated": "escalated",
     "operation.proven": "proven",
     "operation.unsealed": "unsealed",
+    "webhook.unsealed": "unsealed",
 }
 
 

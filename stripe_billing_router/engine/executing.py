@@ -11,7 +11,7 @@ from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError
 from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result
 from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
 from ..secrecy import loggable
-from ..verbs import Verb
+from ..verbs import ForeignStep, Verb
 from .collecting import within_rules
 from .failures import failure_of_reply, unknown
 from .leases import Lease
@@ -63,6 +63,9 @@ class Executor:
         except OutcomeInDoubt:
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "Stripe gave no clear answer.") from None
+        except ForeignStep as foreign:
+            self._parts.closing.leave_unknown(operation, lease.token)
+            raise self._parts.trust.refused(operation, str(foreign)) from None
         except StaleLease:
             self._parts.closing.leave_lost(operation, lease.token)
             raise _unknown(operation, "Another process has taken this operation over.") from None

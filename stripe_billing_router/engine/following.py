@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..errors import OutcomeUnknownError, StripeRequestError
 from ..models import Operation, OperationState, Outcome, Step, StepOutput
 from ..ports import KeyProvider, Keys, Request
-from ..verbs import UnreadableAnswer, Verb, strange
+from ..verbs import VERBS, ForeignStep, UnreadableAnswer, Verb, check_step, strange
 from .accounts import AccountCheck
 from .closing import Closing
 from .failures import unknown
@@ -139,6 +139,10 @@ class Follower:
         return seen, judged
 
     def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
+        try:
+            check_step(VERBS[operation.verb], operation, step, step.path, step.params)
+        except ForeignStep as foreign:
+            raise self._trust.refused(operation, str(foreign)) from None
         request = Request(
             step.method,
             step.path,

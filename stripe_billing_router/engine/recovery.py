@@ -24,7 +24,7 @@ from ..models import (
 )
 from ..ports import CommitAmbiguous, Event, Keys, StaleLease
 from ..redaction import redact
-from ..verbs import VERBS, Verb
+from ..verbs import VERBS, ForeignStep, Verb
 from . import process
 from .cancelling import Canceller
 from .closing import BOT_MAY_ASK_FOR_MS
@@ -102,6 +102,9 @@ class Recovery:
             return self._settle(operation)
         except Escalated as why:
             self._tell(operation, "operation.escalated", str(why))
+            return "escalated"
+        except ForeignStep as foreign:
+            self._parts.trust.tell(operation, why=f"a step of its plan is not its own: {foreign}")
             return "escalated"
         except (OutcomeInDoubt, NotExecuted, StaleLease, CommitAmbiguous):
             return "left"

@@ -10,7 +10,7 @@ from ..errors import BillingError
 from ..idempotency import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
-from ..verbs import strange
+from ..verbs import VERBS, check_step, strange
 from .leases import Lease, Leases
 from .reads import rotated
 from .references import resolved
@@ -63,7 +63,7 @@ class Runner:
 
         `plan` says what to send next, or what the operation has come to (a verb's `proceed`).
         `in_doubt` says that the next step may have been sent before. `recheck` is called before
-        every resend. Raises OutcomeInDoubt, NotExecuted or StaleLease.
+        every resend. Raises OutcomeInDoubt, NotExecuted, ForeignStep or StaleLease.
         """
         while not isinstance(next_step := plan(operation), Outcome):
             try:
@@ -128,6 +128,7 @@ class Runner:
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)
+        check_step(VERBS[operation.verb], operation, step, path, params)
         keyed = step.method == "post" and not step.repeatable
         key = request_key(operation.operation_id, step.name, operation.generation)
         return Request(

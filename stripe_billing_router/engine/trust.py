@@ -45,22 +45,24 @@ class Trust:
         if not (self.may_be_sent(operation) if awaits else self.may_be_told(operation)):
             raise self.refused(operation)
 
-    def refused(self, operation: Operation) -> OutcomeUnknownError:
-        """Tell people of an operation without a seal, and return what its caller is told."""
-        self.tell(operation)
+    def refused(self, operation: Operation, foreign: str | None = None) -> OutcomeUnknownError:
+        """Tell people of an operation that bears no seal, or of which a step is `foreign` to its
+        verb, and return the error for its caller."""
+        why = _WHY if foreign is None else f"a step of its plan is not its own: {foreign}"
+        self.tell(operation, why=why)
         return unknown(
             operation.operation_id,
             operation.idempotency_key,
-            "Its record bears no seal of a key in force, so that nothing is sent for it.",
+            "Its record is not proven to be a key-holder's, so that nothing is sent for it.",
         )
 
-    def tell(self, operation: Operation, found: str = "") -> None:
+    def tell(self, operation: Operation, found: str = "", why: str = _WHY) -> None:
         """Have people look at an operation; it becomes a discrepancy."""
         self._observers.tell(
             Event(
                 UNSEALED,
                 "critical",
-                f"{_WHY}; nothing is sent for it. {found}Compare it with Stripe, and settle it "
+                f"{why}; nothing is sent for it. {found}Compare it with Stripe, and settle it "
                 "there",
                 operation.bot,
                 operation.verb,

@@ -22,6 +22,7 @@ from .database import Database
 from .queue import Work
 from .schema import inbox as table
 from .schema import inbox_objects as objects
+from .sealing import Sealing
 
 _COLUMNS = [field.name for field in fields(InboxEvent)]
 
@@ -29,8 +30,9 @@ _COLUMNS = [field.name for field in fields(InboxEvent)]
 class SqlInbox:
     """The inbox of one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealing: Sealing) -> None:
         self._database = database
+        self._sealing = sealing
 
     def receive(self, event: InboxEvent) -> bool:
         """Store an event durably; True if that leaves nothing new to do.
@@ -42,6 +44,7 @@ class SqlInbox:
         def work(connection: Connection) -> None:
             now_ms = self._database.now_ms(connection)
             row = _row(replace(event, received_ms=now_ms, updated_ms=now_ms, due_ms=now_ms))
+            row["seal"] = self._sealing.event(event.event_id, row["body"])
             query = select(table.c.event_id).where(table.c.event_id == event.event_id)
             if connection.execute(query).first() is None:
                 connection.execute(self._database.dialect.insert_unless_there(table, row))
@@ -51,6 +54,10 @@ class SqlInbox:
 
         self._durably(work)
         return known[0]
+
+    def is_sealed(self, event: InboxEvent) -> bool:
+        """Say whether a holder of a key received this very event."""
+        return self._sealing.holds(event.seal, "event", event.event_id, canonical_json(event.body))
 
     def replay(self, event_id: str) -> bool:
         """Make an event work to do again, whatever it came to; False if there is none."""

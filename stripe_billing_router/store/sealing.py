@@ -48,6 +48,10 @@ class Sealing:
             return None
         return self._late("outcome", operation_id, generation, str(state), text)
 
+    def event(self, event_id: str, body: str) -> str | None:
+        """Return the seal of a webhook as it was received."""
+        return self._late("event", event_id, body)
+
     def line(self, digest: str) -> str | None:
         """Return the seal of a line of the journal, whose hash covers all before it."""
         return self._late("line", digest)

@@ -239,7 +239,7 @@ class SqlStore:
 
     @property
     def inbox(self) -> inbox.SqlInbox:
-        return inbox.SqlInbox(self._database())
+        return inbox.SqlInbox(self._database(), self.sealing)
 
     def upgrade(self) -> None:
         """Bring the database to this version's schema and put its triggers back."""

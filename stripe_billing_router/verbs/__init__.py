@@ -7,6 +7,7 @@ from .checkout import CheckoutVerb
 from .customer import CustomerVerb
 from .dues import carefully, due, due_beside
 from .refund import RefundVerb
+from .steps import ForeignStep, check_step
 from .strangers import strange, stranger
 from .subscription import SubscriptionVerb
 
@@ -24,12 +25,14 @@ __all__ = [
     "LEFT_OUT",
     "VERBS",
     "Call",
+    "ForeignStep",
     "Lookups",
     "Plan",
     "Price",
     "UnreadableAnswer",
     "Verb",
     "carefully",
+    "check_step",
     "due",
     "due_beside",
     "strange",

@@ -137,10 +137,11 @@ class Lookups(Protocol):
 
 
 class Verb(Protocol):
-    """One money verb. `accepts` names its arguments, `step_types` the SDK's parameter types."""
+    """One money verb. `requests` are all that it ever sends: `{id}` stands for any Stripe id."""
 
     name: ClassVar[str]
     action_type: ClassVar[str]
+    requests: ClassVar[tuple[str, ...]]
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]

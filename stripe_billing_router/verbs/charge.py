@@ -31,6 +31,7 @@ class ChargeVerb:
 
     name: ClassVar[str] = "charge"
     action_type: ClassVar[str] = "charge"
+    requests: ClassVar[tuple[str, ...]] = (*payment_intents.REQUESTS, *invoices.REQUESTS)
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]

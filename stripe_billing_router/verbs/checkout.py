@@ -73,6 +73,13 @@ class CheckoutVerb:
 
     name: ClassVar[str] = "create_checkout_session"
     action_type: ClassVar[str] = "checkout_session"
+    requests: ClassVar[tuple[str, ...]] = (
+        f"post {_PATH}",
+        f"get {_PATH}/{{id}}",
+        f"post {_PATH}/{{id}}/expire",
+        *payment_intents.REQUESTS[1:],
+        *subscription.REQUESTS[1:],
+    )
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]

@@ -31,6 +31,7 @@ class CustomerVerb:
 
     name: ClassVar[str] = "create_customer"
     action_type: ClassVar[str] = "customer"
+    requests: ClassVar[tuple[str, ...]] = ("post /v1/customers", "get /v1/customers/{id}")
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]

@@ -49,6 +49,18 @@ _AT_THE_BANK = "at_the_bank"
 _PENDING = "pending_items"
 _KIND = "invoiceitem"
 _PATH = "/v1/invoices"
+_ITEMS = "/v1/invoiceitems"
+REQUESTS = (
+    f"post {_PATH}",
+    f"get {_PATH}/{{id}}",
+    f"delete {_PATH}/{{id}}",
+    f"post {_PATH}/{{id}}/finalize",
+    f"post {_PATH}/{{id}}/pay",
+    f"post {_PATH}/{{id}}/void",
+    f"post {_ITEMS}",
+    f"get {_ITEMS}",
+    f"delete {_ITEMS}/{{id}}",
+)
 _ACTION_NEEDED = frozenset({"authentication_required", "invoice_payment_intent_requires_action"})
 AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"})
 """Parameters with which more is collected than the price."""

@@ -42,6 +42,7 @@ CREATE = "payment_intent"
 _CANCEL = "cancel"
 _LOOK = "look"
 _PATH = "/v1/payment_intents"
+REQUESTS = (f"post {_PATH}", f"get {_PATH}/{{id}}", f"post {_PATH}/{{id}}/cancel")
 _AUTHENTICATION = "authentication_required"
 
 _STATE_OF_STATUS = {

@@ -59,6 +59,11 @@ class RefundVerb:
 
     name: ClassVar[str] = "refund"
     action_type: ClassVar[str] = "refund"
+    requests: ClassVar[tuple[str, ...]] = (
+        "post /v1/refunds",
+        "get /v1/refunds/{id}",
+        "post /v1/refunds/{id}/cancel",
+    )
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]

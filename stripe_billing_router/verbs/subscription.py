@@ -64,6 +64,15 @@ _END = "end"
 _LOOK = "look"
 _FIRST = "first_invoice"
 _PATH = "/v1/subscriptions"
+REQUESTS = (
+    f"post {_PATH}",
+    f"get {_PATH}/{{id}}",
+    f"delete {_PATH}/{{id}}",
+    "get /v1/invoices",
+    "get /v1/invoices/{id}",
+    "post /v1/invoices/{id}/void",
+    "post /v1/invoices/{id}/pay",
+)
 _PAY = "/v1/invoices/{first_invoice}/pay"
 _COLLECT = {"error_if_incomplete": "collect", "allow_incomplete": "try_to_collect"}
 """The step that pays a first invoice, by what is wanted if that fails."""
@@ -86,6 +95,7 @@ class SubscriptionVerb:
 
     name: ClassVar[str] = "create_subscription"
     action_type: ClassVar[str] = "subscription"
+    requests: ClassVar[tuple[str, ...]] = REQUESTS
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]

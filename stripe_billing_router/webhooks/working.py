@@ -21,6 +21,7 @@ from ..ports import CommitAmbiguous, Event, StaleLease
 from ..redaction import printable, redact
 from .applying import Applier, NotYet
 from .handlers import SHARED, Handler, Handlers, WebhookEvent, told_to_host
+from .provenance import NotFromStripe, Provenance
 
 MOST_ATTEMPTS = 30
 """After which an event is given up: the attempts are spread over about 19 hours."""
@@ -63,6 +64,7 @@ class Worker:
         self._parts = parts
         self._handlers = handlers
         self._applier = Applier(parts)
+        self._provenance = Provenance(parts)
         self._lease_seconds = lease_seconds
 
     def process(self, limit: int) -> Progress:
@@ -90,7 +92,9 @@ class Worker:
         try:
             if event.attempts > MOST_ATTEMPTS:
                 return self._give_up(event, token, "its worker died at every attempt")
-            return str(self._handle(event, token))
+            return str(self._handle(self._provenance.proven(event), token))
+        except NotFromStripe as forged:
+            return self._refuse(event, token, str(forged))
         except NotYet as why:
             return self._again(event, token, InboxState.WAITING, str(why))
         except StaleLease:
@@ -141,6 +145,14 @@ class Worker:
         if done == InboxState.DEAD:
             message = f"{event.type} {event.event_id} is given up after {MOST_ATTEMPTS} attempts"
             self._parts.observers.tell(Event("webhook.dead_letter", "critical", message))
+        return done
+
+    def _refuse(self, event: InboxEvent, token: str, why: str) -> str:
+        """What no holder of a key received, and Stripe does not know, was written by others."""
+        done = self._settle(MarkProcessed(event.event_id, token, InboxState.DEAD, error=why))
+        if done == InboxState.DEAD:
+            message = f"{event.event_id} is not worked on: {why}"
+            self._parts.observers.tell(Event("webhook.unsealed", "critical", message))
         return done
 
     def _give_back(self, event: InboxEvent, token: str) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.errors import OutcomeUnknownError
+from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
+from stripe_billing_router.seals import Seals
+from stripe_billing_router.store import Sealing
 from tests.integration.charge.charge_bench import BOT, LEASE, Bench, Died
 from tests.integration.trust.forging import STOLEN, Forger
 
@@ -237,3 +240,18 @@ def test_what_stripe_shows_to_have_happened_is_recorded_as_it_is(
 
 def _die() -> None:
     raise Died
+
+
+@pytest.mark.parametrize("forgery", [_payout, _larger_steps])
+def test_a_step_that_is_not_its_verbs_is_not_sent_even_under_a_seal(
+    forger: Forger, forgery: Forgery
+) -> None:
+    """Whoever has stolen a seal key can still not have anything else sent than the row says."""
+    operation_id = forger.interrupted()
+    (row,) = forger.rows()
+    forger.change(operation_id, **forgery(forger, row))
+    sealing = Sealing(lambda: Seals([SANDBOX_SECRET_KEY]))
+    changed = forger.router().store.operation(operation_id)
+    assert changed is not None
+    forger.change(operation_id, seal=sealing.sealed(changed).seal)
+    forger.nothing_is_sent()
