@@ -150,7 +150,9 @@ class Applier:
         """Ask Stripe. An operation in doubt may be in others' hands: it is only read."""
         verb, follower = VERBS[operation.verb], self._parts.follower
         if operation.state in WAITS:
-            return weigh(operation, follower.look(operation, verb))
+            trusted = self._parts.engine.trust.may_be_told(operation)
+            look = follower.look if trusted else follower.witness
+            return weigh(operation, look(operation, verb))
         return weigh(operation, follower.glance(_with_id(operation, event.object_id), verb))
 
     def _held(self, operation: Operation) -> bool:
@@ -172,7 +174,9 @@ def _is_about(event: InboxEvent, operation: Operation) -> bool:
     """Whether the event's object is the one that the operation made, and no other that bears its
     metadata, such as the payment of a checkout session, or one that somebody copied it to."""
     same_kind = operation.steps[0].expects == event.object.get("object")
-    named = same_kind and _is_named(event.object_id, operation)
+    # The ledger's word, which every bot may add to, ends no doubt: the object itself has to.
+    names_it = operation.state not in IN_DOUBT or event.operation_id == operation.operation_id
+    named = same_kind and names_it and _is_named(event.object_id, operation)
     return named and stranger(operation, event.object) is None
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from ..bootstrap import Assembly
 from ..errors import StripeUnavailableError, WebhookError
 from ..models import InboxEvent
-from .reading import event_of
+from .reading import EVENT_ID, event_of
+
+_UNKNOWN = "it bears no seal of a key in force, and Stripe shows no such event"
 
 
 class NotFromStripe(Exception):
@@ -24,14 +26,14 @@ class Provenance:
         """Return an event with everything that its proven body says; NotFromStripe if none is."""
         if self._parts.store.inbox.is_sealed(event):
             return _as_told(event, event.body)
+        if not EVENT_ID.fullmatch(event.event_id):
+            raise NotFromStripe(_UNKNOWN)
         parts = self._parts
         keys = parts.keys.keys()
         parts.engine.accounts.check(None, keys)
         reply = parts.engine.reader.get(f"/v1/events/{event.event_id}", keys.secret_key, "event")
         if reply.status == 404:
-            raise NotFromStripe(
-                "it bears no seal of a key in force, and Stripe shows no such event"
-            )
+            raise NotFromStripe(_UNKNOWN)
         if reply.status != 200:
             raise StripeUnavailableError(
                 f"Stripe does not show the event (HTTP {reply.status}). Check the key's "

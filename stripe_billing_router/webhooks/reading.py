@@ -15,7 +15,7 @@ from ..redaction import shown, without_secrets
 LARGEST = 1024 * 1024
 """Bytes. Stripe's own events stay far below."""
 
-_EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,250}", re.ASCII)
+EVENT_ID = re.compile(r"evt_[A-Za-z0-9_]{1,250}", re.ASCII)
 _TYPE = re.compile(r"(?=.{3,255}\Z)[a-z0-9_]+(?:\.[a-z0-9_]+)+", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9._\-]{1,40}", re.ASCII)
 _OBJECT_ID = re.compile(r"[A-Za-z0-9_.\-]{1,255}", re.ASCII)
@@ -61,7 +61,7 @@ def event_of(body: object) -> InboxEvent:
         )
     data = _mapping(body, "data")
     event = InboxEvent(
-        event_id=_text(body, "id", _EVENT_ID),
+        event_id=_text(body, "id", EVENT_ID),
         type=_text(body, "type", _TYPE),
         created_ms=_seconds(body) * 1000,
         api_version=_optional(body.get("api_version"), _VERSION),
