@@ -6,33 +6,47 @@
 --
 --     psql "$OWNER_URL" --set ON_ERROR_STOP=1 --single-transaction --file deploy/postgres-roles.sql
 --
--- Then give each bot, or each host of bots, a login of its own:
+-- It needs the owner of the tables and, the first time, somebody who may create roles. An owner who
+-- may not has them made before, by whoever administers the server:
+--
+--     CREATE ROLE stripe_bots NOLOGIN; CREATE ROLE stripe_operators NOLOGIN;
+--     CREATE ROLE stripe_webhooks NOLOGIN;
+--
+-- Then give each bot, or each host of bots, a login of its own, people theirs, and the process that
+-- receives and works webhooks one that no bot has:
 --
 --     CREATE ROLE collector LOGIN PASSWORD '…' IN ROLE stripe_bots;
 --     CREATE ROLE ann       LOGIN PASSWORD '…' IN ROLE stripe_operators;
+--     CREATE ROLE webhooks  LOGIN PASSWORD '…' IN ROLE stripe_bots, stripe_webhooks;
+--
+-- A login that is listed in stripe_logins writes for the bots listed there, and for nobody else's
+-- stream; one that is not listed may write for every bot, but freeze none:
+--
+--     INSERT INTO stripe_logins VALUES ('collector', 'finance:collector');
+--
+-- No login is a bot's and a person's: it would have the rights of both. Whoever is in stripe_bots
+-- decides nothing, whatever other role they are in.
 --
 -- Bots open operations, append entries, reserve, ask for approval, and record what fails a check.
--- They do not approve, unfreeze, resolve, delete, or edit what is decided, and freeze nobody but a
--- bot whose check failed. What they still can do is in docs/security.md.
---
--- Where webhooks are received and worked, the login is in both roles that this takes:
---
---     CREATE ROLE webhooks  LOGIN PASSWORD '…' IN ROLE stripe_bots, stripe_webhooks;
+-- They do not approve, unfreeze, resolve, delete, or edit what is decided, and freeze only bots that
+-- are their own. What they still can do is in docs/security.md.
 
 DO $roles$
+DECLARE
+    name text;
 BEGIN
-    BEGIN
-        CREATE ROLE stripe_bots NOLOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-    END;
-    BEGIN
-        CREATE ROLE stripe_operators NOLOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-    END;
-    BEGIN
-        CREATE ROLE stripe_webhooks NOLOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-    END;
+    FOREACH name IN ARRAY ARRAY['stripe_bots', 'stripe_operators', 'stripe_webhooks'] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = name);
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN NULL;
+            WHEN insufficient_privilege THEN
+                RAISE EXCEPTION 'the role % is missing, and % may not create roles', name,
+                    current_user
+                    USING HINT = format('Have an administrator run: CREATE ROLE %I NOLOGIN', name);
+        END;
+    END LOOP;
     -- The tables are found by the search path, as the library finds them.
     EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', current_schema());
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM stripe_bots, stripe_operators, '
@@ -41,6 +55,29 @@ BEGIN
                    current_schema());
 END
 $roles$;
+
+-- Who may write for which bots; the owner lists them.
+CREATE TABLE IF NOT EXISTS stripe_logins (
+    login name NOT NULL,
+    bot_id text NOT NULL,
+    PRIMARY KEY (login, bot_id)
+);
+REVOKE ALL ON stripe_logins FROM PUBLIC, stripe_bots, stripe_operators, stripe_webhooks;
+
+CREATE OR REPLACE FUNCTION stripe_is_own(bot text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $own$
+    SELECT EXISTS (SELECT FROM stripe_logins WHERE login = session_user AND bot_id = bot)
+$own$;
+CREATE OR REPLACE FUNCTION stripe_may_write_for(bot text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $may$
+    SELECT bot IS NULL OR bot = '_system'
+        OR NOT EXISTS (SELECT FROM stripe_logins WHERE login = session_user)
+        OR EXISTS (SELECT FROM stripe_logins WHERE login = session_user AND bot_id = bot)
+$may$;
+CREATE OR REPLACE FUNCTION stripe_is_a_person() RETURNS boolean
+LANGUAGE sql STABLE AS $person$
+    SELECT NOT pg_has_role(session_user, 'stripe_bots', 'MEMBER')
+$person$;
 
 REVOKE ALL ON
     stripe_alembic_version, stripe_binding, stripe_operations, stripe_ledger, stripe_ledger_heads,
@@ -104,7 +141,9 @@ CREATE POLICY stripe_approvals_are_read ON stripe_approvals
 DROP POLICY IF EXISTS stripe_approvals_are_asked ON stripe_approvals;
 CREATE POLICY stripe_approvals_are_asked ON stripe_approvals
     FOR INSERT TO stripe_bots
-    WITH CHECK (state = 'pending' AND decided_ms IS NULL AND decided_by IS NULL AND note IS NULL);
+    WITH CHECK (state = 'pending' AND decided_ms IS NULL AND decided_by IS NULL AND note IS NULL
+                AND expires_ms <= extract(epoch FROM clock_timestamp()) * 1000 + 90000000
+                AND stripe_may_write_for(bot_id));
 DROP POLICY IF EXISTS stripe_approvals_are_used ON stripe_approvals;
 CREATE POLICY stripe_approvals_are_used ON stripe_approvals
     FOR UPDATE TO stripe_bots
@@ -113,8 +152,9 @@ CREATE POLICY stripe_approvals_are_used ON stripe_approvals
 DROP POLICY IF EXISTS stripe_approvals_are_decided ON stripe_approvals;
 CREATE POLICY stripe_approvals_are_decided ON stripe_approvals
     FOR UPDATE TO stripe_operators
-    USING (state IN ('pending', 'approved'))
-    WITH CHECK (state IN ('approved', 'rejected') AND decided_by IS NOT NULL);
+    USING (state IN ('pending', 'approved') AND stripe_is_a_person())
+    WITH CHECK (state IN ('approved', 'rejected') AND decided_by IS NOT NULL
+                AND stripe_is_a_person());
 
 -- Freezes: who froze stays; a freeze that has ended stays ended.
 ALTER TABLE stripe_freezes ENABLE ROW LEVEL SECURITY;
@@ -123,17 +163,18 @@ CREATE POLICY stripe_freezes_are_read ON stripe_freezes
     FOR SELECT TO stripe_bots, stripe_operators USING (true);
 DROP POLICY IF EXISTS stripe_freezes_begin ON stripe_freezes;
 CREATE POLICY stripe_freezes_begin ON stripe_freezes
-    FOR INSERT TO stripe_operators WITH CHECK (unfrozen_ms IS NULL AND unfrozen_by IS NULL);
+    FOR INSERT TO stripe_operators
+    WITH CHECK (unfrozen_ms IS NULL AND unfrozen_by IS NULL AND stripe_is_a_person());
 DROP POLICY IF EXISTS stripe_freezes_follow_a_failed_check ON stripe_freezes;
 CREATE POLICY stripe_freezes_follow_a_failed_check ON stripe_freezes
     FOR INSERT TO stripe_bots
-    WITH CHECK (frozen_by = 'automated rollback' AND scope NOT LIKE '%*%'
+    WITH CHECK (frozen_by = 'automated rollback' AND stripe_is_own(scope)
                 AND unfrozen_ms IS NULL AND unfrozen_by IS NULL);
 DROP POLICY IF EXISTS stripe_freezes_end ON stripe_freezes;
 CREATE POLICY stripe_freezes_end ON stripe_freezes
     FOR UPDATE TO stripe_operators
-    USING (unfrozen_ms IS NULL)
-    WITH CHECK (unfrozen_ms IS NOT NULL AND unfrozen_by IS NOT NULL);
+    USING (unfrozen_ms IS NULL AND stripe_is_a_person())
+    WITH CHECK (unfrozen_ms IS NOT NULL AND unfrozen_by IS NOT NULL AND stripe_is_a_person());
 
 -- Discrepancies: bots open and count them; people acknowledge and resolve them, once.
 ALTER TABLE stripe_discrepancies ENABLE ROW LEVEL SECURITY;
@@ -146,13 +187,15 @@ CREATE POLICY stripe_discrepancies_are_opened ON stripe_discrepancies
     WITH CHECK (state = 'open' AND acknowledged_by IS NULL AND resolved_by IS NULL);
 DROP POLICY IF EXISTS stripe_discrepancies_are_counted ON stripe_discrepancies;
 CREATE POLICY stripe_discrepancies_are_counted ON stripe_discrepancies
-    FOR UPDATE TO stripe_bots USING (state <> 'resolved') WITH CHECK (true);
+    FOR UPDATE TO stripe_bots USING (state <> 'resolved')
+    WITH CHECK (state = 'open' OR state = 'acknowledged');
 DROP POLICY IF EXISTS stripe_discrepancies_are_decided ON stripe_discrepancies;
 CREATE POLICY stripe_discrepancies_are_decided ON stripe_discrepancies
     FOR UPDATE TO stripe_operators
-    USING (state <> 'resolved')
-    WITH CHECK ((state = 'acknowledged' AND acknowledged_by IS NOT NULL)
-                OR (state = 'resolved' AND resolved_by IS NOT NULL));
+    USING (state <> 'resolved' AND stripe_is_a_person())
+    WITH CHECK (stripe_is_a_person()
+                AND ((state = 'acknowledged' AND acknowledged_by IS NOT NULL)
+                     OR (state = 'resolved' AND resolved_by IS NOT NULL)));
 
 -- Operations: what is over stays as it is. People end what waits for them, and nothing else.
 ALTER TABLE stripe_operations ENABLE ROW LEVEL SECURITY;
@@ -170,7 +213,14 @@ CREATE POLICY stripe_operations_go_on ON stripe_operations
 DROP POLICY IF EXISTS stripe_operations_are_rejected ON stripe_operations;
 CREATE POLICY stripe_operations_are_rejected ON stripe_operations
     FOR UPDATE TO stripe_operators
-    USING (state = 'awaiting_approval') WITH CHECK (state = 'canceled');
+    USING (state = 'awaiting_approval' AND stripe_is_a_person())
+    WITH CHECK (state = 'canceled' AND stripe_is_a_person());
+DROP POLICY IF EXISTS stripe_operations_are_its_own ON stripe_operations;
+CREATE POLICY stripe_operations_are_its_own ON stripe_operations AS RESTRICTIVE
+    FOR INSERT TO stripe_bots WITH CHECK (stripe_may_write_for(bot_id));
+DROP POLICY IF EXISTS stripe_operations_stay_its_own ON stripe_operations;
+CREATE POLICY stripe_operations_stay_its_own ON stripe_operations AS RESTRICTIVE
+    FOR UPDATE TO stripe_bots USING (stripe_may_write_for(bot_id)) WITH CHECK (true);
 
 -- Budgets: counters begin at nothing, for bots.
 ALTER TABLE stripe_budgets ENABLE ROW LEVEL SECURITY;
@@ -184,15 +234,67 @@ DROP POLICY IF EXISTS stripe_budgets_count ON stripe_budgets;
 CREATE POLICY stripe_budgets_count ON stripe_budgets
     FOR UPDATE TO stripe_bots USING (true) WITH CHECK (used >= 0);
 
+-- Streams: a login that is listed writes its own bots' only.
+ALTER TABLE stripe_ledger ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS stripe_ledger_is_read ON stripe_ledger;
+CREATE POLICY stripe_ledger_is_read ON stripe_ledger
+    FOR SELECT TO stripe_bots, stripe_operators USING (true);
+DROP POLICY IF EXISTS stripe_ledger_grows ON stripe_ledger;
+CREATE POLICY stripe_ledger_grows ON stripe_ledger
+    FOR INSERT TO stripe_bots
+    WITH CHECK (stripe_may_write_for(stream) AND stripe_may_write_for(bot_id)
+                AND stream = coalesce(bot_id, '_system'));
+ALTER TABLE stripe_ledger_heads ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS stripe_ledger_heads_are_read ON stripe_ledger_heads;
+CREATE POLICY stripe_ledger_heads_are_read ON stripe_ledger_heads
+    FOR SELECT TO stripe_bots, stripe_operators USING (true);
+DROP POLICY IF EXISTS stripe_ledger_heads_begin ON stripe_ledger_heads;
+CREATE POLICY stripe_ledger_heads_begin ON stripe_ledger_heads
+    FOR INSERT TO stripe_bots
+    WITH CHECK (stripe_may_write_for(stream) AND stream_sequence = 0 AND event_sequence = 0
+                AND sequence IS NULL);
+DROP POLICY IF EXISTS stripe_ledger_heads_move ON stripe_ledger_heads;
+CREATE POLICY stripe_ledger_heads_move ON stripe_ledger_heads
+    FOR UPDATE TO stripe_bots USING (stripe_may_write_for(stream)) WITH CHECK (true);
+ALTER TABLE stripe_outbox ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS stripe_outbox_is_read ON stripe_outbox;
+CREATE POLICY stripe_outbox_is_read ON stripe_outbox
+    FOR SELECT TO stripe_bots, stripe_operators USING (true);
+DROP POLICY IF EXISTS stripe_outbox_grows ON stripe_outbox;
+CREATE POLICY stripe_outbox_grows ON stripe_outbox
+    FOR INSERT TO stripe_bots WITH CHECK (stripe_may_write_for(stream));
+
 -- A plan that is under way is frozen, whoever writes: only what has had no effect is planned anew.
+-- It begins in the statement that plans it, with a new seal: that of a holder of a key, which a bot's
+-- login alone cannot make, and without which nothing is sent.
 CREATE OR REPLACE FUNCTION stripe_operations_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
-    IF OLD.state NOT IN ('abandoned', 'awaiting_approval') AND
-       (NEW.effect_hash, NEW.steps, NEW.arguments, NEW.account_id, NEW.api_version, NEW.region)
+    IF (NEW.effect_hash, NEW.steps, NEW.arguments, NEW.account_id, NEW.api_version, NEW.region,
+        NEW.amount_minor, NEW.currency, NEW.customer_id, NEW.skew_ms, NEW.started_ms, NEW.seal)
        IS DISTINCT FROM
-       (OLD.effect_hash, OLD.steps, OLD.arguments, OLD.account_id, OLD.api_version, OLD.region)
+       (OLD.effect_hash, OLD.steps, OLD.arguments, OLD.account_id, OLD.api_version, OLD.region,
+        OLD.amount_minor, OLD.currency, OLD.customer_id, OLD.skew_ms, OLD.started_ms, OLD.seal)
     THEN
-        RAISE EXCEPTION 'the plan of an operation under way does not change';
+        IF NOT (OLD.state IN ('abandoned', 'awaiting_approval') AND NEW.state = 'pending'
+                AND OLD.lease_token IS NULL AND NEW.lease_token IS NOT NULL
+                OR OLD.state = 'awaiting_approval' AND NEW.state = 'awaiting_approval')
+        THEN
+            RAISE EXCEPTION 'the plan of an operation under way does not change';
+        END IF;
+        IF NEW.seal IS NULL OR NEW.seal IS NOT DISTINCT FROM OLD.seal THEN
+            RAISE EXCEPTION 'a new plan has a new seal';
+        END IF;
+    END IF;
+    IF NEW.state = 'abandoned' AND OLD.state <> 'abandoned'
+       AND (OLD.state NOT IN ('pending', 'unknown') OR NEW.outcome IS NULL
+            OR NEW.outcome_seal IS NULL)
+    THEN
+        RAISE EXCEPTION 'what is given up says so under a seal';
+    END IF;
+    IF NEW.generation <> OLD.generation
+       AND NOT (NEW.state = 'abandoned' AND NEW.generation = OLD.generation + 1)
+    THEN
+        RAISE EXCEPTION 'only what is given up begins anew';
     END IF;
     RETURN NEW;
 END
@@ -217,3 +319,50 @@ $guard$;
 DROP TRIGGER IF EXISTS stripe_ledger_heads_guard ON stripe_ledger_heads;
 CREATE TRIGGER stripe_ledger_heads_guard BEFORE UPDATE ON stripe_ledger_heads
     FOR EACH ROW EXECUTE FUNCTION stripe_ledger_heads_guard();
+
+-- At the end of a transaction every place of a stream is the next one, and its head is its last.
+CREATE OR REPLACE FUNCTION stripe_streams_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
+DECLARE
+    head stripe_ledger_heads;
+BEGIN
+    SELECT * INTO head FROM stripe_ledger_heads WHERE stream = NEW.stream;
+    IF TG_TABLE_NAME = 'stripe_outbox' THEN
+        IF head.event_sequence IS NULL OR NEW.sequence > head.event_sequence THEN
+            RAISE EXCEPTION 'an event has the next number of its stream';
+        END IF;
+    ELSIF TG_TABLE_NAME = 'stripe_ledger' THEN
+        IF head.stream_sequence IS NULL OR NEW.stream_sequence > head.stream_sequence
+           OR NEW.sequence > head.sequence
+           OR NEW.stream_sequence > 1 AND NOT EXISTS (
+               SELECT FROM stripe_ledger AS before
+               WHERE before.stream = NEW.stream
+                 AND before.stream_sequence = NEW.stream_sequence - 1
+                 AND before.entry_hash = NEW.previous_hash)
+        THEN
+            RAISE EXCEPTION 'an entry takes the next place of its stream';
+        END IF;
+    ELSE
+        IF head.stream_sequence > 0 AND NOT EXISTS (
+               SELECT FROM stripe_ledger AS last
+               WHERE last.sequence = head.sequence AND last.stream = head.stream
+                 AND last.stream_sequence = head.stream_sequence
+                 AND last.entry_hash = head.entry_hash)
+           OR head.event_sequence > 0 AND NOT EXISTS (
+               SELECT FROM stripe_outbox
+               WHERE stream = head.stream AND sequence = head.event_sequence)
+        THEN
+            RAISE EXCEPTION 'the head of a stream is its last entry and event';
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$guard$;
+DROP TRIGGER IF EXISTS stripe_ledger_takes_its_place ON stripe_ledger;
+CREATE CONSTRAINT TRIGGER stripe_ledger_takes_its_place AFTER INSERT ON stripe_ledger
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stripe_streams_guard();
+DROP TRIGGER IF EXISTS stripe_outbox_takes_its_place ON stripe_outbox;
+CREATE CONSTRAINT TRIGGER stripe_outbox_takes_its_place AFTER INSERT ON stripe_outbox
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stripe_streams_guard();
+DROP TRIGGER IF EXISTS stripe_ledger_heads_are_last ON stripe_ledger_heads;
+CREATE CONSTRAINT TRIGGER stripe_ledger_heads_are_last AFTER INSERT OR UPDATE ON stripe_ledger_heads
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stripe_streams_guard();

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from ..errors import LedgerTamperedError
 from ..models import CloseOperation, OpenOperation, OperationState, Write
 from ..ports import DuplicateOperation, StaleLease
 from . import operations
@@ -28,22 +30,50 @@ class DrainedBefore(Exception):
     """The line is in the database already; nothing of it was written now."""
 
 
-def drained_to(connection: Connection, journal_id: str) -> int:
+def drained_to(connection: Connection, journal_id: str, sealing: Sealing) -> int:
     """Return the sequence of the last line that is in the database, or 0."""
-    query = select(func.max(journal.c.sequence)).where(journal.c.journal_id == journal_id)
-    return int(connection.execute(query).scalar() or 0)
+    query = select(journal).where(journal.c.journal_id == journal_id)
+    for row in connection.execute(query.order_by(journal.c.sequence.desc())):
+        if _is_noted(row, sealing):
+            return int(row.sequence)
+    return 0
+
+
+def _is_noted(row: Any, sealing: Sealing) -> bool:
+    """Say whether a holder of a key has drained the line; who has none would have it left out."""
+    return sealing.believes(row.seal, _noted(row.journal_id, row.sequence, row.outcome))
+
+
+def _noted(journal_id: str, sequence: int, outcome: str) -> str:
+    return f"{journal_id} {sequence} {outcome}"
 
 
 def note(
-    connection: Connection, journal_id: str, line: Line, outcome: LineOutcome, now_ms: int
+    connection: Connection,
+    journal_id: str,
+    line: Line,
+    outcome: LineOutcome,
+    now_ms: int,
+    sealing: Sealing,
 ) -> None:
-    """Write down, in the transaction of its writes, what became of a line."""
+    """Write down, in the transaction of its writes, what became of a line.
+
+    DrainedBefore if it is there; LedgerTamperedError if somebody without a key said so.
+    """
     row = {
         "journal_id": journal_id,
         "sequence": line.sequence,
         "outcome": outcome,
         "drained_ms": now_ms,
+        "seal": sealing.line(_noted(journal_id, line.sequence, outcome)),
     }
+    there = journal.c.journal_id == journal_id, journal.c.sequence == line.sequence
+    known = connection.execute(select(journal).where(*there)).first()
+    if known is not None and line.believed and not _is_noted(known, sealing):
+        raise LedgerTamperedError(
+            "Somebody without a key has marked it as drained; find out who writes to "
+            "stripe_journal."
+        )
     try:
         connection.execute(insert(journal).values(**row))
     except IntegrityError:

@@ -178,6 +178,7 @@ journal = Table(
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("outcome", _id(20), nullable=False),
     Column("drained_ms", BigInteger, nullable=False),
+    Column("seal", _id(64)),
 )
 
 budgets = Table(

@@ -188,7 +188,7 @@ class SqlStore:
     def drained_to(self, journal_id: str) -> int:
         """Return up to which line a journal is in the database."""
         with self._database().read() as connection:
-            return drained.drained_to(connection, journal_id)
+            return drained.drained_to(connection, journal_id, self.sealing)
 
     def drain(
         self, journal_id: str, line: Line, writes: Sequence[Write], *, skip: bool = False
@@ -209,7 +209,7 @@ class SqlStore:
             else:
                 found = drained.apply_unsealed(connection, writes, now_ms)
             outcomes.append("skipped" if skip else found)
-            drained.note(connection, journal_id, line, outcomes[-1], now_ms)
+            drained.note(connection, journal_id, line, outcomes[-1], now_ms, self.sealing)
 
         try:
             database.transact(work)

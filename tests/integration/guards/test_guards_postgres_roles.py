@@ -71,6 +71,12 @@ class Border:
             environ=environ,
         )
 
+    def lists(self, who: str, *bots: str) -> None:
+        """Say for which bots a login writes."""
+        login = make_url(self.urls[who]).username
+        values = ", ".join(f"('{login}', '{bot}')" for bot in bots)
+        _run(self.owner_url, f"INSERT INTO stripe_logins VALUES {values}")
+
     def content(self) -> dict[str, list[Any]]:
         """Every row of every table."""
         with self.owner.connect() as connection:
@@ -195,6 +201,7 @@ def test_a_bots_role_is_enough_for_bots_and_an_operators_for_people(border: Bord
 
 
 def test_a_failed_check_has_its_consequences_in_a_bots_role(border: Border) -> None:
+    border.lists("stripe_bots", "finance:foreign")
     with border.router() as bot, border.router("stripe_operators") as people:
         fail_a_check(bot)
         with pytest.raises(FrozenError) as frozen:
@@ -334,6 +341,30 @@ UPDATE stripe_operations SET state = 'abandoned' WHERE state = 'succeeded';
 UPDATE stripe_operations SET outcome = NULL WHERE state = 'failed';
 UPDATE stripe_operations SET steps = '[]' WHERE state = 'requires_action';
 UPDATE stripe_operations SET effect_hash = 'x' WHERE state = 'requires_action';
+UPDATE stripe_operations SET state = 'abandoned' WHERE state = 'requires_action';
+UPDATE stripe_operations SET steps = '[]', seal = repeat('0', 64) WHERE state = 'requires_action';
+UPDATE stripe_operations SET amount_minor = 1 WHERE state = 'requires_action';
+UPDATE stripe_operations SET customer_id = 'cus_x' WHERE state = 'requires_action';
+UPDATE stripe_operations SET started_ms = 1 WHERE state = 'requires_action';
+UPDATE stripe_operations SET generation = 9;
+UPDATE stripe_operations SET seal = NULL WHERE state = 'requires_action';
+UPDATE stripe_operations SET steps = '[]' WHERE state = 'awaiting_approval';
+INSERT INTO stripe_approvals SELECT 'apr_x', operation_id, idempotency_key, bot_id, verb,
+    effect_hash, input_hash, rule, amount_minor, currency, customer_id, 'pending',
+    requested_ms, 9999999999999, NULL, NULL, NULL FROM stripe_approvals LIMIT 1;
+INSERT INTO stripe_freezes VALUES ('frz_x', 'finance:member', 'x', 'automated rollback', 1);
+INSERT INTO stripe_logins VALUES (session_user, 'finance:member');
+INSERT INTO stripe_ledger_heads VALUES ('finance:victim', NULL, 7, repeat('0', 64), 0);
+INSERT INTO stripe_ledger_heads VALUES ('finance:victim', NULL, 0, repeat('0', 64), 7);
+UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1;
+UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1,
+    stream_sequence = stream_sequence + 1, sequence = sequence + 1, entry_hash = repeat('0', 64);
+INSERT INTO stripe_outbox SELECT stream, sequence + 1000, 'evt_x', name, at_ms, action,
+    operation_id, stripe_id, amount_minor, currency, error FROM stripe_outbox LIMIT 1;
+INSERT INTO stripe_ledger SELECT sequence + 1000000, id, action_type, amount, amount_minor,
+    currency, timestamp_ms, user_email, bot_id, destination_account, raw_event_json, error,
+    operation_id, status, stream, stream_sequence + 1000, salt, user_email_commitment,
+    raw_event_commitment, previous_hash, entry_hash FROM stripe_ledger LIMIT 1;
 DELETE FROM stripe_budgets;
 TRUNCATE stripe_budgets;
 UPDATE stripe_budgets SET used = -1;
@@ -409,6 +440,73 @@ def test_every_forbidden_statement_is_refused(busy: Border, group: str, statemen
         assert _changes(engine, statement) == 0, statement
         assert busy.content() == before, statement
     engine.dispose()
+
+
+def test_a_listed_login_writes_for_its_own_bots_only(border: Border) -> None:
+    with border.router() as router:
+        router.charge(MEMBER, 1)
+    border.lists("stripe_bots", BOT)
+    with border.router() as router:
+        assert router.charge(BOT, 2).paid
+        with pytest.raises(LedgerUnavailableError):
+            router.charge(MEMBER, 3)
+    engine = create_engine(border.urls["stripe_bots"])
+    before = border.content()
+    for statement in (
+        f"UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1 "
+        f"WHERE stream = '{MEMBER}'",
+        f"INSERT INTO stripe_ledger_heads VALUES ('x:y', NULL, 0, '{'0' * 64}', 0)",
+        f"UPDATE stripe_operations SET state = 'unknown' WHERE bot_id = '{MEMBER}'",
+    ):
+        assert _changes(engine, statement) == 0, statement
+        assert border.content() == before, statement
+    engine.dispose()
+
+
+def test_a_login_in_both_roles_decides_nothing(busy: Border) -> None:
+    """It would approve what it asks for itself."""
+    login = make_url(busy.urls["stripe_bots"]).username
+    _run(busy.owner_url, f"GRANT stripe_operators TO {login}")
+    engine = create_engine(busy.urls["stripe_bots"])
+    before = busy.content()
+    for statement in (
+        "UPDATE stripe_approvals SET state = 'approved', decided_by = 'me'",
+        "INSERT INTO stripe_freezes VALUES ('frz_x', '*', 'x', 'me', 1)",
+        "UPDATE stripe_freezes SET unfrozen_ms = 1, unfrozen_by = 'me'",
+        "UPDATE stripe_discrepancies SET state = 'resolved', resolved_by = 'me'",
+    ):
+        assert _changes(engine, statement) == 0, statement
+        assert busy.content() == before, statement
+    engine.dispose()
+
+
+def test_an_owner_who_may_not_create_roles_applies_the_script(border: Border) -> None:
+    """The roles are there; what is missing is named where one is not."""
+    owner = f"owner_{uuid.uuid4().hex[:8]}"
+    schema = f"s_{owner}"
+    _run(
+        border.owner_url,
+        f"CREATE ROLE {owner} LOGIN NOCREATEROLE",
+        f"CREATE SCHEMA {schema} AUTHORIZATION {owner}",
+    )
+    url = make_url(border.owner_url).set(
+        username=owner, query={"options": f"-csearch_path={schema}"}
+    )
+    try:
+        database = Database(url.render_as_string(False), border.world.clock)
+        upgrade(database)
+        database.close()
+        _apply(url.render_as_string(False))
+        missing = SCRIPT.read_text().replace("'stripe_webhooks'] LOOP", "'stripe_missing'] LOOP")
+        with pytest.raises(psycopg.errors.RaiseException, match="stripe_missing is missing"):
+            _run(url.render_as_string(False), missing)
+    finally:
+        _run(
+            border.owner_url,
+            f"DROP SCHEMA {schema} CASCADE",
+            f"DROP OWNED BY {owner}",
+            f"DROP ROLE {owner}",
+        )
 
 
 def test_the_script_can_be_applied_again(busy: Border) -> None:

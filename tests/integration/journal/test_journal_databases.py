@@ -79,7 +79,7 @@ def test_a_line_is_drained_once_even_by_drains_that_do_not_know_of_each_other(
     database.away = False
     assert store.drain().drained == 9
     other = store_on(database, str(path.with_name("copy.jsonl")))
-    monkeypatch.setattr(drained, "drained_to", lambda connection, journal_id: 0)
+    monkeypatch.setattr(drained, "drained_to", lambda connection, journal_id, sealing: 0)
     assert other.drain().superseded == ()
     entries = list(store.ledger.entries())
     assert [entry.id for entry in entries] == ["op_1", "op_2", "op_3"]

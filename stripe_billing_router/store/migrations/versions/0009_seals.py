@@ -23,4 +23,5 @@ def _seal(name: str) -> "sa.Column[str]":
 def upgrade() -> None:
     for name in ("seal", "outputs_seal", "outcome_seal"):
         op.add_column("stripe_operations", _seal(name))
-    op.add_column("stripe_inbox", _seal("seal"))
+    for table in ("stripe_inbox", "stripe_journal"):
+        op.add_column(table, _seal("seal"))
