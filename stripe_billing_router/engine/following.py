@@ -97,7 +97,8 @@ class Follower:
             if named is None or not _AN_ID.fullmatch(named):
                 return None
             keys = self._checked_keys(operation)
-            found = self._sent(operation, verb.refresh(operation), keys)
+            # What the row says is no measure for what Stripe shows.
+            found = self._asked(operation, verb.refresh(operation), keys)
         metadata = found.body.get("metadata")
         stamp = metadata if found.ok and isinstance(metadata, Mapping) else {}
         whose = stamp.get("operation_id"), stamp.get("bot_id")
@@ -138,7 +139,7 @@ class Follower:
             seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
         return seen, judged
 
-    def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
+    def _asked(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
         try:
             check_step(VERBS[operation.verb], operation, step, step.path, step.params)
         except ForeignStep as foreign:
@@ -152,8 +153,11 @@ class Follower:
             step.expects,
         )
         reply = self._reader.ask(request)
-        read = StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
-        field = strange(operation, step, step.path, step.params, reply.body) if read.ok else None
+        return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
+
+    def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
+        read = self._asked(operation, step, keys)
+        field = strange(operation, step, step.path, step.params, read.body) if read.ok else None
         if field is not None:
             raise _unreadable(operation, f"Stripe's answer is about something else ({field}).")
         return read
