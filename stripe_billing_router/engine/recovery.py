@@ -137,7 +137,7 @@ class Recovery:
         accounts = self._parts.accounts
         keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys))
         if not self._parts.trust.may_be_sent(operation):
-            found = self._traces.found(operation, VERBS[operation.verb], keys)
+            found = self._traces.found(operation, VERBS[operation.verb], keys, proven=False)
             return self._witness(operation, found, dead)
         lease = self._parts.leases.take(
             operation.operation_id,
@@ -166,7 +166,13 @@ class Recovery:
             of, states = operation.operation_id, frozenset({operation.state})
             before = operation.lease_token
             token = self._parts.leases.take(of, before, states, by_force=dead, to_send=False).token
-        self._parts.closing.close(replace(operation, outputs=()), outcome, verb, token)
+        self._parts.closing.close(
+            replace(operation, outputs=()),
+            outcome,
+            verb,
+            token,
+            blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS,
+        )
         return "recorded"
 
     def _settle_held(self, operation: Operation, keys: Keys, lease: Lease) -> str:

@@ -6,6 +6,7 @@ from random import Random
 
 from tests.simulation.at_the_bank import at_the_bank
 from tests.simulation.at_the_journal import at_a_ledger_that_refuses, at_the_journal
+from tests.simulation.forged import with_forged_rows
 from tests.simulation.house import BOTS, SCOPES, House
 from tests.simulation.rules import house
 from tests.simulation.schedule import (
@@ -48,6 +49,7 @@ PROCESSES = 2
 _AT_THE_JOURNAL = 0.03
 _AT_THE_BANK = 0.08
 _AT_A_LEDGER_THAT_REFUSES = 0.03
+_WITH_FORGED_ROWS = 0.05
 _VERBS = {
     "charge by amount": 6,
     "charge by price": 6,
@@ -96,6 +98,8 @@ def schedule(seed: int) -> Schedule:
         return at_the_journal(seed, random)
     if chance < _AT_THE_JOURNAL + _AT_A_LEDGER_THAT_REFUSES:
         return at_a_ledger_that_refuses(seed, random)
+    if chance > 1 - _WITH_FORGED_ROWS:
+        return with_forged_rows(seed, random)
     rules = house(random)
     if random.random() < _AT_THE_BANK:
         return at_the_bank(seed, random, rules)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stripe_billing_router.store import StripeLedger
+from tests.simulation.forged import PAYOUTS, STOLEN
 from tests.simulation.guard_invariants import GuardsEnd
 from tests.simulation.simulation import Simulation
 from tests.simulation.truth import Effect, effects, overpaid_back, payable
@@ -50,14 +51,30 @@ class _End:
             if row["operation_id"] not in self._watch.escalated:
                 yield from self._unsettled(row)
                 yield from self._misrecorded(row)
-        for operation_id in self._watch.escalated - self._watch.stuck:
+        for operation_id in self._watch.escalated - self._watch.stuck - set(self._watch.forged):
             yield f"{operation_id} was escalated"
+        yield from self._forgeries()
         yield from self._left_payable()
         for charge in overpaid_back(self._world):
             yield f"more was given back of {charge} than was collected"
         yield from GuardsEnd(self._simulation, self._rows, self._effects).violations()
         for broken in StripeLedger(self._simulation.bed.database).verify().broken:
             yield f"the ledger does not verify: {broken}"
+
+    def _forgeries(self) -> Iterator[str]:
+        """Nothing comes of a row that somebody without a key wrote, and people hear of it."""
+        query = "SELECT operation_id FROM stripe_discrepancies WHERE kind = 'unsealed'"
+        heard = {row[0] for row in self._simulation.bed.rows.execute(query)}
+        for operation_id, way in self._watch.forged.items():
+            # Under a stolen seal it is its own step that gives it away, if it comes to that.
+            if way != "step" and operation_id not in heard:
+                yield f"{operation_id} was forged, and nobody has heard of it"
+        for found in self._effects.values():
+            for effect in found:
+                if effect.minor == STOLEN:
+                    yield f"{effect} is what a forged row asked for"
+        if any(request.path == PAYOUTS for request in self._world.requests):
+            yield "a payout was asked for"
 
     def _doubled(self) -> Iterator[str]:
         """An operation has one effect, and so has a call with a key, wherever it is asked for."""

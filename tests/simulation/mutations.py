@@ -26,13 +26,14 @@ from stripe_billing_router.engine.traces import Traces
 from stripe_billing_router.engine.verdicts import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
 from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
-from stripe_billing_router.ports import Reply
+from stripe_billing_router.ports import Proof, Reply
 from stripe_billing_router.store import (
     drained,
     fallback,
     ledger,
     operations,
     schema,
+    sealing,
     twins,
     underway,
 )
@@ -43,6 +44,7 @@ from tests.simulation.schedule import (
     Crash,
     CutOff,
     DatabaseAway,
+    Forge,
     Interrupts,
     Jump,
     NetworkFault,
@@ -316,5 +318,9 @@ MUTATIONS: dict[str, Broken] = {
         replaced(checkout, "_come_to", lambda _, session: checkout._outcome(session)),
         where=_at_the_bank,
     ),
+    "seals are not looked at": Broken(
+        replaced(sealing.Sealing, "proof", always(Proof(True, True, True))), (Forge,)
+    ),
+    "steps are not looked at": Broken(replaced(runner, "check_step", nothing), (Forge,)),
     "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),
 }

@@ -141,8 +141,16 @@ class Outage:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Forge:
+    """Somebody who can write to the database, but holds no key, forges what is open."""
+
+    way: str
+
+
 Happening = (
     Ask
+    | Forge
     | Wait
     | Recover
     | Cancel

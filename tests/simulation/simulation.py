@@ -22,6 +22,7 @@ from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault, HttpRequest
 from tests.simulation import schedule as plan
 from tests.simulation.activity import Activity, ask
 from tests.simulation.bed import Bed
+from tests.simulation.forged import forge
 from tests.simulation.processes import Died, Process
 from tests.simulation.schedule import Doing, Injection, Intent, PointKind, Schedule
 from tests.simulation.truth import waiting_payment
@@ -184,6 +185,8 @@ class Simulation:
                 self._lose_ledger()
             case plan.Outage():
                 self._out_until = self.world.clock.elapsed() + happening.seconds
+            case plan.Forge():
+                self._forge(happening)
 
     def _wait(self, seconds: float) -> None:
         self.world.advance(seconds)
@@ -280,6 +283,11 @@ class Simulation:
         intent = self.schedule.intents[number]
         told = [ask.operation_id for ask in self.watch.asks if ask.intent is intent and ask.over]
         return next((found for found in reversed(told) if found is not None), None)
+
+    def _forge(self, happening: plan.Forge) -> None:
+        forged = forge(self.bed, happening.way)
+        if forged is not None:
+            self.watch.forged[forged] = happening.way
 
     def _lose_ledger(self) -> None:
         """Keys that Stripe still knows stand in for the rows: those of first attempts only."""
@@ -443,6 +451,9 @@ class Simulation:
         if self._key_to_come is not None:
             self._key, self._key_to_come = self._key_to_come, None
             self.world.add_key(self._key)
+            # The key before it stays in the list, or nothing that it sealed would be believed.
+            kept = self._environ.get("STRIPE_ALLOWED_SECRET_KEYS", SANDBOX_SECRET_KEY)
+            self._environ["STRIPE_ALLOWED_SECRET_KEYS"] = f"{self._key},{kept}"
             self._environ["STRIPE_SECRET_KEY"] = self._key
 
     # -- the end --------------------------------------------------------------------------------

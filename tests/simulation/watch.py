@@ -33,7 +33,8 @@ class Watch:
     """Sees every commit, every send and every answer, and compares them with the truth.
 
     `escalated` are operations that recovery handed to people; `stuck` those to which Stripe
-    answers with a stored error 500, so that nobody can know.
+    answers with a stored error 500, so that nobody can know; `forged` those of which somebody
+    without a key wrote the row, and in which way.
     """
 
     def __init__(self, bed: Bed, world: World, house: House, say: Callable[[str], None]) -> None:
@@ -42,6 +43,7 @@ class Watch:
         self.asks: list[Activity] = []
         self.escalated: set[str] = set()
         self.stuck: set[str] = set()
+        self.forged: dict[str, str] = {}
         self.ledger_lost = False
         self._bed = bed
         self._world = world

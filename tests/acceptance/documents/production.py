@@ -75,7 +75,7 @@ def _database(shell: Shell) -> Iterator[None]:
     shell.service("postgres_url")
     server, own = make_url(POSTGRES).set(drivername="postgresql"), f"d{uuid.uuid4().hex[:12]}"
     place = f"{server.host}:{server.port or 5432}/{own}"
-    for login in ("collector", "ann"):
+    for login in ("collector", "webhooks", "ann"):
         shell.stands_for[f"//{login}@db.internal/billing"] = f"//{own}_{login}@{place}"
         shell.stands_for[f"CREATE ROLE {login} "] = f"CREATE ROLE {own}_{login} "
     shell.stands_for["//owner@db.internal/billing"] = f"//{server.username}@{place}"
@@ -91,5 +91,5 @@ def _database(shell: Shell) -> Iterator[None]:
         finally:
             for database in (f"{own}_restored", own):
                 connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)".encode())
-            for login in ("collector", "ann"):
+            for login in ("collector", "webhooks", "ann"):
                 connection.execute(f"DROP ROLE IF EXISTS {own}_{login}".encode())
