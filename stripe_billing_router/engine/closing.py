@@ -25,7 +25,7 @@ from ..models import (
 )
 from ..ports import Clock, Discrepancy, Event, StaleLease, Store
 from ..redaction import without_secrets
-from ..verbs import Verb
+from ..verbs import Verb, email_in
 from . import process
 from .failures import error_of, money_of
 from .observing import Observers
@@ -202,7 +202,7 @@ class Closing:
             amount_minor=outcome.amount_minor,
             currency=outcome.currency or operation.currency,
             timestamp_ms=self._clock.now_ms(),
-            user_email=operation.user_email,
+            user_email=operation.user_email or email_in(outcome.body),
             bot_id=str(operation.bot),
             destination_account=outcome.destination_account or STRIPE_MASTER_ACCOUNT_ID,
             raw_event=outcome.body,

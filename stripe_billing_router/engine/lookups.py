@@ -10,7 +10,7 @@ from ..errors import StripeRequestError, StripeUnavailableError
 from ..locks import ForkSafeLock
 from ..money import CURRENCIES
 from ..ports import Clock, Keys, Reply, Store
-from ..verbs import Price
+from ..verbs import Price, email_in
 from .reads import Reader
 
 _GOOD_FOR = 300.0
@@ -52,9 +52,14 @@ class Lookups:
         self.store = store
         self.methods: _Cache[str] = _Cache(clock)
         self.prices: _Cache[Price] = _Cache(clock)
+        self.emails: _Cache[str] = _Cache(clock)
 
     def with_keys(self, keys: Keys) -> KeyedLookups:
         return KeyedLookups(self, keys.secret_key)
+
+    def email_of(self, customer_id: str | None) -> str | None:
+        """Return the e-mail address of a customer that was read for another reason."""
+        return self.emails.get(str(customer_id), lambda: None)
 
     def forget_payment_method(self, method: str) -> None:
         """Drop a payment method that Stripe says is gone."""
@@ -72,8 +77,12 @@ class KeyedLookups:
         """Return the customer's default payment method. That there is none is not remembered."""
         path = f"/v1/customers/{customer_id}"
         return self._lookups.methods.get(
-            customer_id, lambda: self._read(path, "customer", customer_id, _default_method)
+            customer_id, lambda: self._read(path, "customer", customer_id, self._method_of)
         )
+
+    def _method_of(self, customer: Mapping[str, Any]) -> str | None:
+        self._lookups.emails.get(str(customer["id"]), lambda: email_in(customer))
+        return _default_method(customer)
 
     def price(self, price_id: str) -> Price:
         path, params = f"/v1/prices/{price_id}", {"expand": ["currency_options"]}

@@ -34,7 +34,7 @@ from ..ports import (
     StaleLease,
     TwinInDoubt,
 )
-from ..verbs import Plan, Verb, carefully, due_beside
+from ..verbs import Plan, Verb, carefully, due_beside, email_in
 from . import process, running
 from .executing import Executor
 from .failures import twin_in_doubt, unknown
@@ -154,10 +154,15 @@ class OperationSequence:
             amount_minor=plan.amount_minor,
             currency=plan.currency,
             customer_id=plan.customer_id,
-            user_email=plan.user_email or route.route.user_email,
+            user_email=plan.user_email or route.route.user_email or self._email(asked, plan),
             arguments=asked.call.arguments,
             skew_ms=self._parts.accounts.skew_ms(),
         )
+
+    def _email(self, asked: Asked, plan: Plan) -> str | None:
+        """Return the payer's e-mail address as the call names it, or a customer that was read."""
+        known = self._parts.lookups.email_of(plan.customer_id)
+        return email_in(asked.call.params) or known
 
     def _open(
         self,

@@ -1,7 +1,7 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
 from .arguments import LEFT_OUT
-from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb
+from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb, email_in
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
 from .customer import CustomerVerb
@@ -35,6 +35,7 @@ __all__ = [
     "check_step",
     "due",
     "due_beside",
+    "email_in",
     "strange",
     "stranger",
 ]

@@ -217,6 +217,29 @@ def known(words: Mapping[str, T], word: object, whose: str) -> T:
     return words[word]
 
 
+_LONGEST_EMAIL = 254
+
+
+def email_in(shown: Mapping[str, Any]) -> str | None:
+    """Return the e-mail address that an object of Stripe's, or a request, names as its payer's."""
+    for path in _EMAILS:
+        value: Any = shown
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if isinstance(value, str) and "@" in value and len(value) <= _LONGEST_EMAIL:
+            return value if value.isprintable() else None
+    return None
+
+
+_EMAILS = (
+    ("email",),
+    ("receipt_email",),
+    ("customer_email",),
+    ("customer_details", "email"),
+    ("latest_invoice", "customer_email"),
+)
+
+
 def minor_of(body: Mapping[str, Any], name: str) -> int:
     """Return an amount in minor units; UnreadableAnswer if it is not there."""
     return _sure(body, name, body.get(name), int)

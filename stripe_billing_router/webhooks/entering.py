@@ -17,6 +17,7 @@ from ..models import (
     Write,
 )
 from ..ports import Event
+from ..verbs import email_in
 from .facts import Fact, Find
 
 Mark = Callable[[InboxState, str | None], MarkProcessed]
@@ -76,7 +77,7 @@ class Entering:
             amount_minor=fact.amount_minor,
             currency=fact.currency,
             timestamp_ms=self._clock.now_ms(),
-            user_email=None if own is None else own.user_email,
+            user_email=None if own is None else own.user_email or email_in(event.object),
             bot_id=None if owner is None else str(owner.bot),
             destination_account=STRIPE_MASTER_ACCOUNT_ID,
             raw_event=event.body,

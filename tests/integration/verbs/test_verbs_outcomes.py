@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import LedgerEntry
 from stripe_billing_router.money import to_major
 from stripe_billing_router.redaction import without_secrets
-from tests.integration.verbs.verbs_bench import CARD, Bench
+from tests.integration.verbs.verbs_bench import BOT, CARD, EMAIL, MEMBER, OTHER, YEN, Bench
 from tests.integration.verbs.verbs_cases import (
     BY_PRICE,
     CASES,
@@ -77,6 +78,7 @@ def test_success_is_a_result_and_a_row_of_the_ledger(bench: Bench, case: Case) -
         operation_id=done.operation_id,
         status=case.state,
         raw_event=without_secrets(bench.wire.bodies[-1]),
+        user_email=EMAIL if case is SUBSCRIPTION else case.user_email,
     )
 
 
@@ -350,3 +352,41 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_happens_once(
     made = bench.world.objects(kinds.get(case.name, case.name))
     mine = [obj for obj in made if obj["metadata"].get("operation_id") == done.operation_id]
     assert len(mine) == 1
+
+
+EMAILS: dict[str, tuple[str, Callable[[Bench], Any]]] = {
+    "the route's goes before the call's": (
+        EMAIL,
+        lambda bench: bench.router.charge(BOT, 5, receipt_email="call@example.org"),
+    ),
+    "the call's, of a charge": (
+        "call@example.org",
+        lambda bench: bench.router.charge(YEN, 500, receipt_email="call@example.org"),
+    ),
+    "of a customer that was looked up for a card": (
+        EMAIL,
+        lambda bench: bench.router.charge(YEN, 500),
+    ),
+    "of Stripe's invoice": (EMAIL, lambda bench: bench.router.charge(YEN)),
+    "of the first invoice of a subscription": (
+        EMAIL,
+        lambda bench: bench.router.create_subscription(MEMBER),
+    ),
+}
+
+
+@pytest.mark.parametrize(("email", "call"), EMAILS.values(), ids=EMAILS.keys())
+def test_the_ledger_knows_the_e_mail_that_anybody_has_named(
+    bench: Bench, email: str, call: Callable[[Bench], Any]
+) -> None:
+    """The route's, else the call's, else what Stripe shows, without a request of its own."""
+    call(bench)
+    bench.world.advance(600)
+    before = [line for line in bench.sent() if line.startswith("GET /v1/customers")]
+    assert len(before) <= 1
+    assert bench.entry().user_email == email
+
+
+def test_a_customer_without_an_e_mail_has_none_in_the_ledger(bench: Bench) -> None:
+    bench.router.charge(YEN, 500, customer_id=OTHER)
+    assert bench.entry().user_email is None
