@@ -29,7 +29,9 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from . import api
+from .errors import ConfigurationError
 from .locks import ForkSafeLock
+from .redaction import shown
 from .secrecy import forget, hidden
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ __all__ = [
 ]
 
 WORKERS: Final = 32
-"""Calls of a process that run at once; more than that wait their turn."""
+"""Calls of a process that run at once, unless STRIPE_ASYNC_WORKERS says another number; more than
+that wait their turn."""
+
+_MOST_WORKERS: Final = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,7 +83,7 @@ class _Workers:
     def submit(self, call: Callable[[], T]) -> Future[T]:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(WORKERS, "stripe-billing-router")
+                self._pool = ThreadPoolExecutor(_workers_wanted(), "stripe-billing-router")
             future = self._pool.submit(copy_context().run, call)
         self._open.add(future)
         future.add_done_callback(self._open.discard)
@@ -91,6 +96,16 @@ class _Workers:
     def forget(self) -> None:
         self._pool = None
         self._open = set()
+
+
+def _workers_wanted() -> int:
+    text = os.environ.get("STRIPE_ASYNC_WORKERS", "").strip() or str(WORKERS)
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _MOST_WORKERS):
+        raise ConfigurationError(
+            f"STRIPE_ASYNC_WORKERS is {shown(text)}; set it to a number from 1 to {_MOST_WORKERS}.",
+            faults=(("STRIPE_ASYNC_WORKERS", f"is no number from 1 to {_MOST_WORKERS}"),),
+        )
+    return int(text)
 
 
 workers = _Workers()

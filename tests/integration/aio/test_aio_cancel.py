@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router import aio
+from stripe_billing_router.errors import ConfigurationError
 from stripe_billing_router.testing import Sandbox, sandbox
 from tests.integration.aio.aio_bench import (
     PATIENCE,
@@ -90,6 +91,30 @@ def test_a_call_that_is_cancelled_before_it_begins_is_never_sent(box: Sandbox, g
     ours = [100 * (n + 1) for n in range(aio.WORKERS)]
     assert moved(box) == booked(box) == sorted([*ours, 7700])
     assert len(box.router.history(BOT)) == len(ours) + 1
+
+
+def test_the_number_of_calls_at_once_is_a_setting(
+    box: Sandbox, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aio, "workers", aio._Workers())
+    more = aio.WORKERS + 8
+
+    async def pay() -> None:
+        calls = crowd(more)
+        await at_the_gate(gate, more)
+        gate.open()
+        await asyncio.gather(*calls)
+
+    monkeypatch.setenv("STRIPE_ASYNC_WORKERS", "many")
+    with pytest.raises(ConfigurationError, match="STRIPE_ASYNC_WORKERS is 'many'; set it to"):
+        asyncio.run(pay_one())
+    monkeypatch.setenv("STRIPE_ASYNC_WORKERS", str(more))
+    asyncio.run(pay())
+    assert moved(box) == booked(box) == [100 * (n + 1) for n in range(more)]
+
+
+async def pay_one() -> None:
+    await aio.charge(BOT, 5)
 
 
 def test_a_crowd_that_is_cancelled_is_recorded_as_far_as_it_had_begun(
