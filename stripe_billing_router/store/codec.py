@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -55,6 +55,7 @@ def operation_row(operation: Operation) -> dict[str, Any]:
 
 def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
     """Return the operation of a row."""
+    outputs = outputs_of(row["outputs"])
     return Operation(
         **{name: row[name] for name in _AS_THEY_ARE},
         **_seals_of(row),
@@ -62,8 +63,8 @@ def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
         state=OperationState(row["state"]),
         steps=tuple(Step(**step) for step in json.loads(row["steps"])),
         arguments=json.loads(row["arguments"]),
-        outputs=outputs_of(row["outputs"]),
-        outcome=outcome_of(row["outcome"]),
+        outputs=outputs,
+        outcome=outcome_of(row["outcome"], outputs),
     )
 
 
@@ -110,6 +111,16 @@ def outcome_json(outcome: Outcome | None, encode: Encode = clean_json) -> str | 
     return _with_body(told, encode)
 
 
+def unrepeated(told: str | None, outputs: Sequence[StepOutput], encode: Encode) -> str | None:
+    """Return an outcome as the row of its operation holds it: a body that is among the outputs is
+    named by its place there. A seal is over the whole."""
+    for place, output in enumerate(outputs):
+        body = f'{{"body":{encode(output.body)},'
+        if told is not None and told.startswith(body):
+            return f'{{"body_of":{place},{told[len(body) :]}'
+    return told
+
+
 def _with_body(fields: dict[str, Any], encode: Encode) -> str:
     body = fields.pop("body")
     return f'{{"body":{encode(body)},{clean_json(fields)[1:]}'
@@ -125,11 +136,17 @@ def outputs_of(text: str) -> tuple[StepOutput, ...]:
     return tuple(StepOutput(**output) for output in json.loads(text))
 
 
-def outcome_of(text: str | None) -> Outcome | None:
-    """Return the outcome that a column holds."""
+def outcome_of(text: str | None, outputs: Sequence[StepOutput] = ()) -> Outcome | None:
+    """Return the outcome that a column holds, beside these outputs.
+
+    Where it names one that is not there, its body is empty, and no seal is over that.
+    """
     if text is None:
         return None
     found = json.loads(text)
+    if "body_of" in found:
+        place = found.pop("body_of")
+        found["body"] = dict(enumerate(output.body for output in outputs)).get(place, {})
     failure = found.pop("failure")
     state = OperationState(found.pop("state"))
     return Outcome(state=state, failure=Failure(**failure) if failure else None, **found)

@@ -37,7 +37,7 @@ from ..models import (
     TakeLease,
 )
 from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
-from .codec import Encode, operation_of, operation_row, outcome_json, outputs_json
+from .codec import Encode, operation_of, operation_row, outcome_json, outputs_json, unrepeated
 from .prepared import Prepared
 from .schema import operations as table
 from .sealing import Sealing
@@ -204,6 +204,7 @@ def close_operation(
     if write.outputs is not None:
         given["gave"] = outputs_json(write.outputs, encode)
         given["gave_seal"] = sealing.outputs(of, generation, given["gave"])
+        given["told"] = unrepeated(given["told"], write.outputs, encode)
     if write.blocks_twins_for_ms:
         given["blocks"] = now_ms + write.blocks_twins_for_ms
     statement = _closing(write.state, frozenset(given), write.used_up)

@@ -213,6 +213,51 @@ def test_outputs_and_outcome_are_stored_without_secrets(store: SqlStore) -> None
     assert found.outcome.body == found.outputs[0].body == {"id": "pi_1", "amount": 1999}
 
 
+def test_what_stripe_answered_is_in_an_operations_row_once(
+    store: SqlStore, database_url: str
+) -> None:
+    body = {"id": "pi_1", "amount": 1999, "description": "only once"}
+    gave = (StepOutput("customer", 200, {"id": "cus_1"}), StepOutput("payment", 200, body))
+    told = replace(outcome(), body={**body})
+    store.commit(opening(operation()))
+    store.commit(CloseOperation("op_1", "t1", OperationState.SUCCEEDED, told, gave))
+    found = store.operation("op_1")
+    assert found is not None
+    assert (found.outcome, found.outputs) == (told, gave)
+    (listed,) = store.operations()
+    assert listed == found
+    query = text("SELECT outputs, outcome FROM stripe_operations")
+    with closing(Database(database_url, SystemClock())) as database, database.read() as connection:
+        row = "".join(connection.execute(query).one())
+    assert row.count("only once") == 1
+
+
+def test_what_was_stored_twice_by_an_earlier_version_is_read(
+    store: SqlStore, database_url: str
+) -> None:
+    store.commit(opening(operation()))
+    store.commit(CloseOperation("op_1", "t1", OperationState.SUCCEEDED, outcome()))
+    found = store.operation("op_1")
+    assert found is not None
+    execute(database_url, "UPDATE stripe_operations SET outputs = '[]'")
+    assert store.operation("op_1") == found
+
+
+@pytest.mark.parametrize("place", ["9", "-1", "null", '"x"'])
+def test_an_outcome_that_names_an_output_that_is_not_there_is_read_without_body(
+    store: SqlStore, database_url: str, place: str
+) -> None:
+    gave = (StepOutput("payment", 200, {**outcome().body}),)
+    store.commit(opening(operation()))
+    store.commit(CloseOperation("op_1", "t1", OperationState.SUCCEEDED, outcome(), gave))
+    changed = f"""REPLACE(outcome, '"body_of":0', '"body_of":{place}')"""
+    execute(database_url, f"UPDATE stripe_operations SET outcome = {changed}".replace(":", r"\:"))
+    found = store.operation("op_1")
+    assert found is not None
+    assert found.outcome is not None
+    assert found.outcome.body == {}
+
+
 def test_a_state_never_goes_back(store: SqlStore) -> None:
     store.commit(opening(operation()))
     store.commit(CloseOperation("op_1", "t1", OperationState.SUCCEEDED, outcome()))
