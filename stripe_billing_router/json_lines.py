@@ -43,13 +43,24 @@ class JsonLines:
             os.fsync(file.fileno())
         return len(rest)
 
-    def records(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        """Yield `(line number, record)`; None for a line that is not a JSON object."""
+    def size(self) -> int:
+        """Return how many bytes the file has; 0 if there is none."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def records(self, start: int = 0) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        """Yield `(line number, record)`; None for a line that is not a JSON object.
+
+        `start` is the byte at which a line begins, and from which lines are counted.
+        """
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
             return
         with file:
+            file.seek(start)
             for number, line in enumerate(file, 1):
                 yield number, _parsed(line)
 

@@ -1,6 +1,7 @@
 """Anomalies as training examples: `training_data/stripe_anomalies.jsonl`, without personal data.
 
-Each line is `{"source": …, "content": "<JSON text of the anomaly>", "timestamp": <seconds>}`.
+Each line is `{"source": …, "content": "<JSON text of the anomaly>", "timestamp": <seconds>}`, and
+each anomaly has a `type`, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +20,11 @@ from filelock import FileLock
 from .errors import ConfigurationError
 from .fingerprint import canonical_json
 from .json_lines import JsonLines
+from .models import Anomaly
 from .redaction import without_secrets
+
+SANITY_SOURCE: Final = "stripe_anomalies"
+_LOCK_SECONDS: Final = 5.0
 
 TRAINING_FILE: Final = "training_data/stripe_anomalies.jsonl"
 """Below the project's home."""
@@ -43,33 +49,58 @@ class TrainingExample:
 class TrainingFile:
     """Appends examples, each anomaly once: one `fingerprint` of one source is one anomaly.
 
-    An anomaly without a fingerprint is known by its content. Several processes may write, as
-    long as each has a source of its own.
+    An anomaly without a fingerprint is known by its content. Several processes may write. Making
+    one reads nothing; OSError if the file cannot be written, or its lock not be had.
     """
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLines(path)
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        self._lock = FileLock(f"{path}.lock", mode=0o600)
-        with self._lock:
-            self._lines.repair()
-        self._held = {_identity(known.source, known.anomaly) for known in load(path)}
+        self._lock = FileLock(f"{path}.lock", timeout=_LOCK_SECONDS, mode=0o600)
+        self._held: set[bytes] = set()
+        self._read = 0
 
-    def append(self, source: str, anomaly: Mapping[str, Any], timestamp: int) -> bool:
+    def append(self, source: str, anomaly: Mapping[str, Any], timestamp: float) -> bool:
         """Write the anomaly less secrets and personal data; False if it is there already."""
         safe = impersonal(without_secrets(anomaly))
-        identity = _identity(source, safe)
-        if identity in self._held:
-            return False
+        self._lines.path.parent.mkdir(0o700, parents=True, exist_ok=True)
         with self._lock:
+            self._catch_up()
+            if _identity(source, safe) in self._held:
+                return False
             self._lines.append(_record(source, safe, timestamp))
-        self._held.add(identity)
         return True
 
+    def export(self, anomaly: Anomaly) -> None:
+        """Write an anomaly of the sanity layer, in the shape that the watchdog's have."""
+        at = datetime.fromtimestamp(anomaly.first_ms / 1000, UTC)
+        content = {
+            "type": anomaly.event_type,
+            "fingerprint": anomaly.fingerprint,
+            "severity": anomaly.severity,
+            "subject": anomaly.operation_id,
+            "message": anomaly.instruction,
+            "bot_id": anomaly.bot_id,
+            "operation_id": anomaly.operation_id,
+            "account_id": anomaly.metadata.get("account_id"),
+            "amount_minor": None,
+            "currency": None,
+            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "details": dict(anomaly.metadata),
+            "codex": anomaly.codex,
+        }
+        self.append(SANITY_SOURCE, content, anomaly.first_ms / 1000)
 
-def example(source: str, anomaly: Mapping[str, Any], timestamp: float) -> dict[str, Any]:
-    """Return the line of an anomaly, less secrets and personal data."""
-    return _record(source, impersonal(without_secrets(anomaly)), timestamp)
+    def _catch_up(self) -> None:
+        """Learn what has been written since, also by others, and mend what a crash cut off."""
+        self._lines.repair()
+        size = self._lines.size()
+        if size < self._read:
+            self._held, self._read = set(), 0
+        for _, record in self._lines.records(self._read):
+            known = None if record is None else _example(record)
+            if known is not None:
+                self._held.add(_identity(known.source, known.anomaly))
+        self._read = size
 
 
 def load(path: Path) -> Iterator[TrainingExample]:
@@ -115,6 +146,8 @@ def _example(record: Mapping[str, Any]) -> TrainingExample | None:
     source, content, timestamp = (record.get(n) for n in ("source", "content", "timestamp"))
     anomaly = _anomaly(content)
     if not isinstance(source, str) or anomaly is None or not isinstance(timestamp, int | float):
+        return None
+    if not isinstance(anomaly.get("type"), str):
         return None
     return TrainingExample(source, anomaly, timestamp)
 

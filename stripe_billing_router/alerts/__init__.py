@@ -4,7 +4,6 @@ from .alert import Alert
 from .dispatching import Alerts
 from .logs import LogObserver, LogReaction
 from .sending import AlertSender
-from .training import TrainingExport
 from .urls import alert_urls
 
 __all__ = [
@@ -13,6 +12,5 @@ __all__ = [
     "Alerts",
     "LogObserver",
     "LogReaction",
-    "TrainingExport",
     "alert_urls",
 ]

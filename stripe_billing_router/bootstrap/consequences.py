@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..alerts import Alerts, AlertSender, LogObserver, LogReaction, TrainingExport, alert_urls
+from ..alerts import Alerts, AlertSender, LogObserver, LogReaction, alert_urls
 from ..config import (
     FOLDER,
     INSTRUCTIONS_FILE,
@@ -27,7 +27,7 @@ from ..models import BotId
 from ..ports import Clock, Observer, Reaction
 from ..routing import RoutingTable
 from ..store import FallbackStore
-from ..training import TRAINING_FILE
+from ..training import TRAINING_FILE, TrainingFile
 from .given import Given
 
 Freeze = Callable[[BotId, str], object]
@@ -61,8 +61,8 @@ def connect_consequences(
     host = import_hooks(file.hooks, given.host)
     home = settings.home if given.data_home is None else Path(given.data_home).absolute()
     instructions = InstructionsFile(settings.home / FOLDER / INSTRUCTIONS_FILE)
-    training = TrainingExport(home / TRAINING_FILE)
-    sanity = SanityLayer(lambda: store.anomalies, training.append, instructions, clock)
+    training = TrainingFile(home / TRAINING_FILE)
+    sanity = SanityLayer(lambda: store.anomalies, training.export, instructions, clock)
     rollback = AutomatedRollbackManager(table, host.rollback, freeze)
     sender = AlertSender(alert_urls(environ))
     path = home / "finance_logs" / "alerts.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -22,7 +22,15 @@ _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
 _ENDPOINT: Final = re.compile(r"we_[A-Za-z0-9]{1,255}|https?://[^\s,]{1,2000}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9]{1,64}", re.ASCII)
 _NOT_ENDPOINT: Final = "is neither the id (we_…) nor the URL of a webhook endpoint"
-_VARIABLE: Final = "STRIPE_ALLOWED_WEBHOOKS"
+_RENAMED: Final = {
+    "allowed_webhooks": "authorized_webhooks",
+    "webhooks": "authorized_webhooks",
+    "allowed_workflows": "approved_workflows",
+    "authorized_workflows": "approved_workflows",
+    "approved_bots": "approved_workflows",
+    "authorized_accounts": "allowed_accounts",
+}
+"""Names that the file had before, or that its users write for those it has."""
 _THEN: Final = "Correct it and start again; `stripe-billing-router init` writes an example."
 
 
@@ -62,6 +70,12 @@ def _workflow(value: object) -> str:
         return str(BotId.parse(value if isinstance(value, str) else ""))
     except ValueError as error:
         raise _wrong(f"is wrong: {error}") from None
+
+
+_ADDING: Final[Mapping[str, tuple[str, Callable[[object], str]]]] = {
+    "STRIPE_ALLOWED_WEBHOOKS": ("authorized_webhooks", _endpoint),
+    "STRIPE_APPROVED_WORKFLOWS": ("approved_workflows", _workflow),
+}
 
 
 def _account(value: object) -> str:
@@ -126,16 +140,15 @@ def load_watchdog_config(
 ) -> WatchdogConfig:
     """Return the file's contents, or the defaults where `path` is None.
 
-    `checks` are the ids that `severities` may name; the variable STRIPE_ALLOWED_WEBHOOKS adds ids
-    and URLs, comma separated. Raises one ConfigurationError with every fault.
+    `checks` are the ids that `severities` may name. The variables STRIPE_ALLOWED_WEBHOOKS (ids and
+    URLs) and STRIPE_APPROVED_WORKFLOWS (bot ids) add more, comma separated. Raises one
+    ConfigurationError with every fault.
     """
     config, faults = (WatchdogConfig(), []) if path is None else _read(path)
     faults += [_unknown("severities", name, checks) for name in config.severities.keys() - checks]
     if faults:
         raise faulty(plain_path(path), faults, _THEN)
-    return config.model_copy(
-        update={"authorized_webhooks": config.authorized_webhooks | _added(environ)}
-    )
+    return config.model_copy(update=_added(config, environ))
 
 
 def _read(path: Path) -> tuple[WatchdogConfig, list[Fault]]:
@@ -151,17 +164,21 @@ def _read(path: Path) -> tuple[WatchdogConfig, list[Fault]]:
     return WatchdogConfig(), [*document.faults, *_faults(details)]
 
 
-def _added(environ: Mapping[str, str]) -> frozenset[str]:
-    entries = [entry.strip() for entry in environ.get(_VARIABLE, "").split(",")]
-    found = [entry for entry in entries if entry]
-    faults = [
-        Fault(_VARIABLE, f"{shown(entry)} {_NOT_ENDPOINT}")
-        for entry in found
-        if not _ENDPOINT.fullmatch(entry)
-    ]
+def _added(config: WatchdogConfig, environ: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Return the lists to which variables add, with what they add."""
+    found: dict[str, frozenset[str]] = {}
+    faults: list[Fault] = []
+    for variable, (field, check) in _ADDING.items():
+        entries: set[str] = set(getattr(config, field))
+        for entry in filter(None, map(str.strip, environ.get(variable, "").split(","))):
+            try:
+                entries.add(check(entry))
+            except PydanticCustomError as error:
+                faults.append(Fault(variable, f"{shown(entry)} {error.message()}"))
+        found[field] = frozenset(entries)
     if faults:
         raise faulty("the settings", faults, "Correct them and start again.")
-    return frozenset(found)
+    return found
 
 
 def _faults(details: list[ErrorDetails]) -> Iterator[Fault]:
@@ -183,6 +200,8 @@ def _names(parents: tuple[int | str, ...]) -> list[str]:
 
 
 def _unknown(where: str, name: str, known: Collection[str]) -> Fault:
+    if _RENAMED.get(name) in known:
+        return Fault(where, f"{shown(name)} is called {_RENAMED[name]} now")
     close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
     return Fault(where, f"{shown(name)} is unknown; {hint}")

@@ -13,8 +13,8 @@ whatever the router wrote down happened in Stripe.
 """
 _EPILOG = """\
 exit codes: 0 nothing found; 1 something found (see --fail-on); 2 could not run, nothing is vouched
-for. Times are 2026-01-31, 2026-01-31T14:00:00Z (UTC unless an offset is given) or an age such as
-36h or 7d.
+for. Times are 2026-01-31, 2026-01-31T14:00:00Z (UTC unless an offset is given), an age such as 36h
+or 7d, or seconds since the epoch.
 """
 
 
@@ -29,6 +29,7 @@ class Options:
     audit_log: Path | None = None
     report: Path | None = None
     export_training: bool = False
+    write_codex: bool = False
     json: bool = False
     fail_on: float = 1.0
     plan: bool = False
@@ -69,12 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--report", metavar="FILE", type=_path, help="write a page of HTML with a chart")
     add("--export-training", action="store_true", help="append findings to the training data")
+    add("--write-codex", action="store_true", help=_CODEX)
     add("--audit-log", metavar="FILE", type=_path, help="the audit log, if not the usual one")
     add("--config", metavar="FILE", type=_path, help="the watchdog's file, if not the usual one")
     add("--routing", metavar="FILE", type=_path, help="the routing file, if not the usual one")
     return parser
 
 
+_CODEX = "flag what is recorded as something to learn a rule from"
 _FAIL_ON = "exit with 1 only for findings of at least this severity, 1.0 (default) to 5.0"
 
 

@@ -65,7 +65,8 @@ def _main(options: Options) -> int:
                 config=config,
                 options=options,
                 outlets=Outlets(
-                    RecordedBySanityLayer(parts.consequences.anomalies), parts.observers.tell
+                    RecordedBySanityLayer(parts.consequences.anomalies, codex=options.write_codex),
+                    parts.observers.tell,
                 ),
                 checks=CHECK_IDS,
                 progress=progress,

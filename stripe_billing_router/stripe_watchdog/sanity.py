@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from .describing import described
@@ -30,16 +30,19 @@ class SanityLayer(Protocol):
 
 
 class RecordedBySanityLayer:
-    """Records each finding under the name of its check; its fingerprint is in the metadata."""
+    """Records each finding under the name of its check; its fingerprint is in the metadata.
 
-    def __init__(self, layer: SanityLayer) -> None:
+    `codex` flags what is recorded; a host's own layer need not know of it unless it is asked for.
+    """
+
+    def __init__(self, layer: SanityLayer, *, codex: bool = False) -> None:
         self._layer = layer
+        self._flags = {"write_codex": True} if codex else {}
         self._held: dict[str, frozenset[str]] = {}
 
     def record(self, finding: Finding) -> None:
-        self._layer.record_payment_anomaly(
-            finding.check, described(finding), severity=finding.severity
-        )
+        record: Callable[..., object] = self._layer.record_payment_anomaly
+        record(finding.check, described(finding), severity=finding.severity, **self._flags)
 
     def holds(self, finding: Finding, since_ms: int) -> bool:
         """Say whether a run that began at `since_ms` has recorded it; looked up once a check."""

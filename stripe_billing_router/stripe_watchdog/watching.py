@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..client import BillingRouter
 from ..config import Settings, WatchdogConfig
@@ -180,9 +180,13 @@ class Run:
                 is_new = teller.take(finding, inspection.until_ms)
                 self._tally.add(finding, is_new=is_new)
                 if training is not None:
-                    training.append(TRAINING_SOURCE, described(finding), self._seconds_of(finding))
+                    training.append(TRAINING_SOURCE, self._example(finding), self._seconds(finding))
 
-    def _seconds_of(self, finding: Finding) -> int:
+    def _example(self, finding: Finding) -> dict[str, Any]:
+        shown = described(finding)
+        return {"type": shown.pop("check"), **shown, "codex": self._options.write_codex}
+
+    def _seconds(self, finding: Finding) -> int:
         return (self._now_ms() if finding.at_ms is None else finding.at_ms) // 1000
 
     def _span(self, inspection: Inspection, window: Window) -> Span:

@@ -57,9 +57,10 @@ def duplicate_charge(movement: Movement, view: View) -> Problem | None:  # noqa:
 
 
 def unapproved_workflow(movement: Movement, view: View) -> Problem | None:
-    """A bot collected money that is not approved, or whose name in Stripe is not the ledger's."""
-    shown, bot = movement.shown, movement.bot_id
-    if shown.kind != "charge" or not movement.moved or not movement.ours or bot is None:
+    """A bot moved money, or tried to, that is not approved, or whose name in Stripe is not the
+    ledger's."""
+    shown, bot, what = movement.shown, movement.bot_id, _done(movement)
+    if what is None or not movement.ours or bot is None:
         return None
     if shown.bot_id not in (None, bot):
         why = f"its metadata says {shown.bot_id}"
@@ -70,9 +71,18 @@ def unapproved_workflow(movement: Movement, view: View) -> Problem | None:
     if not why:
         return None
     return Problem(
-        f"{shown.id} was collected by {bot}, and {why}. Stop the bot, or approve it.",
+        f"{shown.id} was {what} by {bot}, and {why}. Stop the bot, or approve it.",
         details={"payment": shown.payment, "named_bot": shown.bot_id},
     )
+
+
+def _done(movement: Movement) -> str | None:
+    """Return what was done; None for a movement that came to nothing, such as a voided refund."""
+    if movement.shown.kind == "refund":
+        return "given back" if movement.moved else None
+    if movement.shown.status == "failed":
+        return "attempted, and failed,"
+    return "collected" if movement.moved else None
 
 
 def _recorded_otherwise(movement: Movement) -> list[str]:

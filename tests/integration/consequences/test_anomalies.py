@@ -155,12 +155,12 @@ def test_training_gets_each_once_and_nobody_s_data(router: BillingRouter, bench:
     (line,) = training(bench)
     assert set(line) == {"source", "content", "timestamp"}
     content = json.loads(line["content"])
-    assert (content["event_type"], content["bot_id"]) == ("double_charge", BOT)
+    assert (content["type"], content["bot_id"]) == ("double_charge", BOT)
     text = line["content"].lower()
     for planted in ("ann@", "bob@", "smith", "555", "planted"):
         assert planted not in text
-    assert content["metadata"]["email"].startswith("sha256:")
-    assert content["metadata"]["email"] in content["metadata"]["note"]
+    assert content["details"]["email"].startswith("sha256:")
+    assert content["details"]["email"] in content["details"]["note"]
     assert abs(line["timestamp"] * 1000 - menace_sanity_layer.list_anomalies()[-1].first_ms) < 1
     assert menace_sanity_layer.list_anomalies()[-1].exported
 

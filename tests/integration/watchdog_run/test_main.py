@@ -30,7 +30,8 @@ def test_what_bypassed_the_router_is_found_told_and_written_down(
 ) -> None:
     project.charge()
     charge = project.bypass()
-    done = watch("--json", "--export-training", "--report", "report.html")
+    flags = ("--export-training", "--write-codex", "--since", "1500000000")
+    done = watch("--json", *flags, "--report", "report.html")
     assert done.code == 1
     (found,) = done.json["findings"]
     assert (found["check"], found["subject"], found["new"]) == ("unauthorized_charge", charge, True)
@@ -38,6 +39,9 @@ def test_what_bypassed_the_router_is_found_told_and_written_down(
     assert line["finding"] == {name: value for name, value in found.items() if name != "new"}
     (example,) = load(project.file("training_data/stripe_anomalies.jsonl"))
     assert example.anomaly["subject"] == charge
+    assert (example.anomaly["type"], example.anomaly["codex"]) == ("unauthorized_charge", True)
+    with project.router() as router:
+        assert [anomaly.codex for anomaly in router.sanity_layer.list_anomalies()] == [True]
     assert charge in project.file("report.html").read_text()
     assert watch("--json").json["new"] == 0
 

@@ -125,3 +125,22 @@ def test_what_is_not_a_mapping_is_a_fault(tmp_path: Path, text: str, where: str)
 def test_a_file_that_is_not_there_names_the_variable(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="STRIPE_WATCHDOG_CONFIG"):
         load_watchdog_config(tmp_path / "absent.yaml", {}, IDS)
+
+
+def test_approved_bots_come_from_a_variable_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "watchdog.yaml"
+    path.write_text("approved_workflows: [c:d]")
+    environ = {"STRIPE_APPROVED_WORKFLOWS": "finance:a, stripe:finance:b,"}
+    config = load_watchdog_config(path, environ, IDS)
+    assert config.approved_workflows == {"finance:a", "finance:b", "c:d"}
+    with pytest.raises(ConfigurationError) as told:
+        load_watchdog_config(None, {"STRIPE_APPROVED_WORKFLOWS": "finance"}, IDS)
+    assert [where for where, _ in told.value.faults] == ["STRIPE_APPROVED_WORKFLOWS"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("allowed_webhooks", "authorized_webhooks"), ("allowed_workflows", "approved_workflows")],
+)
+def test_an_old_name_is_refused_with_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    assert faults(tmp_path, f"{old}: []") == {"": f"'{old}' is called {new} now"}

@@ -181,6 +181,24 @@ def test_workflows(
     assert found(Movement(replace(CHARGE, bot_id=named), (ENTRY,)), limits, routed) == expected
 
 
+@pytest.mark.parametrize(
+    ("shown", "what"),
+    [
+        (CHARGE, "collected"),
+        (REFUND, "given back"),
+        (replace(CHARGE, status="failed"), "attempted"),
+        (FAILURE, "attempted"),
+    ],
+)
+def test_a_bot_that_nobody_approved_is_found_whatever_it_did(shown: Shown, what: str) -> None:
+    movement = Movement(shown, (ENTRY,))
+    view = View(replace(LIMITS, approved_workflows=frozenset()), NOW_MS, frozenset())
+    findings = list(Judge(view, lambda _: True).findings(movement))
+    (message,) = [one.message for one in findings if one.check == "unapproved_workflow"]
+    assert what in message
+    assert "unapproved_workflow" not in found(movement)
+
+
 def test_accounts_by_charge_and_by_entry_are_one_problem() -> None:
     shown, entry = (
         replace(CHARGE, destination="acct_x"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.config import WatchdogConfig
+from stripe_billing_router.models import Anomaly
 from stripe_billing_router.stripe_watchdog.describing import described
 from stripe_billing_router.stripe_watchdog.findings import Finding
 from stripe_billing_router.stripe_watchdog.options import parse
@@ -43,6 +44,7 @@ def test_every_key_of_the_file_is_explained_and_exists() -> None:
 
 def test_every_name_of_an_example_is_explained() -> None:
     finding = described(Finding("missing_charge", 2.5, "ch_1", "It is missing."))
+    finding["type"] = finding.pop("check")
     assert {name for name in finding if f"`{name}`" not in TRAINING} == set()
 
 
@@ -50,11 +52,13 @@ def test_the_example_that_reads_the_file_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    anomaly = described(Finding("missing_charge", 2.5, "ch_1", "It is missing."))
-    TrainingFile(Path("training_data/stripe_anomalies.jsonl")).append("stripe_watchdog", anomaly, 5)
+    anomaly = Anomaly("a", "f", "x", None, None, {}, None, 1.0, False, False, 1, 6000, 6000)
+    file = TrainingFile(Path("training_data/stripe_anomalies.jsonl"))
+    file.append("stripe_watchdog", {"type": "missing_charge"}, 5)
+    file.export(anomaly)
     (code,) = re.findall(r"```python\n(.*?)```", TRAINING, re.DOTALL)
     exec(compile(code, "docs", "exec"), {})  # noqa: S102 - our own document
-    assert capsys.readouterr().out == "stripe_watchdog 5 missing_charge\n"
+    assert capsys.readouterr().out == "stripe_watchdog 5 missing_charge\nstripe_anomalies 6.0 x\n"
 
 
 def test_the_line_that_is_shown_is_one() -> None:
