@@ -44,8 +44,13 @@ class Catalogue:
         return self._read(f"/v1/prices/{price_id}", "price", {"expand": ["currency_options"]})
 
     def customer(self, customer_id: str) -> _Object | None:
-        """Return a customer, or None if there is none."""
-        return self._read(f"/v1/customers/{customer_id}", "customer")
+        """Return a customer with their default payment method, or None if there is none."""
+        expand = {"expand": ["invoice_settings.default_payment_method"]}
+        return self._read(f"/v1/customers/{customer_id}", "customer", expand)
+
+    def payment_method(self, method_id: str) -> _Object | None:
+        """Return a payment method, or None if there is none."""
+        return self._read(f"/v1/payment_methods/{method_id}", "payment_method")
 
     def _read(self, path: str, expects: str, params: _Object | None = None) -> _Object | None:
         if path not in self._known:
@@ -61,7 +66,7 @@ def _body(reply: Reply, path: str) -> _Object | None:
         return None
     raise StripeRequestError(
         f"Stripe does not show {path} (HTTP {reply.status}); give the key the permission to read "
-        "prices and customers, and repeat the command.",
+        "prices, customers and payment methods, and repeat the command.",
         http_status=reply.status,
         request_id=reply.request_id,
     )

@@ -25,7 +25,7 @@ _Bots = Annotated[
 _Offline = Annotated[
     bool, typer.Option("--offline", help="Ask neither Stripe nor Vault; only files and database.")
 ]
-_COLOURS: Final = {"ok": "green", "problem": "red", "skipped": "yellow"}
+_COLOURS: Final = {"ok": "green", "problem": "red", "skipped": "yellow", "warning": "yellow"}
 
 
 def check(
@@ -46,7 +46,7 @@ def check(
         found_as_json = [asdict(one) for one in found]
         as_json({"ok": not problems, "complete": not skipped, "checks": found_as_json})
     else:
-        typer.echo(_summary(problems, skipped), err=True)
+        typer.echo(_summary(problems, skipped) + _warnings(results["warning"]), err=True)
     if problems:
         raise typer.Exit(1)
 
@@ -75,6 +75,10 @@ def _summary(problems: int, skipped: int) -> str:
     if skipped:
         return f"No problem found, but {counted(skipped, 'check')} of {len(CHECKS)} skipped."
     return "Everything that a bot needs is there."
+
+
+def _warnings(number: int) -> str:
+    return f" {counted(number, 'warning')}." if number else ""
 
 
 _BEFORE_MESSAGES: Final = 26

@@ -12,7 +12,12 @@ from ..config import RoutingFile, load_routing_file
 from ..models.findings import Finding
 from ..policy.linting import lint_policies
 from ..routing.linting import changed_routes, lint_overrides
-from ..routing.stripe_objects import lint_customer, lint_price
+from ..routing.stripe_objects import (
+    debited_customer,
+    debited_method,
+    lint_customer,
+    lint_price,
+)
 from .catalogue import Catalogue
 from .ground import ConfigOption, JsonOption, settings_of
 from .output import as_json, as_table
@@ -54,3 +59,13 @@ def against_stripe(file: RoutingFile, catalogue: Catalogue) -> Iterator[Finding]
     for path, route in changed_routes(file.routes, file.overrides):
         yield from lint_price(path, route, catalogue.price(route["price_id"]))
         yield from lint_customer(path, route, catalogue.customer(route["customer_id"]))
+
+
+def bank_debits(file: RoutingFile, catalogue: Catalogue) -> Iterator[Finding]:
+    """Yield the routes whose payment method, else their customer's default, is a bank debit."""
+    for path, route in changed_routes(file.routes, file.overrides):
+        own = route.get("payment_method_id")
+        if own is not None:
+            yield from debited_method(path, own, catalogue.payment_method(own))
+        else:
+            yield from debited_customer(path, route, catalogue.customer(route["customer_id"]))

@@ -56,3 +56,28 @@ def _customer(
             f"pays subscriptions in {own} and the route is in {wanted}; use a customer for each "
             "currency",
         )
+
+
+_BANK_DEBITS = frozenset(
+    """
+    acss_debit au_becs_debit bacs_debit nz_bank_account sepa_debit us_bank_account
+    """.split()
+)
+
+
+def debited_method(path: str, name: str, method: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Yield a payment method that is a bank's: days go by before it is known to have paid."""
+    kind = "" if method is None else str(method.get("type"))
+    if kind in _BANK_DEBITS:
+        yield Finding("bank-debit", path, f"{name} is {kind}")
+
+
+def debited_customer(
+    path: str, route: Mapping[str, str], customer: Mapping[str, Any] | None
+) -> Iterator[Finding]:
+    """Yield a customer whose default payment method is a bank's."""
+    settings = (customer or {}).get("invoice_settings") or {}
+    method = settings.get("default_payment_method")
+    kind = str(method.get("type")) if isinstance(method, Mapping) else ""
+    if kind in _BANK_DEBITS:
+        yield Finding("bank-debit", path, f"{route['customer_id']} pays by {kind}")

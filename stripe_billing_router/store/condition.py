@@ -10,8 +10,9 @@ from sqlalchemy import Connection, select
 
 from ..errors import BillingError
 from ..master_account import this_copy
+from ..models import OperationState
 from ..ports import Clock, Event
-from . import migrate
+from . import migrate, operations
 from .database import Database
 from .journal import JournalFile
 from .schema import binding
@@ -24,7 +25,7 @@ class Condition:
 
     The rest is looked at only if `version` is `newest`: `unsafe` and `triggers` say what is wrong
     with its settings and its triggers, `belongs_to` names the account and the API base that it is
-    bound to.
+    bound to, `waits_for_banks` says whether an operation is `processing`.
     """
 
     version: str | None
@@ -34,6 +35,7 @@ class Condition:
     unsafe: str | None = None
     triggers: str | None = None
     belongs_to: tuple[str, str] | None = None
+    waits_for_banks: bool = False
 
 
 def foreign(bound: tuple[str, str], here: tuple[str, str]) -> str | None:
@@ -91,6 +93,7 @@ def _condition(database: Database, connection: Connection, clock: Clock) -> Cond
         _wrong(lambda: dialect.refuse_unsafe(connection)),
         _wrong(lambda: dialect.check_triggers(connection)),
         None if bound is None else (bound.account_id, bound.api_base),
+        bool(operations.find(connection, states=(OperationState.PROCESSING,), limit=1)),
     )
 
 

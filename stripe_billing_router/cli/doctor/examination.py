@@ -14,6 +14,10 @@ class Problem(Exception):
     """What a check found wrong, and how to mend it."""
 
 
+class Concern(Exception):
+    """What works, and had better be otherwise."""
+
+
 class Skipped(Exception):
     """Why a check cannot be done now."""
 
@@ -27,8 +31,8 @@ def refuse(faults: Iterable[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question. `examine` returns what was found good, or raises Problem, Skipped or the
-    library's error; `needs` names the checks without which it makes no sense."""
+    """One question. `examine` returns what was found good, or raises Problem, Concern, Skipped
+    or the library's error; `needs` names the checks without which it makes no sense."""
 
     name: str
     examine: Callable[[Facts], str]
@@ -40,7 +44,7 @@ class Diagnosis:
     """What one check came to. A problem's `message` ends with how to mend it."""
 
     check: str
-    result: Literal["ok", "problem", "skipped"]
+    result: Literal["ok", "warning", "problem", "skipped"]
     message: str
 
 
@@ -50,7 +54,7 @@ def examine(facts: Facts, checks: Iterable[Check]) -> Iterator[Diagnosis]:
     for check in checks:
         lacking = next((name for name in check.needs if name in unmet), None)
         found = _diagnosed(check, facts) if lacking is None else _built_on(check, lacking)
-        if found.result != "ok":
+        if found.result in ("problem", "skipped"):
             unmet.add(check.name)
         yield found
 
@@ -58,6 +62,8 @@ def examine(facts: Facts, checks: Iterable[Check]) -> Iterator[Diagnosis]:
 def _diagnosed(check: Check, facts: Facts) -> Diagnosis:
     try:
         return Diagnosis(check.name, "ok", check.examine(facts))
+    except Concern as found:
+        return Diagnosis(check.name, "warning", str(found))
     except Skipped as why:
         return Diagnosis(check.name, "skipped", str(why))
     except (Problem, BillingError) as wrong:

@@ -21,7 +21,7 @@ from ...ports import Discrepancy, Keys
 from ...store import Condition, condition_of, journaled, sqlite_path
 from ..catalogue import Catalogue
 from ..ground import settings_of
-from ..linting import against_stripe
+from ..linting import against_stripe, bank_debits
 
 
 class Facts:
@@ -98,6 +98,12 @@ class Facts:
         """What Stripe says against the routes' prices and customers."""
         with Catalogue(self._config) as catalogue:
             return tuple(dict.fromkeys(against_stripe(self.file, catalogue)))
+
+    @cached_property
+    def bank_debits(self) -> tuple[Finding, ...]:
+        """The routes that are paid by bank debit, as far as Stripe tells."""
+        with Catalogue(self._config) as catalogue:
+            return tuple(dict.fromkeys(bank_debits(self.file, catalogue)))
 
     def close(self) -> None:
         assembly = self.__dict__.get("assembly")

@@ -215,12 +215,13 @@ def test_offline_nobody_is_asked(folder: Path, world: World) -> None:
     world.requests.clear()
     told = _told("--offline")
     assert not world.requests
-    assert list(_of(told, "skipped")) == ["account", "stripe_clock", "prices", "customers"]
+    skipped = ["account", "stripe_clock", "prices", "customers", "bank_debits"]
+    assert list(_of(told, "skipped")) == skipped
 
 
 def test_what_was_skipped_is_not_said_to_be_there(folder: Path) -> None:
     ran = run("check", "--offline")
-    assert (ran.code, ran.err) == (0, f"No problem found, but 4 checks of {len(NAMES)} skipped.\n")
+    assert (ran.code, ran.err) == (0, f"No problem found, but 5 checks of {len(NAMES)} skipped.\n")
     assert not json.loads(run("check", "--offline", "--json").out)["complete"]
     assert json.loads(run("check", "--json").out)["complete"]
 
@@ -418,6 +419,40 @@ def test_webhook_secrets_are_not_needed_but_have_to_be_some(
     assert "STRIPE_WEBHOOK_SECRET" in _told()["webhook_secrets"][1]
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "pk_something")
     assert _only_problem()[0] == "webhook_secrets"
+
+
+def test_bank_debits_without_webhooks_are_warned_of(
+    folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a bank says days later is found by recovery alone; that works, so nothing is wrong."""
+    assert _told()["bank_debits"] == ("ok", "no route is paid by bank debit")
+    world.add_payment_method(customer="cus_1", outcome="processing", default=True)
+    result, message = _told()["bank_debits"]
+    assert result == "warning"
+    assert "stripe.default.finance.bot: cus_1 pays by us_bank_account" in message
+    assert message.endswith("set STRIPE_WEBHOOK_SECRET to receive them.")
+    ran = run("check")
+    assert (ran.code, ran.err) == (0, "Everything that a bot needs is there. 1 warning.\n")
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_bench000000000000000000")
+    assert _told()["bank_debits"][0] == "ok"
+
+
+def test_a_route_s_own_payment_method_may_be_a_bank_debit(folder: Path, world: World) -> None:
+    debit = world.add_payment_method(customer="cus_1", outcome="processing")
+    path = folder / "config/stripe_billing_router.yaml"
+    path.write_text(FILE.replace("currency: usd", f"payment_method_id: {debit}"))
+    assert f"{debit} is us_bank_account" in _told()["bank_debits"][1]
+
+
+def test_operations_that_a_bank_is_at_show_that_bank_debits_are_used(
+    folder: Path, world: World
+) -> None:
+    world.set_outcome(
+        world.get("cus_1")["invoice_settings"]["default_payment_method"], "processing"
+    )
+    with BillingRouter(recover_at_start=False) as router:
+        assert router.charge("finance:bot", "6.00").state == "processing"
+    assert "the ledger has operations that a bank is at" in _told()["bank_debits"][1]
 
 
 def _another_price(world: World) -> None:

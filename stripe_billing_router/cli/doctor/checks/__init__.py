@@ -29,4 +29,5 @@ CHECKS: Final = (
     Check("webhook_secrets", access.webhook_secrets, ("vault",)),
     Check("prices", drift.prices, ("account",)),
     Check("customers", drift.customers, ("account",)),
+    Check("bank_debits", drift.bank_debits, ("account", "migrations", "webhook_secrets")),
 )
