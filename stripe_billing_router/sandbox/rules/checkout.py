@@ -10,7 +10,7 @@ from ..state import AccountState
 from ..wire import Json
 from . import setups
 from .invoice_payments import intent_of
-from .payments import Manner, attempt, new_intent, succeed
+from .payments import Manner, attempt, cancel, new_intent, succeed
 from .subscription_objects import new_subscription
 from .subscriptions import start
 
@@ -210,7 +210,10 @@ def _waiting(account: AccountState, intent: Json) -> Json | None:
 
 
 def expire(account: AccountState, session: Json) -> None:
-    """Close an open session."""
+    """Close an open session; the payment that a refused card has left is cancelled with it."""
+    intent = account.find("payment_intent", session["payment_intent"] or "")
+    if intent and intent["status"] in _PAYABLE:
+        cancel(account, intent, "expired")
     session["status"], session["url"] = "expired", None
     account.emit("checkout.session.expired", session)
 

@@ -141,6 +141,8 @@ def test_a_refused_card_leaves_the_session_open(bench: Bench) -> None:
     bench.world.complete_checkout(first.id, payment_method="pm_card_chargeDeclined")
     assert session(bench, idempotency_key="k").status == "open"
     assert not bench.collected()
+    bench.router.cancel(str(first.operation_id))
+    assert bench.collectable() == []
 
 
 def test_a_session_paid_by_a_bank_is_processing_until_the_bank_has_paid(bench: Bench) -> None:
