@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.config.template import TEMPLATE_PATH, template
-from stripe_billing_router.sandbox import SANDBOX_API_BASE, World
+from stripe_billing_router.sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY, World
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.database import Away
 from stripe_billing_router.testing import sandbox_router
@@ -25,6 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / TEMPLATE_PATH).write_text(template())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRIPE_API_BASE", SANDBOX_API_BASE)
+    monkeypatch.setenv("STRIPE_SECRET_KEY", SANDBOX_SECRET_KEY)  # the journal's lines are sealed
     with sandbox_router(World()) as router:
         router.charge(BOT, "19.99", idempotency_key="one")
         with monkeypatch.context() as away:
