@@ -202,6 +202,10 @@ class Store(Protocol):
         """Return the currency that the ledger holds for a payment, or None."""
         ...
 
+    def operation_of(self, stripe_id: str) -> str | None:
+        """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
+        ...
+
     def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
         """Return the bot's ledger entries with this Stripe id; else those that mention it."""
         ...
