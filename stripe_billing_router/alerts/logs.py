@@ -8,8 +8,10 @@ from typing import Any, Final
 from ..ports import CallDetails, Discrepancy, Event
 from ..redaction import printable
 
-_log = logging.getLogger("stripe_billing_router")
-_calls = logging.getLogger("stripe_billing_router.calls")
+# A copy inside another package has loggers of its own, under that package's name.
+_PACKAGE: Final = __name__.removesuffix(".alerts.logs")
+_log = logging.getLogger(_PACKAGE)
+_calls = logging.getLogger(f"{_PACKAGE}.calls")
 # Callers hear of their errors: where nobody has set up logging, stderr need not hear of them too.
 _calls.addHandler(logging.NullHandler())
 

@@ -11,11 +11,10 @@ from sqlalchemy import Connection, inspect, text
 from ..errors import ConfigurationError
 from ..locks import LATE_IMPORTS, ForkSafeLock
 from .database import Database
+from .schema import metadata
 
 HEAD = "0010"
 VERSION_TABLE = "stripe_alembic_version"
-_alembic = ForkSafeLock()
-"""Alembic keeps what it is working on in a global: one migration at a time in a process."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -62,17 +61,23 @@ def ensure(database: Database) -> None:
 
 def _run(connection: Connection) -> None:
     with LATE_IMPORTS:
+        import alembic  # noqa: PLC0415
         from alembic import command  # noqa: PLC0415 - only when there is something to migrate
         from alembic.config import Config  # noqa: PLC0415
 
-    with _alembic:
+    # Alembic keeps what it is working on in a global: one migration at a time in a process, and
+    # another copy of this package, which has other locks, must not be at it either.
+    lock = vars(alembic).setdefault("_lock_of_stripe_billing_router", ForkSafeLock())
+    with lock:
         _upgrade(command, Config(), connection)
 
 
 def _upgrade(command: Any, config: Any, connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
+    config.attributes.update(
+        connection=connection, target_metadata=metadata, version_table=VERSION_TABLE
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         command.upgrade(config, HEAD)

@@ -24,7 +24,7 @@ from .sanity import RecordedBySanityLayer
 from .tally import Result
 from .watching import Job, Run
 
-_log = logging.getLogger("stripe_billing_router")
+_log = logging.getLogger(__name__.removesuffix(".stripe_watchdog.run"))
 
 CHECK_IDS = frozenset(check.id for check in CHECKS)
 

@@ -116,3 +116,87 @@ def test_a_live_copy_s_sandbox_says_so_and_is_no_other_thread_s(project: Path) -
     calls = [line for line in logged if "call.ended" in line]
     assert len(calls) == 3
     assert all(line.startswith("log sandbox call.ended") for line in calls)
+
+
+LEDGER = """
+import sys
+sys.modules["stripe_billing_router"] = None  # nothing may find another copy by name
+
+from host import stripe_billing_router as billing
+from host.stripe_billing_router.testing import sandbox
+from host.stripe_billing_router.client import BillingRouter
+
+with sandbox(ledger_url="sqlite:///new.db") as box:
+    assert billing.charge("finance:bot", 5).paid
+    assert billing.StripeLedger is type(box.ledger)
+    assert box.ledger.verify().ok
+    print(len(list(box.ledger.entries())))
+assert [n for n in sys.modules if n.split(".")[0] == "stripe_billing_router"] == [
+    "stripe_billing_router"
+]
+"""
+
+TWO_COPIES = """
+import logging, sys, threading
+sys.modules["stripe_billing_router"] = None
+
+from one import stripe_billing_router as one
+from two import stripe_billing_router as two
+from one.stripe_billing_router import testing as first
+from two.stripe_billing_router import testing as second
+
+heard = []
+class Ear(logging.Handler):
+    def emit(self, record):
+        heard.append(record.name)
+logging.getLogger("one").addHandler(Ear())
+logging.getLogger("one").setLevel(logging.INFO)
+
+failed = []
+def opened(testing, name):
+    try:
+        for number in range(3):
+            world = testing.World()
+            url = f"sqlite:///{name}{number}.db"
+            with testing.sandbox_router(world, ledger_url=url, data_home=".") as router:
+                assert router.charge("finance:bot", 5).paid
+    except BaseException as error:
+        failed.append(repr(error))
+
+threads = [
+    threading.Thread(target=opened, args=(testing, f"{name}{number}-"))
+    for number in range(2) for name, testing in (("one", first), ("two", second))
+]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert failed == [], failed
+assert heard and all(name.startswith("one.stripe_billing_router") for name in heard)
+
+with first.sandbox() as box, second.sandbox() as other:
+    assert one.get_router() is box.router and two.get_router() is other.router
+    one.charge("finance:bot", 5)
+    assert len(box.world.effects()) == 1 and other.world.effects() == []
+    try:
+        two.charge("finance:nobody", 5)
+    except two.BillingError as error:
+        assert not isinstance(error, one.BillingError)
+print("held")
+"""
+
+
+def inside(project: Path, *packages: str) -> None:
+    for package in packages:
+        (project / package).mkdir()
+        (project / package / "__init__.py").touch()
+        copied(project / package)
+
+
+def test_a_copy_inside_another_package_opens_a_new_ledger(project: Path) -> None:
+    inside(project, "host")
+    assert ran(project, LEDGER) == "1\n"
+
+
+def test_two_copies_in_one_process_share_nothing(project: Path) -> None:
+    """Not even while both make ledgers, each in several threads."""
+    inside(project, "one", "two")
+    assert ran(project, TWO_COPIES) == "held\n"

@@ -1,15 +1,10 @@
-"""Run by Alembic; the connection comes from `store.migrate`."""
+"""Run by Alembic; what it works with comes from `store.migrate`.
+
+Not by name: this file is executed by its path, and knows nothing of the package that it is in.
+"""
 
 from alembic import context
 
-from stripe_billing_router.store.migrate import VERSION_TABLE
-from stripe_billing_router.store.schema import metadata
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    version_table=VERSION_TABLE,
-    transactional_ddl=True,
-)
+context.configure(**context.config.attributes, transactional_ddl=True)
 with context.begin_transaction():
     context.run_migrations()
