@@ -93,6 +93,8 @@ class Recovery:
 
     def _settled(self, operation: Operation) -> str:
         try:
+            if operation.state is OperationState.PROCESSING:
+                self._claim(operation)
             if operation.state in WAITING and not self._parts.trust.may_be_told(operation):
                 return self._witness(operation, None, None)
             if operation.state is OperationState.PROCESSING:
@@ -119,13 +121,17 @@ class Recovery:
         if self._parts.store.now_ms() - operation.updated_ms < _WAITS_FOR_MS:
             return "left"
         if operation.verb == "refund":
+            self._claim(operation)
             return self._look(operation)
         result = self._canceller.cancel(operation.operation_id)
         return "canceled" if result.state == OperationState.CANCELED else "recorded"
 
+    def _claim(self, operation: Operation) -> None:
+        """Say that this process looks now, whatever comes of it; StaleLease if another has."""
+        self._parts.store.commit(ClaimLook(operation.operation_id, operation.updated_ms))
+
     def _look(self, operation: Operation) -> str:
         """Record what a bank has said by now; what it refuses is made unpayable."""
-        self._parts.store.commit(ClaimLook(operation.operation_id, operation.updated_ms))
         now = self._canceller.look(operation)
         return "left" if now.state is operation.state else "recorded"
 
