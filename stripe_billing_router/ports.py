@@ -273,13 +273,17 @@ class Guard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """A failed check of key, account or destination."""
+    """A failed check of key, account or destination; `amount` is in major units, as far as it was
+    known by then."""
 
     bot: BotId | None
     kind: Literal["key", "route_account", "key_account", "destination", "event_account"]
     account_id: str | None
     expected_account_id: str
     operation_id: str | None = None
+    verb: str | None = None
+    amount: str | None = None
+    currency: str | None = None
 
 
 class Reaction(Protocol):

@@ -35,6 +35,8 @@ class Alert:
     kind: str | None = None
     account_id: str | None = None
     expected_account_id: str | None = None
+    amount: str | None = None
+    currency: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known, in JSON types."""
@@ -62,11 +64,22 @@ def alert_of_discrepancy(discrepancy: Discrepancy, time_ms: int) -> Alert:
     return Alert(
         CRITICAL_DISCREPANCY,
         MOST_SEVERE,
-        f"{who}: {discrepancy.kind}, {account} instead of {discrepancy.expected_account_id}",
+        f"{who}: {discrepancy.kind}, {account} instead of {discrepancy.expected_account_id}"
+        f"{_asked(discrepancy)}",
         time_ms,
         bot_id=str(discrepancy.bot) if discrepancy.bot else None,
         operation_id=discrepancy.operation_id,
         kind=discrepancy.kind,
         account_id=discrepancy.account_id,
         expected_account_id=discrepancy.expected_account_id,
+        verb=discrepancy.verb,
+        amount=discrepancy.amount,
+        currency=discrepancy.currency,
     )
+
+
+def _asked(discrepancy: Discrepancy) -> str:
+    """Return what the call was about, such as ` (charge 19.99 usd)`."""
+    known = (discrepancy.verb, discrepancy.amount, discrepancy.currency)
+    words = " ".join(word for word in known if word is not None)
+    return f" ({words})" if words else ""

@@ -109,5 +109,8 @@ class LogReaction:
                 "bot_id": str(discrepancy.bot) if discrepancy.bot else None,
                 "account_id": discrepancy.account_id,
                 "operation_id": discrepancy.operation_id,
+                "verb": discrepancy.verb,
+                "amount": discrepancy.amount,
+                "currency": discrepancy.currency,
             },
         )

@@ -268,7 +268,17 @@ def _misdirected(operation: Operation, outcome: Outcome) -> Discrepancy:
         outcome.destination_account,
         STRIPE_MASTER_ACCOUNT_ID,
         operation.operation_id,
+        operation.verb,
+        _amount_of(operation, outcome),
+        outcome.currency or operation.currency,
     )
+
+
+def _amount_of(operation: Operation, outcome: Outcome) -> str | None:
+    """Return what was collected, or would have been, in major units."""
+    minor = outcome.amount_minor if outcome.paid else operation.amount_minor
+    found = major(minor, outcome.currency or operation.currency)
+    return None if found is None else str(found)
 
 
 def _is_error(operation: Operation, outcome: Outcome, verb: Verb) -> bool:

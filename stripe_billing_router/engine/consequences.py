@@ -61,7 +61,7 @@ class RecordDiscrepancy:
             account_id=discrepancy.account_id,
             expected_account_id=discrepancy.expected_account_id,
             operation_id=discrepancy.operation_id,
-            details={"what": WHAT[discrepancy.kind]},
+            details={"what": WHAT[discrepancy.kind], **_asked(discrepancy)},
         )
 
     def notify(self, event: Event) -> None:
@@ -99,8 +99,15 @@ class RecordAnomaly:
             "account_id": discrepancy.account_id,
             "expected_account_id": discrepancy.expected_account_id,
             "operation_id": discrepancy.operation_id,
+            **_asked(discrepancy),
         }
         self._sanity.record_payment_anomaly(ACCOUNT_MISMATCH, metadata, severity=_MOST_SEVERE)
+
+
+def _asked(discrepancy: Discrepancy) -> dict[str, str]:
+    """Return what the call was about, as far as it is known."""
+    asked = {name: getattr(discrepancy, name) for name in ("verb", "amount", "currency")}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _bot_id(discrepancy: Discrepancy) -> str | None:

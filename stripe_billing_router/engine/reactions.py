@@ -10,6 +10,7 @@ from typing import NoReturn
 from ..attempts import attempt
 from ..errors import AccountMismatchError, Money
 from ..ports import Discrepancy, Reaction
+from . import running
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Reactions:
 
     def mismatch(self, discrepancy: Discrepancy, money: Money = "not_moved") -> NoReturn:
         """React to a failed check of key, account or destination; then AccountMismatchError."""
-        self._alert_mismatch(discrepancy)
+        self._alert_mismatch(running.described(discrepancy))
         raise mismatch_error(discrepancy, money)
 
     def _alert_mismatch(self, discrepancy: Discrepancy) -> None:

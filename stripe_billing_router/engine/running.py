@@ -19,7 +19,7 @@ from ..errors import (
     StripeUnavailableError,
 )
 from ..models import BotId, Operation, OperationState
-from ..ports import CallDetails, Event, Request
+from ..ports import CallDetails, Discrepancy, Event, Request
 
 Follow = Callable[[str, Callable[[], Event]], None]
 
@@ -40,11 +40,12 @@ _STATES: Final[tuple[tuple[type[BillingError], OperationState], ...]] = (
 class Call:
     """Notes cheaply; a description is made only for who wants one."""
 
-    __slots__ = ("_attempt", "_is_open", "_last", "facts", "follow")
+    __slots__ = ("_attempt", "_is_open", "_last", "asked", "facts", "follow")
 
     def __init__(self, number: int, verb: str, bot: BotId | None, follow: Follow) -> None:
         self.facts: dict[str, Any] = {"number": number, "verb": verb, "bot": bot, "requests": 0}
         self.follow = follow
+        self.asked: tuple[str | None, str | None] = (None, None)
         self._last: Request | None = None
         self._attempt = 0
         self._is_open = False
@@ -126,6 +127,23 @@ def about(operation: Operation, *, again: bool = False) -> None:
     call = CURRENT.get()
     if call is not None:
         call.about(operation, again=again)
+
+
+def asks(amount: str | None, currency: str | None) -> None:
+    """Note what the present call asks for, before anything is planned: major units, and the
+    route's currency."""
+    call = CURRENT.get()
+    if call is not None:
+        call.asked = amount, currency
+
+
+def described(discrepancy: Discrepancy) -> Discrepancy:
+    """Return a failed check with what the present call, if there is one, was about."""
+    call = CURRENT.get()
+    if call is None or discrepancy.verb is not None:
+        return discrepancy
+    amount, currency = call.asked
+    return replace(discrepancy, verb=call.facts["verb"], amount=amount, currency=currency)
 
 
 def opened(operation: Operation) -> None:

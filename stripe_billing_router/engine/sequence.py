@@ -128,7 +128,9 @@ class OperationSequence:
     def _planned(
         self, asked: Asked, verb: Verb, route: ResolvedRoute, keys: Keys
     ) -> tuple[Keys, Plan, int | None]:
-        bot = asked.call.bot
+        bot, given = asked.call.bot, asked.call.arguments
+        theirs = "payment_id" in given  # what is given back has the payment's own currency
+        running.asks(given.get("amount"), None if theirs else route.currency)
         self._parts.accounts.check(bot, keys, route.route)
         lookups = self._parts.lookups.with_keys(keys)
         plan = verb.plan(asked.call, route, lookups)

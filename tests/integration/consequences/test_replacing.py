@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
 from collections.abc import Iterator
@@ -272,3 +273,20 @@ def test_an_event_of_another_account_is_alerted_and_nothing_else(
     assert router.discrepancies.list() == ()
     assert router.sanity_layer.list_anomalies() == ()
     assert project.heard == []
+
+
+def test_record_alert_and_ledger_entry_say_what_the_call_was_about(
+    bench: Bench, project: Project
+) -> None:
+    """Whoever looks into it sees what was to be collected."""
+    router = bench.router()
+    with pytest.raises(AccountMismatchError):
+        router.charge("finance:foreign", "19.990")
+    asked = {"verb": "charge", "amount": "19.99", "currency": "usd"}
+    (record,) = router.discrepancies.list()
+    assert asked.items() <= dict(record.details).items()
+    (alert,) = project.alerts()
+    assert asked.items() <= alert.items()
+    assert "(charge 19.99 usd)" in str(alert["message"])
+    (entry,) = router.ledger.entries()
+    assert asked.items() <= json.loads(entry.raw_event_json or "")["metadata"].items()
