@@ -116,6 +116,7 @@ def assemble(given: Given) -> Assembly:
         table,
         clock,
         freeze if policies.freeze_on_discrepancy else None,
+        lambda event: observers.tell(event),
     )
     observers = Observers([*consequences.observers, *telemetry(given.observers), *given.observers])
     reactions = Reactions([*consequences.reactions, *given.reactions])

@@ -24,7 +24,7 @@ from ..engine import (
     SanityLayer,
 )
 from ..models import BotId
-from ..ports import Clock, Observer, Reaction
+from ..ports import Clock, Event, Observer, Reaction
 from ..routing import RoutingTable
 from ..store import FallbackStore
 from ..training import TRAINING_FILE, TrainingFile
@@ -55,6 +55,7 @@ def connect_consequences(
     table: RoutingTable,
     clock: Clock,
     freeze: Freeze | None,
+    tell: Callable[[Event], object],
 ) -> Consequences:
     """Connect record, alert, rollback and anomaly. `freeze` of None: a failed check stops nobody
     beyond its own call."""
@@ -62,7 +63,7 @@ def connect_consequences(
     home = settings.home if given.data_home is None else Path(given.data_home).absolute()
     instructions = InstructionsFile(settings.home / FOLDER / INSTRUCTIONS_FILE)
     training = TrainingFile(home / TRAINING_FILE)
-    sanity = SanityLayer(lambda: store.anomalies, training.export, instructions, clock)
+    sanity = SanityLayer(lambda: store.anomalies, training.export, instructions, clock, tell)
     rollback = AutomatedRollbackManager(table, host.rollback, freeze)
     sender = AlertSender(alert_urls(environ))
     path = home / "finance_logs" / "alerts.jsonl"

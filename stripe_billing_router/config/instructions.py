@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -79,6 +80,20 @@ def load_instructions(path: Path) -> BillingInstructions:
     if faults := [*document.faults, *wrongs]:
         raise faulty(plain_path(path), faults, "Correct the file; until then it is not used.")
     return found
+
+
+def with_shipped(found: BillingInstructions) -> BillingInstructions:
+    """Where a host has no text of its own, the shipped one stands; severities are the host's."""
+    events = dict(found.events)
+    for name, ours in _shipped().events.items():
+        theirs = events.get(name, EventInstruction())
+        events[name] = replace(theirs, instruction=theirs.instruction or ours.instruction)
+    return replace(found, events=events)
+
+
+@cache
+def _shipped() -> BillingInstructions:
+    return load_instructions(Path(__file__).with_name("templates") / INSTRUCTIONS_FILE)
 
 
 def _checked(data: Any) -> tuple[BillingInstructions, list[Fault]]:

