@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stripe_billing_router.models import Budget, window_start_ms
-from tests.simulation.house import Part
 from tests.simulation.simulation import Simulation
 from tests.simulation.truth import Effect
 
@@ -56,17 +55,18 @@ class GuardsEnd:
         limits: dict[tuple[str, int], int] = {}
         for row in self._rows.values():
             for part in self._house.parts(row["bot_id"], row["verb"]):
-                if isinstance(part.limit, Budget):
+                if isinstance(part.limit, Budget) and part.kind == "money":
                     place = part.counter, window_start_ms(part.limit.per, row["started_ms"])
                     limits[place] = part.limit.amount_minor
-                    spent[place] += self._spent(row, part)
+                    spent[place] += self._spent(row)
+        for held in self._parts():
+            if held["kind"] == "restore" and held["state"] == "settled":
+                spent[held["counter"], held["window_start_ms"]] -= held["amount"]
         for place, limit in limits.items():
             if spent[place] > limit:
                 yield f"{spent[place]} was spent of {place}, and {limit} is allowed"
 
-    def _spent(self, row: _Row, part: Part) -> int:
-        if part.kind == "restore":
-            return -self._moved(row["operation_id"], "refund")
+    def _spent(self, row: _Row) -> int:
         if row["operation_id"] in self._watch.seen.given_up:
             return 0
         return self._moved(row["operation_id"], "payment")
@@ -75,42 +75,42 @@ class GuardsEnd:
         return sum(e.minor for e in self._effects.get(operation_id, ()) if e.kind == kind)
 
     def _miscounted(self) -> Iterator[str]:
-        """A counter is the sum of what is held and settled. What refunds give back stops at zero,
-        so that then only bounds are known; each attempt at a call has counted."""
-        money, back = self._sums()
+        """A counter is the sum of what is held and settled, from which refunds have taken what they
+        give back; each attempt at a call has counted."""
+        money = self._sums()
         for row in self._database.execute("SELECT * FROM stripe_budgets"):
             place = row["counter"], row["window_start_ms"]
-            least = most = money[place]
-            if place in self._watch.seen.calls:
-                least = most = self._watch.seen.calls[place]
-            least = max(0, least - back[place])
-            if not least <= row["used"] <= most:
-                yield f"{row['used']} is used of {place}, not {least} to {most}"
+            held = self._watch.seen.calls.get(place, money[place])
+            if row["used"] != held:
+                yield f"{row['used']} is used of {place}, not {held}"
             money.pop(place, None)
         for place, amount in money.items():
             if amount:
                 yield f"{amount} is held of {place}, which is not counted"
 
-    def _sums(self) -> tuple[Counter[tuple[str, int]], Counter[tuple[str, int]]]:
+    def _sums(self) -> Counter[tuple[str, int]]:
         money: Counter[tuple[str, int]] = Counter()
-        back: Counter[tuple[str, int]] = Counter()
         for part in self._parts():
-            place = part["counter"], part["window_start_ms"]
-            if part["kind"] == "restore" and part["state"] == "settled":
-                back[place] += part["amount"]
-            elif part["kind"] != "restore" and part["state"] in ("reserved", "settled"):
-                money[place] += part["amount"]
-        return money, back
+            if part["kind"] != "restore" and part["state"] in ("reserved", "settled"):
+                money[part["counter"], part["window_start_ms"]] += part["amount"]
+        return money
 
     def _missettled(self) -> Iterator[str]:
-        """Settled is what was paid, and given back what was refunded, to the cent."""
-        for part in self._parts():
-            if part["kind"] == "calls" or part["state"] != "settled":
-                continue
-            kind = "refund" if part["kind"] == "restore" else "payment"
-            moved = self._moved(part["operation_id"], kind)
-            if part["amount"] != moved:
-                yield f"{part['operation_id']} is settled with {part['amount']}, not {moved}"
+        """Settled is what was paid, less what its refunds have given back, to the cent; a refund
+        gives back no more than it paid."""
+        parts, back = self._parts(), Counter[tuple[str, str]]()
+        for part in parts:
+            if part["kind"] == "restore" and part["state"] == "settled":
+                back[part["restores"], part["counter"]] += part["amount"]
+                refunded = self._moved(part["operation_id"], "refund")
+                if part["amount"] > refunded:
+                    yield f"{part['operation_id']} gave back {part['amount']}, not {refunded}"
+        for part in parts:
+            if part["kind"] == "money" and part["state"] == "settled":
+                name = part["operation_id"]
+                moved = self._moved(name, "payment") - back[name, part["counter"]]
+                if part["amount"] != moved:
+                    yield f"{name} is settled with {part['amount']}, not {moved}"
 
     def _parts(self) -> list[Any]:
         return self._database.execute("SELECT * FROM stripe_reservations").fetchall()
