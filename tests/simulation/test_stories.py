@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stripe_billing_router.models import Budget, PolicyRule
+from stripe_billing_router.models import CallLimit, PolicyRule
 from tests.simulation.bed import Bed
 from tests.simulation.guard_mutations import GUARD_MUTATIONS
 from tests.simulation.house import House
@@ -22,7 +22,7 @@ from tests.simulation.schedule import (
 )
 from tests.simulation.simulation import Simulation
 
-_BUDGET = Budget("hour", 1500, "usd", shared=True, refunds_restore=True)
+_CALLS = CallLimit("hour", 50, shared=True)
 _DIES_BEFORE_IT_SENDS = Injection("send.before", 0, Crash(), "ask", posts_only=True)
 
 
@@ -48,12 +48,12 @@ def found(bed: Bed, schedule: Schedule) -> list[str]:
 
 
 def _story(injection: Injection) -> Schedule:
-    """A refund that gives a budget something back; its bot dies, and recovery takes it up."""
+    """A refund that counts against a limit; its bot dies, and recovery takes it up."""
     return Schedule(
         seed=0,
         intents=(Intent(0, "refund", "key-0", "succeeds"),),
         happenings=(Ask(0, 0), Wait(130.0), Recover(0)),
         injections=(_DIES_BEFORE_IT_SENDS, injection),
         deaths_show=True,
-        house=House((PolicyRule("together", budgets=(_BUDGET,)),)),
+        house=House((PolicyRule("together", call_limits=(_CALLS,)),)),
     )
