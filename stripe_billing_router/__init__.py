@@ -79,6 +79,14 @@ if TYPE_CHECKING:
 STRIPE_REGISTERED_ACCOUNT_ID = STRIPE_MASTER_ACCOUNT_ID
 """Another name of STRIPE_MASTER_ACCOUNT_ID."""
 
+PUBLIC_MODULES = frozenset(
+    """
+    aio errors events menace_sanity_layer operators sandbox stripe_watchdog telemetry testing
+    training usage_lint webhooks
+    """.split()
+)
+"""The modules of this package that others import; all others may change with any version."""
+
 __all__ = [
     "ROUTING_TABLE",
     "STRIPE_MASTER_ACCOUNT_ID",

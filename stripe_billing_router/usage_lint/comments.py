@@ -8,8 +8,7 @@ import tokenize
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from . import messages
-from .findings import BAD_ALLOW, RULES, Hit
+from .findings import BAD_ALLOW, RULES, Hit, hit
 from .places import Places, decoded
 
 _MARK: Final = b"stripe-billing-router:"
@@ -94,13 +93,15 @@ def _allows(comment: Comment, hit: Hit) -> bool:
 
 def _faults(comment: Comment, hits: list[Hit]) -> Iterator[Hit]:
     if not comment.rules:
-        yield _fault(comment, messages.names_no_rule())
+        yield _fault(comment, "no rule; write the ids of rules after `allow`")
     for rule in comment.rules:
         if rule not in RULES:
-            yield _fault(comment, messages.unknown_rule())
-        elif not any(hit.rule == rule and comment.covers(hit) for hit in hits):
-            yield _fault(comment, messages.unused(rule))
+            yield _fault(
+                comment, f"a rule that does not exist; the rules are SBR000 to {max(RULES)}"
+            )
+        elif not any(one.rule == rule and comment.covers(one) for one in hits):
+            yield _fault(comment, f"{rule}, which nothing here violates; remove it")
 
 
-def _fault(comment: Comment, message: str) -> Hit:
-    return Hit(comment.line, comment.column, BAD_ALLOW, message, comment.line)
+def _fault(comment: Comment, what: str) -> Hit:
+    return hit(BAD_ALLOW, comment.line, comment.column, what)

@@ -9,12 +9,11 @@ from typing import Final
 
 from ..errors import ConfigurationError, InvalidRequestError
 from ..redaction import printable
-from .allowances import Allowance, allowances
+from .allowances import Allowance, allowances, bad_settings, project_allowances
 from .files import scan_file, unreadable
 from .findings import Finding, Hit
 from .keys import without_keys
 from .listing import Listing, listed
-from .settings import bad_settings, project_allowances
 
 _GIVEN: Final = "allow"
 

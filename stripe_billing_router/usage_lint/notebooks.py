@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from . import messages
-from .findings import RAW_KEY, UNPARSABLE, Hit
+from .findings import RAW_KEY, UNPARSABLE, Hit, hit
 from .places import Place, Places, decoded
-from .python import scan_source
-from .python.parsing import CANNOT, parsed
-from .text import api_bases, raw_keys
+from .programs import CANNOT, parsed, scan_source
+from .texts import raw_keys, scan_text
 
 _MAGIC: Final = re.compile(r"(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!](?!=)|[\w.]+\?)")
 _PYTHON_CELLS: Final = ("%%time", "%%capture", "%%prun")
@@ -30,8 +28,7 @@ def scan_notebook(data: bytes) -> list[Hit]:
         notebook = json.loads(decoded(data[:]).removeprefix("\ufeff"))
         cells = list(_code_cells(notebook))
     except (ValueError, RecursionError, TypeError, AttributeError):
-        message = messages.unparsable("this is not a notebook")
-        return [*keys, Hit(1, 1, UNPARSABLE, message, 1), *api_bases(data)]
+        return [*keys, hit(UNPARSABLE, 1, 1, "this is not a notebook"), *scan_text(data)]
     return [*keys, *_scan_cells(_located(cells, data), is_python=_is_python(notebook))]
 
 
@@ -89,12 +86,10 @@ def _scan_cells(cells: list[list[_Line]], *, is_python: bool) -> Iterator[Hit]:
         if _can_be_parsed(code):
             program += code
         else:
-            message = messages.unparsable("this cell cannot be parsed")
-            line, column = cell[0].place
-            yield Hit(line, column, UNPARSABLE, message, line)
-    for hit in scan_source(_text(program)):
-        if hit.rule != RAW_KEY:
-            yield _moved(hit, program)
+            yield hit(UNPARSABLE, *cell[0].place, "this cell cannot be parsed")
+    for one in scan_source(_text(program)):
+        if one.rule != RAW_KEY:
+            yield _moved(one, program)
 
 
 def _divided(cell: list[_Line]) -> tuple[list[_Line], list[_Line]]:
@@ -125,12 +120,12 @@ def _text(lines: list[_Line]) -> str:
 
 def _in_other_languages(lines: list[_Line]) -> Iterator[Hit]:
     for line in lines:
-        for hit in api_bases(line.text.encode(errors="replace")):
-            yield _moved(hit, [line])
+        for one in scan_text(line.text.encode(errors="replace")):
+            yield _moved(one, [line])
 
 
-def _moved(hit: Hit, lines: list[_Line]) -> Hit:
+def _moved(one: Hit, lines: list[_Line]) -> Hit:
     """Return a hit at the place in the file of the line that it is on."""
-    first = lines[min(hit.line, len(lines)) - 1].place
-    last = lines[min(hit.last_line, len(lines)) - 1].place
-    return hit._replace(line=first.line, column=first.column + hit.column - 1, last_line=last.line)
+    first = lines[min(one.line, len(lines)) - 1].place
+    last = lines[min(one.last_line, len(lines)) - 1].place
+    return one._replace(line=first.line, column=first.column + one.column - 1, last_line=last.line)

@@ -13,17 +13,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ForwardRef
 
+from stripe_billing_router import PUBLIC_MODULES
+
 PACKAGE = "stripe_billing_router"
-MODULES = (
-    PACKAGE,
-    *(
-        f"{PACKAGE}.{name}"
-        for name in (
-            "aio errors events menace_sanity_layer operators sandbox stripe_watchdog "
-            "telemetry testing training usage_lint webhooks"
-        ).split()
-    ),
-)
+MODULES = (PACKAGE, *(f"{PACKAGE}.{name}" for name in sorted(PUBLIC_MODULES)))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Snippet(NamedTuple):
 
 
 def snippets(kind: str) -> list[Snippet]:
-    """Return the positive or the negative snippets."""
+    """Return the snippets of a file of the corpus."""
     text = (FOLDER / f"{kind}.txt").read_text(encoding="utf-8")
     return [_snippet(block) for block in text.split("\n### ")[1:]]
 

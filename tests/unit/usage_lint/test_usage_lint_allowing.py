@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.errors import ConfigurationError
-from stripe_billing_router.usage_lint import RULES, examine, globs, lint
+from stripe_billing_router.usage_lint import RULES, allowances, examine, lint
 from tests.unit.usage_lint.corpus_reader import LOOK_ALIKES
 from tests.unit.usage_lint.lint_helpers import ROUTER, STRIPE, places, project
 
@@ -239,7 +239,7 @@ def test_findings_are_told_beside_unused_entries(here: Path) -> None:
     ],
 )
 def test_patterns_fit_whole_paths(glob: str, fitting: list[str], others: list[str]) -> None:
-    pattern = globs.compiled(glob)
+    pattern = allowances.compiled(glob)
     assert [path for path in fitting if not pattern.fullmatch(path)] == []
     assert [path for path in others if pattern.fullmatch(path)] == []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from stripe_billing_router import PUBLIC_MODULES
 from stripe_billing_router.cli.app import app
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.usage_lint import RULES, lint
@@ -141,3 +142,8 @@ def test_the_documented_table_is_right() -> None:
 def test_the_documentation_names_every_rule() -> None:
     text = DOCUMENT.read_text()
     assert [rule for rule, name in RULES.items() if f"| {rule} | {name} |" not in text] == []
+
+
+def test_the_documentation_names_every_public_module() -> None:
+    (told,) = re.findall(r"The public modules are (.*?) \|", DOCUMENT.read_text())
+    assert set(re.findall("`([a-z_]+)`", told)) == PUBLIC_MODULES

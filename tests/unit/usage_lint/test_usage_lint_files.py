@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stripe_billing_router.usage_lint import content, files, lint
+from stripe_billing_router.usage_lint import files, lint, programs
 from tests.unit.usage_lint.corpus_reader import LOOK_ALIKES
 from tests.unit.usage_lint.lint_helpers import STRIPE, places, project
 
@@ -86,22 +86,22 @@ def test_binary_files_are_no_texts(tmp_path: Path) -> None:
 
 
 def test_a_large_text_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "MAPPED_FROM", 3 << 20)
+    monkeypatch.setattr(files, "MAPPED_FROM", 3 << 20)
     line = "x" * 99 + "\n"
-    lines = content.MAPPED_FROM // 100 + 1
+    lines = files.MAPPED_FROM // 100 + 1
     text = f"{line * lines}key: {KEY}\n"
     assert found(tmp_path, "a.yaml", text) == [f"a.yaml:{lines + 1}:6 SBR004"]
 
 
 def test_a_large_line_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "MAPPED_FROM", 1000)
+    monkeypatch.setattr(files, "MAPPED_FROM", 1000)
     text = "x" * 3_000_000 + f' "{KEY}", "https://api.stripe.com/v1"'
     expected = ["a.json:1:3000003 SBR004", f"a.json:1:{3_000_015 + len(KEY)} SBR003"]
     assert found(tmp_path, "a.json", text) == expected
 
 
 def test_a_large_program_is_a_finding(tmp_path: Path) -> None:
-    text = "x = 1\n" * (content.PARSED_UP_TO // 6 + 1) + f"# {KEY}\n"
+    text = "x = 1\n" * (programs.PARSED_UP_TO // 6 + 1) + f"# {KEY}\n"
     findings = lint([project(tmp_path, {"a.py": text})])
     assert [finding.rule for finding in findings] == ["SBR000", "SBR004"]
     assert "too large" in findings[0].message

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.errors import InvalidRequestError
-from stripe_billing_router.usage_lint import examine, ignored, lint
+from stripe_billing_router.usage_lint import examine, lint, listing
 from tests.unit.usage_lint.lint_helpers import ROUTER, STRIPE, git, places, project, repository
 
 
@@ -46,7 +46,7 @@ def test_a_git_that_fails_or_babbles_hides_nothing(
 
 def test_a_git_that_hangs_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = repository(tmp_path / "project", {"a.py": STRIPE})
-    monkeypatch.setattr(ignored, "_SECONDS", 0.2)
+    monkeypatch.setattr(listing, "_SECONDS", 0.2)
     fake_git(tmp_path / "bin", "exec /bin/sleep 20", monkeypatch)
     report = examine([folder])
     assert len(report.findings) == 1

@@ -60,7 +60,7 @@ def undo(paid: dict[str, str], number: str, amount: Decimal | None = None) -> bo
         return False
     return refund("finance:bot_{number}", payment, amount=amount).state == "succeeded"
 '''
-AROUND = "\nfrom importlib import import_module\n\nimport_module('str' + 'ipe')\n"
+AROUND = "\nfrom importlib import import_module\n\nimport_module('stripe')\n"
 CONFIG = "name: bot_{number}\nretries: 3\nhelp: https://docs.stripe.com/api\n"
 
 
