@@ -79,19 +79,6 @@ def _taken_whatever_is_left(connection: Any, part: Any, start: int) -> bool:
     return bool(done.rowcount == 1)
 
 
-@contextmanager
-def _failed_refunds_give_back() -> Iterator[None]:
-    settled = budgets._settled
-
-    def generous(row: Any, state: Any, outcome: Any) -> Any:
-        if row["kind"] == "restore" and state is not OperationState.SUCCEEDED:
-            return "settled", row["amount"], -row["amount"]
-        return settled(row, state, outcome)
-
-    with patch.object(budgets, "_settled", generous):
-        yield
-
-
 # -- approvals ----------------------------------------------------------------------------------
 
 
@@ -149,7 +136,6 @@ GUARD_MUTATIONS: dict[str, Broken] = {
     "a page is opened whatever its customer owes": Broken(
         replaced(sequence, "due_beside", always(None)), (Owes,), where=_limited
     ),
-    "a failed refund gives back": Broken(_failed_refunds_give_back, where=_limited),
     "an approval is not used up": Broken(replaced(approvals, "use", nothing), where=_asked),
     "an approval is good for whatever its operation does": Broken(
         _approved_is_whatever_is_done, (CardIsReplaced,), where=_asked

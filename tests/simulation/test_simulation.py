@@ -32,7 +32,6 @@ GUARDS = {
     "approval approved",
     "approval rejected",
     "approval used",
-    "restore settled",
 }
 
 
