@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,12 @@ def world(server: SandboxServer) -> World:
 
 def _ledger(folder: Path) -> Path:
     return folder / "finance_logs/stripe_ledger.db"
+
+
+def _empty(folder: Path) -> None:
+    """Take away what was written: ledger, journal, and what is under way."""
+    shutil.rmtree(_ledger(folder).parent)
+    _ledger(folder).parent.mkdir()
 
 
 def _sql(folder: Path, *statements: str) -> None:
@@ -328,8 +335,7 @@ def test_a_ledger_of_somebody_elses(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_no_ledger_yet_and_none_is_made(folder: Path) -> None:
-    for path in _ledger(folder).parent.iterdir():
-        path.unlink()
+    _empty(folder)
     assert {result for result, _ in _told().values()} == {"ok"}
     assert list(_ledger(folder).parent.iterdir()) == []
 
@@ -344,8 +350,7 @@ def test_a_database_that_cannot_be_reached(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_a_file_that_is_no_database(folder: Path) -> None:
-    for path in _ledger(folder).parent.iterdir():
-        path.unlink()
+    _empty(folder)
     _ledger(folder).write_bytes(b"this is no database at all, but long enough" * 100)
     assert _only_problem()[0] == "database"
 
