@@ -3,6 +3,18 @@
 from ..config import HostCode
 from ..engine import BackgroundRecovery, OperatorsDesk
 from .assembly import Assembly, assemble
+from .domains import INSTALLED, domain, installed, loaded
 from .given import Given
 
-__all__ = ["Assembly", "BackgroundRecovery", "Given", "HostCode", "OperatorsDesk", "assemble"]
+__all__ = [
+    "INSTALLED",
+    "Assembly",
+    "BackgroundRecovery",
+    "Given",
+    "HostCode",
+    "OperatorsDesk",
+    "assemble",
+    "domain",
+    "installed",
+    "loaded",
+]

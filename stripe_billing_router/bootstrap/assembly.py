@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..config import RoutingFile, Settings, load_routing_file, load_settings
+from ..domain import Domain
 from ..engine import (
     AccountCheck,
     Approvals,
@@ -41,17 +43,18 @@ from ..gateway import StripeGateway, StripeSignatures
 from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies
-from ..ports import Clock, Event
+from ..ports import Clock, Event, Guard
 from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry
 from .consequences import Consequences, connect_consequences
+from .domains import installed
 from .given import Given
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The parts of one router."""
+    """The parts of one router. `domains` are the settings of installed domains by their names."""
 
     settings: Settings
     table: RoutingTable
@@ -72,6 +75,7 @@ class Assembly:
     follower: Follower
     observers: Observers
     calls: Calls
+    domains: Mapping[str, Any]
 
 
 def assemble(given: Given) -> Assembly:
@@ -86,7 +90,8 @@ def assemble(given: Given) -> Assembly:
         ledger_fallback=given.ledger_fallback,
         api_base=given.api_base,
     )
-    file = load_routing_file(settings.routing_config)
+    domains = installed()
+    file = load_routing_file(settings.routing_config, domains)
     policies = file.policies if given.policies is None else given.policies.knowing(file.routes)
     clock = given.clock or SystemClock()
     gateway = StripeGateway(
@@ -96,7 +101,7 @@ def assemble(given: Given) -> Assembly:
     )
     keys = _keys(given, environ, file, clock)
     # The store tells observers, some of which write to the store: they are connected last.
-    store = _store(settings, file, clock, keys, lambda event: observers.tell(event))
+    store = _store(settings, file, clock, keys, lambda event: observers.tell(event), domains)
     table = RoutingTable(
         file.routes,
         file.overrides,
@@ -121,7 +126,8 @@ def assemble(given: Given) -> Assembly:
     observers = Observers([*consequences.observers, *telemetry(given.observers), *given.observers])
     reactions = Reactions([*consequences.reactions, *given.reactions])
     desk = OperatorsDesk(store, observers)
-    parts = _parts(given, store, gateway, table, keys, clock, file, observers, reactions, policies)
+    guards = (FreezeGuard(store), *_guards(domains, store, file), *given.guards)
+    parts = _parts(guards, store, gateway, table, keys, clock, file, observers, reactions, policies)
     accounts, reader = parts.accounts, parts.reader
     follower = Follower(keys, accounts, reader, parts.closing, parts.trust)
     canceller = Canceller(store, accounts, follower, parts.closing, parts.trust)
@@ -145,6 +151,7 @@ def assemble(given: Given) -> Assembly:
         follower=follower,
         observers=observers,
         calls=Calls(observers, clock, sandbox=settings.is_sandbox),
+        domains=file.domains,
     )
 
 
@@ -162,6 +169,7 @@ def _store(
     clock: Clock,
     keys: KeyRing,
     tell: Callable[[Event], None],
+    domains: Sequence[Domain],
 ) -> FallbackStore:
     database = SqlStore(
         settings.ledger_url,
@@ -171,6 +179,7 @@ def _store(
         is_alive=provably_alive,
         lock_timeout=file.recovery.lock_timeout,
         sealing=Sealing(keys.seals),
+        domains=domains,
     )
     return FallbackStore(
         database,
@@ -193,8 +202,18 @@ def _keys(given: Given, environ: Mapping[str, str], file: RoutingFile, clock: Cl
     )
 
 
+def _guards(domains: Sequence[Domain], store: FallbackStore, file: RoutingFile) -> list[Guard]:
+    """Return the domains' guards, which ask after ours and before the host's."""
+    return [
+        guard
+        for domain in domains
+        if domain.guards is not None
+        for guard in domain.guards(store, file.domains[domain.name])
+    ]
+
+
 def _parts(
-    given: Given,
+    guards: Sequence[Guard],
     store: FallbackStore,
     gateway: StripeGateway,
     table: RoutingTable,
@@ -224,6 +243,6 @@ def _parts(
         policing=Policing(policies, store, approvals),
         approvals=approvals,
         trust=Trust(store, observers),
-        guards=(FreezeGuard(store), *given.guards),
+        guards=guards,
         in_progress_wait=file.recovery.in_progress_wait,
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from ..bootstrap import INSTALLED, domain, loaded
 from ..errors import BillingError
 from . import (
     approvals,
@@ -20,6 +21,7 @@ from . import (
     ledger,
     operations,
     pinning,
+    projections,
     routes,
     sandbox,
     status,
@@ -29,7 +31,13 @@ from . import (
 from .output import styled
 
 _NAME: Final = "stripe-billing-router"
-_SET_UP, _OPERATE, _PROVE, _DEVELOP = _PANELS = ("Set up", "Operate", "Prove", "Develop")
+_SET_UP, _BILL, _OPERATE, _PROVE, _DEVELOP = _PANELS = (
+    "Set up",
+    "Bill",
+    "Operate",
+    "Prove",
+    "Develop",
+)
 
 _MOST_USED: Final = """
 Most used:
@@ -44,13 +52,24 @@ Most used:
 
 class _Commands(TyperGroup):
     """Lists its commands by panel, and shows an error of the library as its message alone, on
-    stderr, with exit code 2."""
+    stderr, with exit code 2. An installed domain's are imported when they are asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=self._panel)
+        ours = [*INSTALLED, *super().list_commands(ctx)]
+        return sorted(filter(self._is_there, ours), key=self._panel)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in INSTALLED and (commands := domain(cmd_name).commands) is not None:
+            found = typer.main.get_group(loaded(commands))
+            found.name, found.rich_help_panel = cmd_name, _BILL
+            return found
+        return super().get_command(ctx, cmd_name)
+
+    def _is_there(self, name: str) -> bool:
+        return name in self.commands or domain(name).commands is not None
 
     def _panel(self, name: str) -> int:
-        return _PANELS.index(getattr(self.commands[name], "rich_help_panel", None))
+        return _PANELS.index(getattr(self.commands.get(name), "rich_help_panel", _BILL))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -105,6 +124,7 @@ app.add_typer(approvals.app, name="approvals", rich_help_panel=_OPERATE)
 app.add_typer(operations.app, name="operations", rich_help_panel=_OPERATE)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
 app.add_typer(events.app, name="events", rich_help_panel=_OPERATE)
+app.add_typer(projections.app, name="projections", rich_help_panel=_OPERATE)
 
 app.add_typer(ledger.app, name="ledger", rich_help_panel=_PROVE)
 app.add_typer(discrepancies.app, name="discrepancies", rich_help_panel=_PROVE)

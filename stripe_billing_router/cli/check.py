@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from .completing import bot_ids
-from .doctor import CHECKS, Diagnosis, Facts, examine
+from .doctor import CHECKS, Diagnosis, Facts, examine, of_domains
 from .doctor.words import counted
 from .ground import ConfigOption, JsonOption
 from .output import as_json, styled
@@ -53,7 +53,7 @@ def check(
 
 def _examined(config: Path | None, bots: list[str], offline: bool) -> Iterator[Diagnosis]:
     with closing(Facts(config, bots, offline)) as facts:
-        yield from examine(facts, CHECKS)
+        yield from examine(facts, [*CHECKS, *of_domains()])
 
 
 def _shown(found: Iterator[Diagnosis], *, quietly: bool) -> Iterator[Diagnosis]:
@@ -73,7 +73,8 @@ def _summary(problems: int, skipped: int) -> str:
     if problems:
         return f"{counted(problems, 'problem')}. Fix the first one first."
     if skipped:
-        return f"No problem found, but {counted(skipped, 'check')} of {len(CHECKS)} skipped."
+        number = len(CHECKS) + len(of_domains())
+        return f"No problem found, but {counted(skipped, 'check')} of {number} skipped."
     return "Everything that a bot needs is there."
 
 

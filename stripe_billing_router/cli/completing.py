@@ -7,15 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ..config import load_routing_file
 from ..models import BotId
-from .ground import settings_of
+from .ground import routing_file
 
 
 def bot_ids(ctx: Any, incomplete: str) -> list[str]:
     """Return the bots that begin so: none, if anything is wrong. Only the file is asked."""
     try:
-        file = load_routing_file(settings_of(_config(ctx)).routing_config)
+        file = routing_file(_config(ctx))
         bots = {str(BotId(domain, group, name)) for domain, _, group, name in file.routes}
         return sorted(bot for bot in bots if bot.startswith(incomplete))
     except Exception:  # noqa: BLE001 - a shell that completes shows no errors

@@ -67,7 +67,7 @@ def pump(
             if report.failed:
                 raise typer.Exit(1)
             return
-        with _until_stopped() as stop:
+        with until_stopped() as stop:
             pumping.run(stop)
 
 
@@ -90,7 +90,7 @@ def history(
 
 
 @contextmanager
-def _until_stopped() -> Iterator[Event]:
+def until_stopped() -> Iterator[Event]:
     """Let SIGTERM and SIGINT end the work between two events."""
     stop = Event()
 

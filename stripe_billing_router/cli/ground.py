@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from ..config import Settings, load_settings
+from ..bootstrap import installed
+from ..config import RoutingFile, Settings, load_routing_file, load_settings
 from ..engine import SystemClock
 from ..errors import ConfigurationError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
@@ -27,6 +28,11 @@ def settings_of(config: Path | None) -> Settings:
     """Return the settings; a relative option starts where a shell's user means it to."""
     here = None if config is None else config.absolute()
     return load_settings(os.environ, Path.cwd(), routing_config=here)
+
+
+def routing_file(config: Path | None) -> RoutingFile:
+    """Return the routing file; ConfigurationError with its faults."""
+    return load_routing_file(settings_of(config).routing_config, installed())
 
 
 @contextmanager
@@ -48,6 +54,7 @@ def the_store(config: Path | None, *, may_create: bool = False) -> Iterator[SqlS
         account_id=STRIPE_MASTER_ACCOUNT_ID,
         api_base=settings.api_base,
         any_api_base=not may_create,
+        domains=installed(),
     )
     try:
         yield store

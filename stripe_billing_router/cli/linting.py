@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..config import RoutingFile, load_routing_file
+from ..config import RoutingFile
 from ..models.findings import Finding
 from ..policy.linting import lint_policies
 from ..routing.linting import changed_routes, lint_overrides
@@ -19,7 +19,7 @@ from ..routing.stripe_objects import (
     lint_price,
 )
 from .catalogue import Catalogue
-from .ground import ConfigOption, JsonOption, settings_of
+from .ground import ConfigOption, JsonOption, routing_file
 from .output import as_json, as_table
 
 _Online = Annotated[
@@ -45,7 +45,7 @@ def lint(
 
 
 def _findings(config: Path | None, online: bool) -> Iterator[Finding]:
-    file = load_routing_file(settings_of(config).routing_config)
+    file = routing_file(config)
     yield from lint_overrides(file.routes, file.overrides)
     currencies = {key: r.currency or file.default_currency for key, r in file.routes.items()}
     yield from lint_policies(file.policies, currencies)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from ..config import RoutingFile, load_routing_file
+from ..config import RoutingFile
 from ..errors import InvalidRequestError
 from ..models import BotId, Route, RouteKey
 from ..models.routes import FIELDS
@@ -19,7 +18,7 @@ from ..redaction import shown
 from ..routing import REGION, RoutingTable
 from ..verbs import VERBS
 from .completing import BotArgument
-from .ground import ConfigOption, JsonOption, settings_of
+from .ground import ConfigOption, JsonOption, routing_file
 from .linting import lint
 from .output import as_json, as_table
 
@@ -36,7 +35,7 @@ _COLUMNS: Final = ("product_id", "price_id", "customer_id")
 @app.command("list")
 def list_routes(config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Show every route of the file."""
-    file = _routing_file(config)
+    file = routing_file(config)
     rules = _rules_by_route(file)
     if as_json_:
         as_json([_described(file, key, rules.get(key, {})) for key in file.routes])
@@ -57,7 +56,7 @@ def explain(
     As far as the file decides: strategies and what bots register at run time live in their
     process and are not seen here.
     """
-    file = _routing_file(config)
+    file = routing_file(config)
     bot = BotId.parse(bot_id)
     overrides = _pairs(override or [])
     table = RoutingTable(file.routes, file.overrides, file.default_currency)
@@ -92,10 +91,6 @@ def _limit_row(limit: Limit) -> tuple[str, str, str]:
     per = f"per {limit.window}" if limit.window else ""
     text = " ".join(part for part in (value, limit.currency, per) if part)
     return limit.what, text or "yes", f"policies.rules.{limit.rule}"
-
-
-def _routing_file(config: Path | None) -> RoutingFile:
-    return load_routing_file(settings_of(config).routing_config)
 
 
 def _pairs(given: Iterable[str]) -> dict[str, str]:

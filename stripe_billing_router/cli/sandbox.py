@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ..config import load_routing_file
 from ..errors import ConfigurationError
 from ..sandbox import SANDBOX_SECRET_KEY
 from ..sandbox.sending import sending
 from ..sandbox.server import SandboxServer, real_time_world
 from ..testing import furnish_routes
-from .ground import ConfigOption, JsonOption, settings_of
+from .ground import ConfigOption, JsonOption, routing_file
 from .output import as_json_line
 
 _Port = Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free one.")]
@@ -27,7 +26,7 @@ def sandbox(port: _Port = 12111, config: ConfigOption = None, as_json_: JsonOpti
     are registered with it are sent to if they are on 127.0.0.1 too.
     """
     world = real_time_world(seed=secrets.token_hex(8))
-    file = load_routing_file(settings_of(config).routing_config)
+    file = routing_file(config)
     furnish_routes(world, file.routes, file.overrides)
     try:
         server = SandboxServer(world, port)

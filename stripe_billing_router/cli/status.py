@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from ..config import load_routing_file
 from ..errors import ConfigurationError
 from ..models import ApprovalState, BotId, Policies, Usage, Window, window_start_ms
 from ..money import to_major
 from ..policy import counter_of
 from .approvals import described
 from .freezes import described as frozen
-from .ground import ConfigOption, JsonOption, settings_of, the_store, when
+from .ground import ConfigOption, JsonOption, routing_file, the_store, when
 from .output import as_json, as_table
 
 _SOMEBODY = BotId("stripe", "any", "bot")
@@ -71,7 +70,7 @@ def _in_units(number: int, kind: str, currency: str) -> str | int:
 def _limits(config: Path | None) -> dict[str, int]:
     """Return the limits of the routing file, by counter less its bot; none if it is broken."""
     try:
-        policies = load_routing_file(settings_of(config).routing_config).policies
+        policies = routing_file(config).policies
     except ConfigurationError:
         return {}
     return dict(_each_limit(policies))

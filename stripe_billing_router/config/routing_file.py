@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..domain import Domain
+from ..errors import ConfigurationError
 from ..models import Fault, OverrideKey, Policies, Route, RouteKey
 from ..redaction import shown
 from .documents import Document, read_document
@@ -17,6 +19,8 @@ from .hooks import Hooks
 from .route_tree import RouteTree
 from .sections import RESERVED, Recovery, Sections, check_sections
 
+BILLING = "billing"
+
 
 @dataclass(frozen=True, slots=True)
 class RoutingFile:
@@ -24,6 +28,7 @@ class RoutingFile:
 
     `allowed_secret_keys` holds `sha256:` fingerprints, whatever the file holds, and
     `key_accounts` the accounts that some of them are pinned to; () if the section is absent.
+    `domains` are the settings of installed domains by their names.
     """
 
     path: Path
@@ -35,22 +40,25 @@ class RoutingFile:
     policies: Policies
     hooks: Hooks
     recovery: Recovery
+    domains: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_routing_file(path: str | os.PathLike[str]) -> RoutingFile:
+def load_routing_file(path: str | os.PathLike[str], domains: Sequence[Domain] = ()) -> RoutingFile:
     """Return the file's contents: JSON by the suffix `.json`, else YAML.
 
     Raises one ConfigurationError with every fault of the file in `.faults`, each with its path
     inside the file, such as `("stripe.eu.finance.bot", "price_id is empty")`. No key is shown.
+    Where `domains` are installed, the section `billing` holds their settings.
     """
     where = Path(path).absolute()
     data, faults = _top_level(read_document(where))
     sections, wrong_sections = check_sections(data)
-    tree = RouteTree(data, RESERVED)
-    faults = [*faults, *wrong_sections, *tree.faults]
+    settings, wrong_settings = _settings_of(domains, data)
+    tree = RouteTree(data, (*RESERVED, BILLING) if domains else RESERVED)
+    faults = [*faults, *wrong_sections, *wrong_settings, *tree.faults]
     if faults:
         raise faulty(plain_path(where), faults, "Correct the file and start again.")
-    return _routing_file(where, sections, tree)
+    return _routing_file(where, sections, tree, settings)
 
 
 def _top_level(document: Document) -> tuple[Mapping[str, Any], list[Fault]]:
@@ -61,7 +69,36 @@ def _top_level(document: Document) -> tuple[Mapping[str, Any], list[Fault]]:
     return {}, [*document.faults, fault]
 
 
-def _routing_file(path: Path, sections: Sections, tree: RouteTree) -> RoutingFile:
+def _settings_of(
+    domains: Sequence[Domain], data: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Return what each domain makes of its part of the section `billing`, by its name."""
+    settings: dict[str, Any] = {}
+    given = data.get(BILLING) or {}
+    if not domains:
+        return settings, []
+    if not isinstance(given, Mapping):
+        return settings, [Fault(BILLING, f"is no mapping of domains but {shown(given)}")]
+    known = [domain.name for domain in domains if domain.config is not None]
+    faults = [
+        Fault(BILLING, f"{shown(name)} is no domain that is installed and has settings; remove it")
+        for name in given
+        if name not in known
+    ]
+    for domain in domains:
+        where = f"{BILLING}.{domain.name}"
+        try:
+            read = domain.config or (lambda _: None)
+            settings[domain.name] = read(given.get(domain.name))
+        except ConfigurationError as error:
+            wrong = error.faults or (("", str(error)),)
+            faults += [Fault(f"{where}.{path}".rstrip("."), message) for path, message in wrong]
+    return settings, faults
+
+
+def _routing_file(
+    path: Path, sections: Sections, tree: RouteTree, settings: Mapping[str, Any]
+) -> RoutingFile:
     keys = sections.allowed_secret_keys
     return RoutingFile(
         path=path,
@@ -73,4 +110,5 @@ def _routing_file(path: Path, sections: Sections, tree: RouteTree) -> RoutingFil
         policies=sections.policies.policies().knowing(tree.routes),
         hooks=sections.hooks,
         recovery=sections.recovery,
+        domains=MappingProxyType(dict(settings)),
     )

@@ -5,7 +5,7 @@ from .books import UNDER_WAY, BookedEntry, BookedOperation
 from .bots import DEFAULT_DOMAIN, DEFAULT_REGION, BotId
 from .discrepancies import DiscrepancyRecord, DiscrepancyState
 from .entries import SYSTEM_STREAM, EntryDraft, LedgerEntry
-from .events import BillingEvent
+from .events import BillingEvent, EventDraft
 from .inbox import DONE, GIVEN_UP, InboxEvent, InboxState, MarkProcessed, NoteFact
 from .operations import (
     NEXT_STATES,
@@ -97,6 +97,7 @@ __all__ = [
     "DiscrepancyRecord",
     "DiscrepancyState",
     "EntryDraft",
+    "EventDraft",
     "EventInstruction",
     "Explanation",
     "Failure",

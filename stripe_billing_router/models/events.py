@@ -26,3 +26,23 @@ class BillingEvent:
     amount_minor: int | None
     currency: str | None
     error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    """An event of a domain's that has no number yet.
+
+    `stream` is the bot it is about, in canonical form, or whatever else the domain numbers events
+    by, in ASCII. `name` is dotted, such as `credits.granted`; `at_ms` is the transaction's time
+    unless it is given. No personal data.
+    """
+
+    stream: str
+    name: str
+    action: str
+    operation_id: str | None = None
+    stripe_id: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    error: bool = False
+    at_ms: int | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .entries import EntryDraft
-from .inbox import MarkProcessed, NoteFact
 from .operations import Operation, OperationState, Outcome, StepOutput
 from .policies import Approval, ApprovalState, Reservation
 
@@ -180,21 +179,5 @@ class UnfreezeScope:
     by: str
 
 
-Write = (
-    OpenOperation
-    | ReopenOperation
-    | TakeLease
-    | RecordOutputs
-    | ClaimLook
-    | CloseOperation
-    | AppendEntry
-    | Reserve
-    | Spend
-    | AskApproval
-    | UseApproval
-    | DecideApproval
-    | FreezeScope
-    | UnfreezeScope
-    | MarkProcessed
-    | NoteFact
-)
+Write = object
+"""What a store can be asked to do: one of the above, or of what domains register."""

@@ -1,4 +1,5 @@
-"""The durable memory. This room alone knows SQLAlchemy; nobody outside sees a connection."""
+"""The durable memory. This room alone knows SQLAlchemy; of those outside, only
+domains see a connection."""
 
 from .anomalies import AnomalyDB
 from .books import Books
@@ -10,6 +11,7 @@ from .fallback import FallbackStore
 from .heads import LedgerHeads
 from .journal import DrainReport
 from .ledger import Broken, StripeLedger, Verification
+from .projecting import Caught, Difference, Projections
 from .sealing import Sealing
 from .store import SqlStore
 from .workspace import Mark, Workspace
@@ -18,14 +20,17 @@ __all__ = [
     "AnomalyDB",
     "Books",
     "Broken",
+    "Caught",
     "Claim",
     "Condition",
+    "Difference",
     "DiscrepancyDB",
     "DrainReport",
     "FallbackStore",
     "LedgerHeads",
     "Mark",
     "Outbox",
+    "Projections",
     "Sealing",
     "SqlStore",
     "StripeLedger",

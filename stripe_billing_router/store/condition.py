@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from ..domain import Domain
 from ..errors import BillingError
 from ..master_account import this_copy
 from ..models import OperationState
@@ -25,7 +26,8 @@ class Condition:
 
     The rest is looked at only if `version` is `newest`: `unsafe` and `triggers` say what is wrong
     with its settings and its triggers, `belongs_to` names the account and the API base that it is
-    bound to, `waits_for_banks` says whether an operation is `processing`.
+    bound to, `waits_for_banks` says whether an operation is `processing`. `domains` are at
+    which versions the tables of installed domains are, by their names.
     """
 
     version: str | None
@@ -36,6 +38,7 @@ class Condition:
     triggers: str | None = None
     belongs_to: tuple[str, str] | None = None
     waits_for_banks: bool = False
+    domains: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def foreign(bound: tuple[str, str], here: tuple[str, str]) -> str | None:
@@ -54,12 +57,13 @@ def foreign(bound: tuple[str, str], here: tuple[str, str]) -> str | None:
     )
 
 
-def condition_of(url: str, clock: Clock) -> Condition:
+def condition_of(url: str, clock: Clock, domains: Iterable[Domain] = ()) -> Condition:
     """Look at a database that is there; LedgerUnavailableError if it cannot be reached."""
     database = Database(url, clock)
     try:
         with database.read() as connection:
-            return _condition(database, connection, clock)
+            found = _condition(database, connection, clock)
+            return replace(found, domains=_versions(connection, domains))
     finally:
         database.close()
 
@@ -95,6 +99,14 @@ def _condition(database: Database, connection: Connection, clock: Clock) -> Cond
         None if bound is None else (bound.account_id, bound.api_base),
         bool(operations.find(connection, states=(OperationState.PROCESSING,), limit=1)),
     )
+
+
+def _versions(connection: Connection, domains: Iterable[Domain]) -> dict[str, str | None]:
+    return {
+        domain.name: migrate.version(connection, migrate.version_table(domain.name))
+        for domain in domains
+        if domain.schema is not None
+    }
 
 
 def _wrong(check: Callable[[], None]) -> str | None:

@@ -69,7 +69,7 @@ class Outbox:
             claims.clear()
             now_ms = self._database.now_ms(connection)
             connection.execute(
-                self._database.dialect.insert_unless_there(table, _untouched(sink, stream))
+                self._database.dialect.insert_unless_there(table, untouched(sink, stream))
             )
             taken = {"lease_token": token, "lease_until_ms": now_ms + lease_ms}
             ours = (table.c.sink == sink, table.c.stream == stream)
@@ -127,7 +127,8 @@ class Outbox:
         return and_(table.c.lease_until_ms <= now_ms, table.c.retry_ms <= now_ms)
 
 
-def _untouched(sink: str, stream: str) -> dict[str, Any]:
+def untouched(sink: str, stream: str) -> dict[str, Any]:
+    """Return the cursor of who has not begun."""
     return {
         "sink": sink,
         "stream": stream,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from ..errors import BillingError, LedgerUnavailableError
 from ..models import CloseOperation, OpenOperation, Operation, OperationState, TakeLease, Write
@@ -13,10 +15,11 @@ from ..ports import Clock, CommitAmbiguous, Event, StaleLease, TwinInDoubt
 from .database import Away
 from .fallback_reads import FallbackReads
 from .journal import Drain, DrainReport, JournalFile, fit
-from .journal.codec import encoded, subject_of
+from .journal.codec import subject_of
 from .journal.fitness import closes, is_keyless_intent, leaves_doubt, opens
 from .reach import ANSWERS, Reach
 from .store import SqlStore
+from .transaction import SqlTransaction
 from .twins import IN_DOUBT, IsAlive, Twins
 from .underway import Underway
 
@@ -54,7 +57,7 @@ class FallbackStore(FallbackReads):
         self._is_alive = is_alive
         self._tell = tell
         self._reach = Reach(clock)
-        self._file = JournalFile(journal, tell, store.sealing)
+        self._file = JournalFile(journal, tell, store.sealing, store.writes.codec)
         self._drain = Drain(self._file, store, self._estimated_ms, clock.elapsed, tell)
         self._own = Twins()
         self._ahead_ms = 0
@@ -62,10 +65,13 @@ class FallbackStore(FallbackReads):
 
     def commit(self, *writes: Write) -> None:
         """Do all writes, here or in the journal. What other processes have to know if this one
-        dies is noted before, and what they need no more, after that."""
+        dies is noted before, and what they need no more, after that. Then the events of it reach
+        the projections: what these do is no part of it, and cannot break it."""
+        self._sql.writes.bound(writes)
         with self._noted(writes):
             self._commit_somewhere(writes)
         self._sweep()
+        self._sql.project()
 
     def _commit_somewhere(self, writes: Sequence[Write]) -> None:
         asked = self._asked(writes)
@@ -88,6 +94,19 @@ class FallbackStore(FallbackReads):
                     self._append(writes)
             raise
         self._own.learn(writes, self._estimated_ms(), asked)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what a domain reads on a connection that sees what is committed."""
+        return self._read(lambda: self._sql.read(work))
+
+    def transact(self, work: Callable[[SqlTransaction], T]) -> T:
+        """Return what a domain's `work` returns, once what it wrote is durable: never the journal.
+
+        It may be called again if the transaction collides with another.
+        """
+        done = self._read(lambda: self._sql.transact(work))
+        self._sql.project()
+        return done
 
     def operation(self, operation_id: str) -> Operation | None:
         """Return an operation; while the database is away, one that only the journal knows."""
@@ -225,7 +244,7 @@ class FallbackStore(FallbackReads):
         knows = self._reach.heard_lately() and len(self._own) < _MOST_IN_DOUBT
         if new and not (self._keyless_while_away and knows):
             raise _refused(away) from None
-        if not fit(writes, ()) and (new or self._file.stamp() is None):
+        if not self._is_fit(writes) and (new or self._file.stamp() is None):
             raise _refused(away) from None
         try:
             self._append(writes, away)
@@ -252,7 +271,7 @@ class FallbackStore(FallbackReads):
         with self._file.locked():
             self._file.refuse_damaged()
             view = self._file.view
-            if not fit(writes, view.held):
+            if not self._is_fit(writes, view.held):
                 raise _refused(away)
             view.check(writes, now_ms)
             for write in writes:
@@ -269,8 +288,11 @@ class FallbackStore(FallbackReads):
         return {
             "operation_id": operation_id,
             "input_hash": self._own.input_hash(str(operation_id)),
-            "writes": encoded(writes),
+            "writes": self._file.codec.encoded(writes),
         }
+
+    def _is_fit(self, writes: Sequence[Write], held: Container[str] = ()) -> bool:
+        return fit(writes, held, self._file.codec)
 
     def _waits(self, operation_id: str) -> bool:
         """Say whether an operation's intent is in the journal and not in the database yet."""

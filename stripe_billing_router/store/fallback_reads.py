@@ -15,6 +15,7 @@ from .cursors import Outbox
 from .discrepancies import DiscrepancyDB
 from .inbox import SqlInbox
 from .ledger import StripeLedger
+from .projecting import Projections
 from .reach import GOOD_FOR
 from .store import SqlStore
 
@@ -42,6 +43,10 @@ class FallbackReads(ABC):
     @property
     def outbox(self) -> Outbox:
         return self._read(lambda: self._sql.outbox)
+
+    @property
+    def projections(self) -> Projections:
+        return self._read(lambda: self._sql.projections)
 
     @property
     def books(self) -> Books:

@@ -1,6 +1,7 @@
 """`stripe_outbox`: what hosts are told, written in the transaction that it tells about.
 
-Every ledger entry is one event. So is an operation left in doubt, which has no entry yet.
+Every ledger entry is one event. So is an operation left in doubt, which has no entry yet, and what
+domains emit.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from ..models import SYSTEM_STREAM, BillingEvent, LedgerEntry, OperationState
+from ..models import SYSTEM_STREAM, BillingEvent, EventDraft, LedgerEntry, OperationState
 from .dialects import Dialect
 from .outbox_schema import outbox as table
 from .prepared import Prepared
@@ -21,6 +22,7 @@ _STATES = frozenset(map(str, OperationState))
 _OWN_NAMES = {("refund", "succeeded"): "payment.refunded"}
 _DOUBT = "operation.unknown"
 _INSERT = Prepared(insert(table))
+_FIELDS = [column.name for column in table.c if column.name != "stream"]
 
 
 def entry_recorded(entry: LedgerEntry, sequence: int) -> tuple[Prepared, dict[str, Any]]:
@@ -41,32 +43,58 @@ def entry_recorded(entry: LedgerEntry, sequence: int) -> tuple[Prepared, dict[st
     return _INSERT, row
 
 
-def record_doubt(dialect: Dialect, connection: Connection, operation_id: str, now_ms: int) -> None:
+def record_doubt(
+    dialect: Dialect, connection: Connection, operation_id: str, now_ms: int
+) -> list[str]:
     """Tell that nobody knows what became of an operation, unless that is the last that was told.
+    Return the streams that have grown by it.
 
     Recovery comes back to the same doubt again and again.
     """
     query = select(operations).where(operations.c.operation_id == operation_id)
     operation = connection.execute(query).mappings().one()
     stream = operation["bot_id"]
-    sequence = locked_head(dialect, connection, stream).event_sequence + 1
+    locked_head(dialect, connection, stream)
     if _last_told(connection, stream, operation_id) == _DOUBT:
-        return
-    row = {
-        "stream": stream,
-        "sequence": sequence,
-        "id": _new_id(),
-        "name": _DOUBT,
-        "at_ms": now_ms,
-        "action": operation["verb"].removeprefix("create_"),
-        "operation_id": operation_id,
-        "amount_minor": operation["amount_minor"],
-        "currency": operation["currency"],
-        "error": 0,
-    }
-    connection.execute(insert(table), row)
-    told = update(heads).where(heads.c.stream == stream).values(event_sequence=sequence)
+        return []
+    doubt = EventDraft(
+        stream,
+        _DOUBT,
+        operation["verb"].removeprefix("create_"),
+        operation_id,
+        amount_minor=operation["amount_minor"],
+        currency=operation["currency"],
+    )
+    emit(dialect, connection, doubt, now_ms)
+    return [stream]
+
+
+def emit(dialect: Dialect, connection: Connection, draft: EventDraft, now_ms: int) -> BillingEvent:
+    """Write an event that is no ledger entry's, with the next number of its stream."""
+    sequence = locked_head(dialect, connection, draft.stream).event_sequence + 1
+    event = numbered(draft, sequence, now_ms)
+    row = {name: getattr(event, name) for name in _FIELDS} | {"stream": draft.stream}
+    connection.execute(insert(table), {**row, "error": int(event.error)})
+    told = update(heads).where(heads.c.stream == draft.stream).values(event_sequence=sequence)
     connection.execute(told)
+    return event
+
+
+def numbered(draft: EventDraft, sequence: int, now_ms: int) -> BillingEvent:
+    """Return the event of a draft; its time is `now_ms` unless the draft says another."""
+    return BillingEvent(
+        _new_id(),
+        draft.name,
+        None if draft.stream == SYSTEM_STREAM else draft.stream,
+        sequence,
+        now_ms if draft.at_ms is None else draft.at_ms,
+        draft.action,
+        draft.operation_id,
+        draft.stripe_id,
+        draft.amount_minor,
+        draft.currency,
+        draft.error,
+    )
 
 
 def _last_told(connection: Connection, stream: str, operation_id: str) -> str | None:

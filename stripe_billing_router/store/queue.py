@@ -7,6 +7,7 @@ all of them. Each still returns only after its own rows are durable, and fails a
 from __future__ import annotations
 
 import copy
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from threading import Event, Lock
@@ -123,7 +124,8 @@ def _wake(job: _Job) -> None:
 def _attempt(job: _Job, connection: Connection, *, alone: bool) -> Exception | None:
     """Run one work; if it fails, what it wrote is undone, and only that.
 
-    An error of the database itself ends the whole batch: it may have ended the transaction.
+    An error of the database itself ends the whole batch, for it may have ended the transaction;
+    one of a single statement (a constraint, bad SQL) does not: a domain's mistake is its own.
     """
     if alone:
         job.work(connection)
@@ -131,10 +133,16 @@ def _attempt(job: _Job, connection: Connection, *, alone: bool) -> Exception | N
     _SAVEPOINT.change(connection, {})
     try:
         job.work(connection)
-    except DBAPIError:
-        raise
-    except Exception as error:  # noqa: BLE001 - it is raised where it belongs, in its own thread
+    except Exception as error:
+        if isinstance(error, DBAPIError) and not _is_one_statements(error):
+            raise
         _ROLLBACK.change(connection, {})
         return error
     _RELEASE.change(connection, {})
     return None
+
+
+def _is_one_statements(error: DBAPIError) -> bool:
+    """Say whether SQLite has refused a statement and gone on with the transaction."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT)

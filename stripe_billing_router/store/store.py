@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
+from ..attempts import attempt
+from ..domain import Domain
 from ..errors import ConfigurationError
 from ..fingerprint import digest
 from ..locks import ForkSafeLock
 from ..models import (
-    AppendEntry,
     Approval,
     ApprovalState,
-    AskApproval,
-    ClaimLook,
-    CloseOperation,
-    DecideApproval,
     Freeze,
-    FreezeScope,
     LedgerEntry,
-    MarkProcessed,
-    NoteFact,
-    OpenOperation,
     Operation,
     OperationState,
-    RecordOutputs,
-    ReopenOperation,
-    Reserve,
-    Spend,
-    TakeLease,
-    UnfreezeScope,
     Usage,
-    UseApproval,
     Write,
 )
 from ..ports import Clock, Proof
-from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, operations, outbox
+from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, operations
 from .anomalies import AnomalyDB
 from .books import Books
-from .codec import EncodedOnce
 from .condition import foreign
 from .cursors import Outbox
 from .database import Database
@@ -47,9 +35,18 @@ from .dialects import LOCK_TIMEOUT
 from .discrepancies import DiscrepancyDB
 from .journal.drain import LineOutcome
 from .journal.lines import Line
+from .migrate import schemas_of
+from .projecting import Projections, projections_of
 from .schema import binding
 from .sealing import Sealing
+from .transacting import transacted
+from .transaction import SqlTransaction
 from .twins import IsAlive
+from .writes import Writes
+
+_log = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 
 class SqlStore:
@@ -70,7 +67,12 @@ class SqlStore:
         is_alive: IsAlive = lambda owner, operation_id: True,  # noqa: ARG005 - nobody can tell
         lock_timeout: float = LOCK_TIMEOUT,
         sealing: Sealing | None = None,
+        domains: Sequence[Domain] = (),
     ) -> None:
+        self.writes = Writes(domains)
+        self._schemas = schemas_of(domains)
+        self._projections = projections_of(domains)
+        self._grown = threading.local()
         self._url = url
         self._clock = clock
         self._account_id = account_id
@@ -84,16 +86,47 @@ class SqlStore:
         self._opening = ForkSafeLock()
 
     def commit(self, *writes: Write) -> None:
-        database = self._database()
-        timeless = all(isinstance(write, AppendEntry) for write in writes)
+        database, bound = self._database(), self.writes.bound(writes)
+        grown: set[str] = set()
 
         def work(connection: Connection) -> None:
-            now_ms = 0 if timeless else database.now_ms(connection)
-            encode = EncodedOnce()
-            for write in writes:
-                self._apply(database, connection, write, now_ms, encode)
+            transaction = self._transaction(database, connection)
+            for apply, write in bound:
+                apply(transaction, write)
+            grown.update(transaction.streams)
 
         database.transact(work)
+        self._note_grown(grown)
+
+    def read(self, work: Callable[[Connection], R]) -> R:
+        """Return what a domain reads on a connection that sees what is committed."""
+        with self._database().read() as connection:
+            return work(connection)
+
+    def transact(self, work: Callable[[SqlTransaction], R]) -> R:
+        """Return what a domain's `work` returns, once what it wrote is durable. It may be called
+        again if the transaction collides with another."""
+        database, grown = self._database(), set[str]()
+
+        def apply(connection: Connection, now_ms: int) -> R:
+            transaction = self._transaction(database, connection).at(now_ms)
+            done = work(transaction)
+            grown.update(transaction.streams)
+            return done
+
+        done = transacted(database, apply)
+        self._note_grown(grown)
+        return done
+
+    def project(self) -> None:
+        """Bring the projections up to the events that this thread has added. What they raise is
+        logged: the events stay, for the worker and for the next call."""
+        if self._projections and (grown := self._grown.__dict__.pop("streams", None)):
+            attempt(_log, "projections wait", lambda: self.projections.reach(grown))
+
+    def _note_grown(self, streams: set[str]) -> None:
+        if self._projections and streams:
+            self._grown.__dict__.setdefault("streams", set()).update(streams)
 
     def operation(self, operation_id: str) -> Operation | None:
         with self._database().glance() as connection:
@@ -196,13 +229,15 @@ class SqlStore:
         """Do the writes of a journal's line, and note it, in one transaction; but only once."""
         database = self._database()
         outcomes: list[LineOutcome] = ["known"]
+        grown: set[str] = set()
 
         def work(connection: Connection) -> None:
-            now_ms = database.now_ms(connection)
-            encode = EncodedOnce()
+            transaction = self._transaction(database, connection)
+            now_ms = transaction.now_ms
 
             def apply(write: Write) -> None:
-                self._apply(database, connection, write, now_ms, encode)
+                ((do, _),) = self.writes.bound([write])
+                do(transaction, write)
 
             if line.believed:
                 found = drained.apply_line(connection, line, writes, now_ms, apply, self.sealing)
@@ -211,10 +246,13 @@ class SqlStore:
             outcomes.append("skipped" if skip else found)
             drained.note(connection, journal_id, line, outcomes[-1], now_ms, self.sealing)
 
+            grown.update(transaction.streams)
+
         try:
             database.transact(work)
         except drained.DrainedBefore:
             return "known"
+        self._note_grown(grown)
         return outcomes[-1]
 
     @property
@@ -224,6 +262,10 @@ class SqlStore:
     @property
     def outbox(self) -> Outbox:
         return Outbox(self._database())
+
+    @property
+    def projections(self) -> Projections:
+        return Projections(self._database(), self._projections, self._transaction)
 
     @property
     def books(self) -> Books:
@@ -245,7 +287,7 @@ class SqlStore:
         """Bring the database to this version's schema and put its triggers back."""
         database = Database(self._url, self._clock, self._lock_timeout)
         try:
-            migrate.upgrade(database)
+            migrate.upgrade(database, self._schemas)
         finally:
             database.close()
 
@@ -255,51 +297,8 @@ class SqlStore:
                 self._opened.close()
                 self._opened = None
 
-    def _apply(
-        self,
-        database: Database,
-        connection: Connection,
-        write: Write,
-        now_ms: int,
-        encode: EncodedOnce,
-    ) -> None:
-        match write:
-            case OpenOperation():
-                operations.open_operation(connection, write, now_ms, self._is_alive, self.sealing)
-            case ReopenOperation():
-                operations.reopen_operation(connection, write, now_ms, self.sealing)
-                budgets.begin_anew(connection, write.operation.operation_id)
-            case TakeLease():
-                operations.take_lease(connection, write, now_ms)
-            case RecordOutputs():
-                operations.record_outputs(connection, write, now_ms, self.sealing)
-            case ClaimLook():
-                operations.claim_look(connection, write, now_ms)
-            case CloseOperation():
-                operations.close_operation(connection, write, now_ms, encode, self.sealing)
-                budgets.settle(connection, write, now_ms)
-                if write.state is OperationState.UNKNOWN:
-                    outbox.record_doubt(database.dialect, connection, write.operation_id, now_ms)
-            case AppendEntry():
-                ledger.append_entry(database.dialect, connection, write, encode)
-            case Reserve():
-                budgets.reserve(database.dialect, connection, write, now_ms)
-            case Spend():
-                budgets.spend(database.dialect, connection, write, now_ms)
-            case AskApproval():
-                approvals.ask(connection, write, now_ms, self.sealing)
-            case UseApproval():
-                approvals.use(connection, write, now_ms)
-            case DecideApproval():
-                approvals.decide(connection, write, now_ms)
-            case FreezeScope():
-                freezes.freeze(connection, write, now_ms)
-            case UnfreezeScope():
-                freezes.unfreeze(connection, write, now_ms)
-            case MarkProcessed():
-                inbox.mark(connection, write, now_ms)
-            case NoteFact():
-                inbox.note(connection, write, now_ms)
+    def _transaction(self, database: Database, connection: Connection) -> SqlTransaction:
+        return SqlTransaction(database, connection, self.sealing, self._is_alive)
 
     def _database(self) -> Database:
         opened = self._opened
@@ -314,7 +313,7 @@ class SqlStore:
     def _ready(self) -> Database:
         database = Database(self._url, self._clock, self._lock_timeout)
         try:
-            migrate.ensure(database)
+            migrate.ensure(database, self._schemas)
             self._bind(database)
         except BaseException:
             database.close()

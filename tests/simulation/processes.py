@@ -35,7 +35,7 @@ from stripe_billing_router.sandbox import SANDBOX_API_BASE, SandboxHTTPClient, W
 from stripe_billing_router.store import SqlStore, fallback
 from stripe_billing_router.store.database import Away, Database
 from stripe_billing_router.store.journal import JournalFile, Line
-from stripe_billing_router.store.journal.codec import decoded
+from stripe_billing_router.store.journal.codec import CORE
 from stripe_billing_router.store.journal.drain import LineOutcome
 from stripe_billing_router.store.journal.lines import Kind
 from stripe_billing_router.store.underway import Underway
@@ -255,7 +255,7 @@ class SimulatedJournal(JournalFile):
             raise
         line = super().append(kind, at_ms, body)
         if kind == "writes":
-            self._process.gates.journaled(self._process, decoded(body["writes"]))
+            self._process.gates.journaled(self._process, CORE.decoded(body["writes"]))
         self._process.pass_gate("journal.after", kind)
         return line
 

@@ -1,7 +1,7 @@
 """The doctor: what is wrong, in the order in which it has to be mended."""
 
-from .checks import CHECKS
+from .checks import CHECKS, of_domains
 from .examination import Diagnosis, examine
 from .facts import Facts
 
-__all__ = ["CHECKS", "Diagnosis", "Facts", "examine"]
+__all__ = ["CHECKS", "Diagnosis", "Facts", "examine", "of_domains"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ...bootstrap import Assembly, Given, assemble
+from ...bootstrap import Assembly, Given, assemble, installed
 from ...config import RoutingFile, Settings, load_routing_file
 from ...engine import AccountCheck, Reactions, Reader, SystemClock
 from ...keys.environment import vault_settings
@@ -39,7 +39,7 @@ class Facts:
 
     @cached_property
     def file(self) -> RoutingFile:
-        return load_routing_file(self.settings.routing_config)
+        return load_routing_file(self.settings.routing_config, installed())
 
     @cached_property
     def assembly(self) -> Assembly:
@@ -87,7 +87,7 @@ class Facts:
 
     @cached_property
     def ledger(self) -> Condition:
-        return condition_of(self.settings.ledger_url, self._clock)
+        return condition_of(self.settings.ledger_url, self._clock, installed())
 
     @cached_property
     def journaled(self) -> int:

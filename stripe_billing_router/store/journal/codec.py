@@ -8,76 +8,86 @@ from typing import Any
 
 from ...models import (
     AppendEntry,
-    AskApproval,
     CloseOperation,
-    DecideApproval,
     EntryDraft,
-    FreezeScope,
     MarkProcessed,
-    NoteFact,
     OpenOperation,
     OperationState,
     RecordOutputs,
-    ReopenOperation,
-    Spend,
     TakeLease,
-    UnfreezeScope,
     Write,
 )
 from ...redaction import without_secrets
 from ..codec import operation_of, operation_row, outcome_json, outcome_of, outputs_json, outputs_of
 
 _Json = Mapping[str, Any]
+Encode = Callable[[Any], _Json]
+Decode = Callable[[_Json], Any]
 
 
-def encoded(writes: Sequence[Write]) -> list[dict[str, Any]]:
-    """Return the JSON of writes that are fit for the journal; TypeError for any other."""
-    return [{"write": type(write).__name__, **_fields(write)} for write in writes]
+class Codec:
+    """What may go to the journal, by the names it has there: its type, to JSON, and back."""
 
+    def __init__(self, known: Mapping[str, tuple[type, Encode, Decode]]) -> None:
+        self._decoders = {name: decode for name, (_, _, decode) in known.items()}
+        self._encoders = {kind: (name, encode) for name, (kind, encode, _) in known.items()}
 
-def decoded(found: Sequence[_Json]) -> tuple[Write, ...]:
-    """Return the writes of a line; KeyError, TypeError or ValueError if they are not readable."""
-    return tuple(_DECODERS[one["write"]](one) for one in found)
+    def knows(self, write: Write) -> bool:
+        """Say whether a write can be journaled."""
+        return type(write) in self._encoders
+
+    def encoded(self, writes: Sequence[Write]) -> list[dict[str, Any]]:
+        """Return the JSON of writes that are fit for the journal; TypeError for any other."""
+        return [self._encoded(write) for write in writes]
+
+    def decoded(self, found: Sequence[_Json]) -> tuple[Write, ...]:
+        """Return a line's writes; KeyError, TypeError or ValueError if they are not readable."""
+        return tuple(self._decoders[one["write"]](one) for one in found)
+
+    def _encoded(self, write: Write) -> dict[str, Any]:
+        if not self.knows(write):
+            raise TypeError(f"{type(write).__name__} does not belong into the journal")
+        name, encode = self._encoders[type(write)]
+        return {**encode(write), "write": name}
 
 
 def subject_of(writes: Sequence[Write]) -> str | None:
     """Return the operation that a commit is about; None for what people have decided."""
     for write in writes:
-        if isinstance(write, OpenOperation | ReopenOperation | AskApproval):
-            return write.operation.operation_id
-        if isinstance(write, AppendEntry):
-            return write.entry.operation_id
-        if not isinstance(
-            write, DecideApproval | FreezeScope | UnfreezeScope | MarkProcessed | NoteFact | Spend
-        ):
-            return write.operation_id
+        if isinstance(write, MarkProcessed):
+            continue
+        about = getattr(write, "operation", None) or getattr(write, "entry", None) or write
+        operation_id: str | None = getattr(about, "operation_id", None)
+        if operation_id is not None:
+            return operation_id
     return None
 
 
-def _fields(write: Write) -> dict[str, Any]:
-    match write:
-        case OpenOperation():
-            return {
-                "operation": operation_row(write.operation),
-                "lease_token": write.lease_token,
-                "lease_ms": write.lease_ms,
-                "lease_owner": write.lease_owner,
-            }
-        case TakeLease():
-            return {**asdict(write), "states": sorted(write.states)}
-        case RecordOutputs():
-            return {
-                "operation_id": write.operation_id,
-                "lease_token": write.lease_token,
-                "outputs": outputs_json(write.outputs),
-                "generation": write.generation,
-            }
-        case CloseOperation():
-            return _close_fields(write)
-        case AppendEntry():
-            entry = asdict(write.entry)
-            return {"entry": {**entry, "raw_event": without_secrets(entry["raw_event"])}}
-    raise TypeError(f"{type(write).__name__} does not belong into the journal")
+def _open_fields(write: OpenOperation) -> dict[str, Any]:
+    return {
+        "operation": operation_row(write.operation),
+        "lease_token": write.lease_token,
+        "lease_ms": write.lease_ms,
+        "lease_owner": write.lease_owner,
+    }
+
+
+def _take_fields(write: TakeLease) -> dict[str, Any]:
+    return {**asdict(write), "states": sorted(write.states)}
+
+
+def _record_fields(write: RecordOutputs) -> dict[str, Any]:
+    return {
+        "operation_id": write.operation_id,
+        "lease_token": write.lease_token,
+        "outputs": outputs_json(write.outputs),
+        "generation": write.generation,
+    }
+
+
+def _append_fields(write: AppendEntry) -> dict[str, Any]:
+    entry = asdict(write.entry)
+    return {"entry": {**entry, "raw_event": without_secrets(entry["raw_event"])}}
 
 
 def _close_fields(write: CloseOperation) -> dict[str, Any]:
@@ -130,10 +140,13 @@ def _append(found: _Json) -> AppendEntry:
     return AppendEntry(EntryDraft(**found["entry"]))
 
 
-_DECODERS: Mapping[str, Callable[[_Json], Write]] = {
-    "OpenOperation": _open,
-    "TakeLease": _take,
-    "RecordOutputs": _record,
-    "CloseOperation": _close,
-    "AppendEntry": _append,
+CODERS: Mapping[type, tuple[Encode, Decode]] = {
+    OpenOperation: (_open_fields, _open),
+    TakeLease: (_take_fields, _take),
+    RecordOutputs: (_record_fields, _record),
+    CloseOperation: (_close_fields, _close),
+    AppendEntry: (_append_fields, _append),
 }
+"""The core's writes that may go to the journal."""
+
+CORE = Codec({kind.__name__: (kind, *coders) for kind, coders in CODERS.items()})

@@ -10,7 +10,6 @@ from ...errors import BillingError, LedgerTamperedError, LedgerUnavailableError
 from ...models import Write
 from ...ports import CommitAmbiguous, Event
 from ..database import Away, Collision
-from .codec import decoded
 from .file import JournalFile, Stamp
 from .lines import Line
 from .view import begun
@@ -129,7 +128,7 @@ class Drain:
 
     def _drained(self, line: Line, *, skip: bool) -> LineOutcome:
         try:
-            writes = () if skip else decoded(line.body["writes"])
+            writes = () if skip else self._file.codec.decoded(line.body["writes"])
             if not line.believed:
                 writes = begun(writes)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -19,6 +19,7 @@ from ...locks import ForkSafeLock
 from ...ports import Event
 from ..sealing import Sealing
 from . import disk
+from .codec import CORE, Codec
 from .lines import DamagedLine, Kind, Line, following, line_of
 from .view import View
 
@@ -37,9 +38,14 @@ class JournalFile:
     `locked()`. What is appended is durable when `append` returns."""
 
     def __init__(
-        self, path: Path, tell: Callable[[Event], None], sealing: Sealing | None = None
+        self,
+        path: Path,
+        tell: Callable[[Event], None],
+        sealing: Sealing | None = None,
+        codec: Codec = CORE,
     ) -> None:
         self.path = path
+        self.codec = codec
         self._sealing = sealing or Sealing()
         self._name = str(path)  # what every call of the system would be told anew
         self._tell = tell
@@ -157,7 +163,7 @@ class JournalFile:
         self._forget()
 
     def _forget(self) -> None:
-        self.view = View()
+        self.view = View(self.codec)
         self.last: Line | None = None
         self.damage: str | None = None
         self._header: Mapping[str, Any] = {}

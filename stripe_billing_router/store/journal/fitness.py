@@ -13,18 +13,23 @@ from ...models import (
     TakeLease,
     Write,
 )
+from .codec import CODERS, CORE, Codec
 
 
-def fit(writes: Sequence[Write], held: Container[str]) -> bool:
+def fit(writes: Sequence[Write], held: Container[str], codec: Codec = CORE) -> bool:
     """Say whether writes may go to the journal; `held` are the operations that only it knows.
 
     A keyless intent alone (a reservation or an approval with it needs the database); what came of
-    requests that have been sent; and renewals of leases on what nobody else can know of. Whoever
-    renewed another lease here could not see that it has been taken over.
+    requests that have been sent; renewals of leases on what nobody else can know of (whoever
+    renewed another lease here could not see that it has been taken over); and what a domain says is
+    right later, too.
     """
     if any(isinstance(write, OpenOperation) for write in writes):
         return len(writes) == 1 and all(is_keyless_intent(write) for write in writes)
-    return all(_is_outcome(write) or _is_held(write, held) for write in writes)
+    return all(
+        _is_outcome(write) or _is_held(write, held) or _is_a_domains(write, codec)
+        for write in writes
+    )
 
 
 def opens(writes: Sequence[Write]) -> bool:
@@ -52,6 +57,10 @@ def is_keyless_intent(write: Write) -> bool:
 
 def _is_outcome(write: Write) -> bool:
     return isinstance(write, RecordOutputs | CloseOperation | AppendEntry)
+
+
+def _is_a_domains(write: Write, codec: Codec) -> bool:
+    return type(write) not in CODERS and codec.knows(write)
 
 
 def _is_held(write: Write, held: Container[str]) -> bool:

@@ -17,7 +17,7 @@ from ...models import (
 )
 from ...ports import StaleLease
 from ..twins import Twins
-from .codec import decoded
+from .codec import CORE, Codec
 from .lines import Line
 
 
@@ -29,7 +29,8 @@ class View:
     rules of the table are kept. `twins` are keyless ones that may yet be in doubt.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec = CORE) -> None:
+        self._codec = codec
         self.pending: list[Line] = []
         self.begun: set[str] = set()
         self.held: dict[str, Operation] = {}
@@ -56,7 +57,7 @@ class View:
 
     def _learn(self, line: Line) -> None:
         try:
-            writes = decoded(line.body["writes"])
+            writes = self._codec.decoded(line.body["writes"])
             if not line.believed:
                 writes = begun(writes)
             self.held.update(self._applied(writes, line.at_ms) if line.believed else {})

@@ -9,7 +9,7 @@ from pathlib import Path
 from stripe_billing_router.models import AppendEntry, EntryDraft, Write
 from stripe_billing_router.ports import Event
 from stripe_billing_router.store.journal import Drain, JournalFile, Line
-from stripe_billing_router.store.journal.codec import encoded
+from stripe_billing_router.store.journal.codec import CORE
 from stripe_billing_router.store.journal.drain import LineOutcome
 
 LEDGER = "ledger-1"
@@ -53,7 +53,7 @@ class Journal:
         for name in names:
             with self.file.locked():
                 self.file.begin(self.memory.ledger, 0)
-                self.file.append("writes", 0, {"writes": encoded([entry(name)])})
+                self.file.append("writes", 0, {"writes": CORE.encoded([entry(name)])})
 
     def names(self) -> list[str]:
         """Drain, and return everything that the database has got so far."""

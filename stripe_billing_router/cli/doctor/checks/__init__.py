@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
+from ....bootstrap import installed
 from ..examination import Check
 from . import access, books, configuration, drift
 
@@ -31,3 +33,26 @@ CHECKS: Final = (
     Check("customers", drift.customers, ("account",)),
     Check("bank_debits", drift.bank_debits, ("account", "migrations", "webhook_secrets")),
 )
+
+
+def of_domains() -> list[Check]:
+    """Return what installed domains ask, and whether their tables are there."""
+    return [
+        check
+        for domain in installed()
+        for check in (
+            *(
+                [Check(f"{domain.name}.tables", partial(books.tables_of, domain), ("migrations",))]
+                if domain.schema
+                else []
+            ),
+            *(
+                Check(
+                    f"{domain.name}.{name}",
+                    partial(books.asked_by, domain.name, ask),
+                    ("migrations", "routing_file"),
+                )
+                for name, ask in domain.checks.items()
+            ),
+        )
+    ]

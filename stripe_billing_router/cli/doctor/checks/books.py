@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from ....domain import Domain
 from ....master_account import STRIPE_MASTER_ACCOUNT_ID
 from ....store import foreign
 from ..examination import Problem
@@ -43,6 +45,25 @@ def migrations(facts: Facts) -> str:
     if found.upgrades_itself:
         return f"the database {at}; the next operation brings it to {found.newest}"
     raise Problem(f"The database {at}, and this library needs {found.newest}. {_UPGRADE}")
+
+
+def tables_of(domain: Domain, facts: Facts) -> str:
+    """The database has the tables that a domain needs."""
+    if facts.no_ledger_yet is not None or domain.schema is None:
+        return _NO_LEDGER
+    found = facts.ledger.domains.get(domain.name)
+    if found != domain.schema.version:
+        raise Problem(
+            f"The tables of {domain.name} are at {found}, not {domain.schema.version}. {_UPGRADE}"
+        )
+    return f"they are at {found}"
+
+
+def asked_by(domain: str, ask: Callable[[Any, Any], str], facts: Facts) -> str:
+    """What a domain asks of its own tables and settings."""
+    if facts.no_ledger_yet is not None:
+        return _NO_LEDGER
+    return ask(facts.assembly.store, facts.file.domains[domain])
 
 
 def triggers(facts: Facts) -> str:

@@ -1,0 +1,67 @@
+"""A transaction that writes are done in: what domains see of it, and what only the core does."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from ..models import BillingEvent, EventDraft
+from . import outbox
+from .codec import EncodedOnce
+from .database import Database
+from .dialects import Dialect
+from .sealing import Sealing
+from .twins import IsAlive
+
+
+class SqlTransaction:
+    """Implements `domain.Transaction`. `streams` are those whose events it adds to.
+
+    The time is asked for when it is first needed: entries of the ledger alone need none.
+    """
+
+    __slots__ = ("_at_ms", "_database", "connection", "encode", "is_alive", "sealing", "streams")
+
+    def __init__(
+        self,
+        database: Database,
+        connection: Connection,
+        sealing: Sealing,
+        is_alive: IsAlive,
+    ) -> None:
+        self._database = database
+        self.connection = connection
+        self.sealing = sealing
+        self.is_alive = is_alive
+        self._at_ms: int | None = None
+        self.encode = EncodedOnce()
+        self.streams: set[str] = set()
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._database.dialect
+
+    @property
+    def now_ms(self) -> int:
+        if self._at_ms is None:
+            self._at_ms = self._database.now_ms(self.connection)
+        return self._at_ms
+
+    def at(self, now_ms: int) -> SqlTransaction:
+        """Have it be this time."""
+        self._at_ms = now_ms
+        return self
+
+    def emit(self, event: EventDraft) -> BillingEvent:
+        self.streams.add(event.stream)
+        return outbox.emit(self.dialect, self.connection, event, self.now_ms)
+
+
+class Replay:
+    """Implements `domain.Transaction` for what has happened before: nothing is told anew."""
+
+    def __init__(self, connection: Connection, at_ms: int) -> None:
+        self.connection = connection
+        self.now_ms = at_ms
+
+    def emit(self, event: EventDraft) -> BillingEvent:
+        return outbox.numbered(event, 0, self.now_ms)
