@@ -18,7 +18,9 @@ app = typer.Typer(
     help="Keep what domains draw from events up to date, and check it.", no_args_is_help=True
 )
 
-_Name = Annotated[str, typer.Argument(help="A projection, such as projection:credits.balances.")]
+_Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A projection, such as projection:credits.balances.")
+]
 _Once = Annotated[bool, typer.Option("--once", help="Apply what is due, and stop.")]
 
 _POLL = 0.5
