@@ -150,11 +150,6 @@ __all__ = [
 _LOADED_WHEN_ASKED_FOR = {
     name: module
     for module, names in {
-        ".api": """
-            cancel charge create_checkout_session create_customer create_subscription explain
-            get_balance iter_master_events refund register_override register_route
-            register_strategy validate_webhook_account verify_router
-        """,
         ".client": "BillingRouter",
         ".default": "ROUTING_TABLE get_router set_router use_router",
         ".engine": "AutomatedRollbackManager",
@@ -173,7 +168,7 @@ class _Package(ModuleType):
     """This package as a module: the pinned account cannot be assigned or deleted."""
 
     def __getattr__(self, name: str) -> Any:
-        module = _LOADED_WHEN_ASKED_FOR.get(name)
+        module = _LOADED_WHEN_ASKED_FOR.get(name, ".api" if name in __all__ else None)
         if module is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         with LATE_IMPORTS:

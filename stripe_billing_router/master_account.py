@@ -5,7 +5,7 @@ here belongs to the sandbox. `stripe-billing-router vendor` and `pin-account` re
 copy that lives in the host's own repository, where the change is visible and reviewed.
 """
 
-from pathlib import Path
+import os
 from typing import Final
 
 SANDBOX_ACCOUNT_ID: Final = "acct_sandbox00000001"
@@ -15,5 +15,5 @@ STRIPE_MASTER_ACCOUNT_ID: Final = "acct_sandbox00000001"
 
 def this_copy() -> str:
     """Say what is pinned where: the package that is imported may not be the one that was meant."""
-    package = Path(__file__).resolve().parent
+    package = os.path.dirname(os.path.realpath(__file__))
     return f"the package imported from {package} is pinned to {STRIPE_MASTER_ACCOUNT_ID}"

@@ -46,6 +46,7 @@ from .results import (
 )
 from .routes import Fault, OverrideKey, ResolvedRoute, Route, RouteKey
 from .shown import Shown
+from .verbs import LEFT_OUT
 from .writes import (
     AppendEntry,
     AskApproval,
@@ -69,6 +70,7 @@ __all__ = [
     "DEFAULT_REGION",
     "DONE",
     "GIVEN_UP",
+    "LEFT_OUT",
     "NEXT_STATES",
     "SPENDING_VERBS",
     "SYSTEM_STREAM",

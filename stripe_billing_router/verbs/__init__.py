@@ -1,6 +1,5 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
-from .arguments import LEFT_OUT
 from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb, email_in
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
@@ -22,7 +21,6 @@ _ALL: tuple[Verb, ...] = (
 VERBS = {verb.name: verb for verb in _ALL}
 
 __all__ = [
-    "LEFT_OUT",
     "VERBS",
     "Call",
     "ForeignStep",

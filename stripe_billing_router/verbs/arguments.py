@@ -10,23 +10,10 @@ from typing import Any
 
 from ..errors import InvalidAmountError, InvalidRequestError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..models import LEFT_OUT
 from ..money import canonical_amount
 from ..redaction import exact, redact, shown
 from ..stripe_parameters import declared, unknown_names
-
-
-class _LeftOut:
-    """What an argument is that the caller has not given."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "<left out>"
-
-
-LEFT_OUT: Any = _LeftOut()
-"""The default of arguments that decide what is paid. None is no way to leave them out: it is what a
-missing field reads as, such as `order.get("total")`."""
 
 STAMPED = ("operation_id", "bot_id")
 """Metadata names that the router sets itself."""

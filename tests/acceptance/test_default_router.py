@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 import stripe_billing_router
-from stripe_billing_router import ROUTING_TABLE, charge, get_router, set_router, use_router
+from stripe_billing_router import ROUTING_TABLE, api, charge, get_router, set_router, use_router
 from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.door import Door
 from stripe_billing_router.errors import BillingError, ConfigurationError
 from stripe_billing_router.testing import sandbox
 from tests.integration.charge.charge_bench import BOT, ROUTING
@@ -186,3 +188,14 @@ def test_a_sandbox_does_not_look_at_the_keys_of_the_environment(
         assert charge(BOT, 5).paid
         assert "theRealOne" not in repr([dict(r.headers) for r in box.world.requests])
     assert not (project / "real.db").exists()
+
+
+VERBS = [name for name, _ in inspect.getmembers(Door, inspect.isfunction) if name[0] != "_"]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_function_has_the_signature_and_the_words_of_the_router_s_method(name: str) -> None:
+    ours, theirs = getattr(stripe_billing_router, name), getattr(BillingRouter, name)
+    _, *arguments = inspect.signature(theirs).parameters.values()
+    assert list(inspect.signature(ours).parameters.values()) == arguments
+    assert (ours.__doc__, ours.__name__, ours.__module__) == (theirs.__doc__, name, api.__name__)

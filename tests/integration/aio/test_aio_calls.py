@@ -36,9 +36,7 @@ VERBS = sorted(
     if inspect.isfunction(found) and found.__module__ == api.__name__ and name[0] != "_"
 )
 METHODS = sorted(
-    name
-    for name, found in vars(BillingRouter).items()
-    if inspect.isfunction(found) and name[0] != "_"
+    name for name, _ in inspect.getmembers(BillingRouter, inspect.isfunction) if name[0] != "_"
 )
 
 

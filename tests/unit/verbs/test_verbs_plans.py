@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.errors import InvalidAmountError, InvalidRequestError
-from stripe_billing_router.models import Route
-from stripe_billing_router.verbs import LEFT_OUT
+from stripe_billing_router.models import LEFT_OUT, Route
 from tests.unit.verbs.verbs_samples import BOT, LINES, planned
 
 IN_EUROS = Route("prod_1", "price_once", "cus_1", currency="eur")
