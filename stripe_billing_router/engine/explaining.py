@@ -14,10 +14,9 @@ from ..money import to_minor
 from ..policy import Facts
 from ..ports import KeyProvider, Keys, Routes, Store
 from ..redaction import shown
-from ..verbs import VERBS
+from ..verbs import VERBS, arguments
 from .accounts import AccountCheck
 from .forecasting import Forecast
-from .parsing import overrides_of
 from .reactions import WHAT
 
 
@@ -51,7 +50,7 @@ class Examiner:
                 f"{shown(verb)} is not a money verb; pass one of {', '.join(VERBS)}.",
                 parameter="verb",
             )
-        wanted = overrides_of(overrides)
+        wanted = arguments.overrides(overrides)
         found = self._routes.resolve(bot, wanted)
         keys = self._keys.keys()
         fingerprint = key_fingerprint(keys.secret_key)

@@ -20,7 +20,7 @@ from .failures import unknown
 from .reads import Reader, with_keys
 from .trust import Trust
 
-_AN_ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
+_STRIPE_ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
 WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
 
 
@@ -94,7 +94,7 @@ class Follower:
         its outcome names. None unless it is this bot's and operation's own, and tells its end."""
         if found is None:
             named = operation.outcome.stripe_id if operation.outcome is not None else None
-            if named is None or not _AN_ID.fullmatch(named):
+            if named is None or not _STRIPE_ID.fullmatch(named):
                 return None
             keys = self._checked_keys(operation)
             # What the row says is no measure for what Stripe shows.

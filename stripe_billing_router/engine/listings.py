@@ -52,12 +52,7 @@ class Listings:
     def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page:
         """Return a page of at most `PAGE` objects. Raises a BillingError if it cannot be read."""
         params = {"limit": PAGE, **query, **({} if after is None else {"starting_after": after})}
-        body = good(self._get(path, "list", params), _MEND)
-        items = items_of(body)
-        if items is None:
-            raise _unreadable()
-        more = bool(body.get("has_more")) and bool(items)
-        return Page(tuple(items), str(items[-1]["id"]) if more else None)
+        return page_of(good(self._get(path, "list", params), _MEND))
 
     def one(self, path: str, expects: str) -> Mapping[str, Any] | None:
         """Return an object, None if Stripe has none or has deleted it."""
@@ -73,8 +68,17 @@ class Listings:
         return self._pace.ask(endpoint, lambda: self._reader.get(path, key, expects, params))
 
 
-def _unreadable() -> StripeUnavailableError:
+def page_of(body: Mapping[str, Any]) -> Page:
+    """Return a page of a list; StripeUnavailableError if it cannot be read."""
+    items = items_of(body)
+    if items is None:
+        raise unreadable()
+    more = bool(body.get("has_more")) and bool(items)
+    return Page(tuple(items), str(items[-1]["id"]) if more else None)
+
+
+def unreadable() -> StripeUnavailableError:
     return StripeUnavailableError(
-        "A list of Stripe's cannot be read; nothing was changed. Try again, or see "
+        "Stripe's answer cannot be read; nothing was changed. Repeat the call, or see "
         "https://status.stripe.com."
     )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import InvalidRequestError
 from ..idempotency import input_hash, keyed_operation_id, new_operation_id
 from ..models import BotId
 from ..redaction import exact, redact, shown
@@ -40,7 +39,9 @@ def parse(
     bot = BotId.parse(bot_id)
     key = _key(idempotency_key)
     clean, extra = verb.check(given, params)
-    call = Call(bot, verb.name, clean, extra, arguments.metadata(metadata), overrides_of(overrides))
+    call = Call(
+        bot, verb.name, clean, extra, arguments.metadata(metadata), arguments.overrides(overrides)
+    )
     operation_id = keyed_operation_id(bot, verb.name, key) if key else new_operation_id()
     return Asked(call, operation_id, key, input_hash(bot, verb.name, call.asked()))
 
@@ -63,17 +64,3 @@ def _key(key: object) -> str | None:
     if redact(key) != key:
         raise arguments.invalid("idempotency_key", "holds what looks like a secret; use another")
     return key
-
-
-def overrides_of(overrides: object) -> dict[str, str]:
-    """Return a caller's overrides as text to text; InvalidRequestError for anything else."""
-    if overrides is None:
-        return {}
-    if not isinstance(overrides, Mapping):
-        raise InvalidRequestError(
-            f"overrides is {shown(overrides)}; pass a dict of text to text.", parameter="overrides"
-        )
-    return {
-        arguments.text(name, "an override's key", 64): arguments.text(value, "an override", 255)
-        for name, value in overrides.items()
-    }

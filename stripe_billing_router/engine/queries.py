@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..errors import BillingError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Guard, KeyProvider, Keys, Routes
@@ -14,13 +13,12 @@ from ..redaction import exact, shown
 from ..secrecy import discreet
 from ..verbs import arguments
 from .accounts import AccountCheck
-from .answers import good, items_of
-from .parsing import overrides_of
+from .answers import good
+from .listings import PAGE, page_of, unreadable
 from .reads import Reader, with_keys
 
-_MEND = "Check the key's permissions and the arguments."
+_CHECK = "Check the key's permissions and the arguments."
 
-_PAGE = 100
 _MOST_TYPES = 20
 _DECIDED = ("created", "ending_before", "limit", "type", "types")
 _BOUNDS = ["gt", "gte", "lt", "lte"]
@@ -49,17 +47,17 @@ class Queries:
         bot = BotId.parse(bot_id)
         for guard in self._guards:
             guard.check_bot(bot)
-        route = self._routes.resolve(bot, overrides_of(overrides))
+        route = self._routes.resolve(bot, arguments.overrides(overrides))
 
         def read(keys: Keys) -> Mapping[str, Any]:
             self._accounts.check(bot, keys, route.route)
-            return good(self._reader.get("/v1/balance", keys.secret_key, "balance"), _MEND)
+            return good(self._reader.get("/v1/balance", keys.secret_key, "balance"), _CHECK)
 
         body = with_keys(self._keys, read)
         try:
             return _balance(body)
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise _unreadable() from None
+            raise unreadable() from None
 
     def events(
         self, event_types: object, created: object, params: Mapping[str, Any]
@@ -73,19 +71,16 @@ class Queries:
     @discreet
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
-            page = self._page(path, query)
-            items = items_of(page)
-            if items is None:
-                raise _unreadable()
-            yield from (dict(item) for item in items)
-            if not page.get("has_more") or not items:
+            page = page_of(self._page(path, query))
+            yield from (dict(item) for item in page.items)
+            if page.next_after is None:
                 return
-            query = {**query, "starting_after": items[-1]["id"]}
+            query = {**query, "starting_after": page.next_after}
 
     def _page(self, path: str, query: dict[str, Any]) -> Mapping[str, Any]:
         def read(keys: Keys) -> Mapping[str, Any]:
             self._accounts.check(None, keys)
-            return good(self._reader.get(path, keys.secret_key, "list", query), _MEND)
+            return good(self._reader.get(path, keys.secret_key, "list", query), _CHECK)
 
         return with_keys(self._keys, read)
 
@@ -93,7 +88,7 @@ class Queries:
 def _event_query(event_types: object, created: object, params: Mapping[str, Any]) -> dict[str, Any]:
     own = ("event_types", "created")
     query: dict[str, Any] = {
-        "limit": _PAGE,
+        "limit": PAGE,
         **arguments.params(params, "EventListParams", own, _DECIDED),
     }
     if event_types is not None:
@@ -152,10 +147,3 @@ def _sums(funds: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
     for fund in funds:
         sums[fund["currency"]] = sums.get(fund["currency"], 0) + fund["amount"]
     return {code: to_major(minor, code) for code, minor in sums.items()}
-
-
-def _unreadable() -> BillingError:
-    return StripeUnavailableError(
-        "Stripe's answer cannot be read; nothing was changed. Repeat the call, or see "
-        "https://status.stripe.com."
-    )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..errors import (
-    BillingError,
     KeyConfigurationError,
     RateLimitedError,
     StripeRequestError,
@@ -14,6 +13,7 @@ from ..errors import (
 )
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request
 from .retry import delay
+from .runner import rotated
 
 T = TypeVar("T")
 
@@ -65,16 +65,6 @@ def with_keys(keys: KeyProvider, read: Callable[[Keys], T]) -> T:
         if fresh is None:
             raise
     return read(fresh)
-
-
-def rotated(keys: KeyProvider, refused: Keys) -> Keys | None:
-    """Return the new keys, if there are others by now than those that Stripe refuses."""
-    try:
-        keys.refresh()
-        fresh = keys.keys()
-    except BillingError:
-        return None
-    return None if fresh.secret_key == refused.secret_key else fresh
 
 
 def _refuses_the_key(error: KeyConfigurationError | StripeRequestError) -> bool:

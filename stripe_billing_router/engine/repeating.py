@@ -17,7 +17,6 @@ from .executing import Executor
 from .failures import doubted, unknown
 from .following import WAITING, Follower
 from .leases import SENDABLE_FOR_MS, Lease
-from .parsing import Asked
 from .parts import Parts
 from .policing import within_limits
 
@@ -33,12 +32,12 @@ class Repeater:
         self._executor = executor
         self._follower = follower
 
-    def when_free(self, known: Operation, asked: Asked) -> Operation:
+    def when_free(self, known: Operation, input_hash: str) -> Operation:
         """Return the operation once nobody is working on it.
 
         IdempotencyConflictError if it was another call; OperationInProgressError if it takes long.
         """
-        if known.input_hash != asked.input_hash:
+        if known.input_hash != input_hash:
             raise IdempotencyConflictError(
                 f"The idempotency_key was used by {known.bot} for another {known.verb} call. Use a "
                 "new key for a new payment, or the same arguments for the same one.",

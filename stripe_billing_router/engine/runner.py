@@ -12,7 +12,6 @@ from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
 from ..verbs import VERBS, check_step, strange
 from .leases import Lease, Leases
-from .reads import rotated
 from .references import resolved
 from .retry import delay
 from .verdicts import Verdict, verdict
@@ -141,6 +140,16 @@ class Runner:
             key if keyed else None,
             step.name,
         )
+
+
+def rotated(keys: KeyProvider, refused: Keys) -> Keys | None:
+    """Return the new keys, if there are others by now than those that Stripe refuses."""
+    try:
+        keys.refresh()
+        fresh = keys.keys()
+    except BillingError:
+        return None
+    return None if fresh.secret_key == refused.secret_key else fresh
 
 
 def _about(operation: Operation, step: Step, request: Request, reply: Reply) -> Reply:

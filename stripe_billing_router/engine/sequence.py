@@ -94,7 +94,7 @@ class OperationSequence:
     def _again(self, known: Operation, asked: Asked, verb: Verb) -> Result | None:
         """Answer a call whose key has been used before; None if the answer has just changed."""
         running.about(known, again=True)
-        free = self._repeater.when_free(known, asked)
+        free = self._repeater.when_free(known, asked.input_hash)
         if free.state in _WITHOUT_EFFECT:
             self._parts.trust.require_unbegun(free)
             return self._first(asked, verb, free)

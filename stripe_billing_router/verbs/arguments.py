@@ -136,6 +136,20 @@ def flag(value: Any, where: str) -> bool:
     return value
 
 
+def overrides(given: object) -> dict[str, str]:
+    """Return a caller's overrides as text to text; InvalidRequestError for anything else."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError(
+            f"overrides is {shown(given)}; pass a dict of text to text.", parameter="overrides"
+        )
+    return {
+        text(name, "an override's key", 64): text(value, "an override", 255)
+        for name, value in given.items()
+    }
+
+
 def metadata(given: Any, where: str = "metadata") -> dict[str, str]:
     """Return the caller's metadata: at most 48 names, Stripe's 50 less the two of the router."""
     if given is None:
