@@ -1,38 +1,34 @@
 """The operation protocol: write before you charge, send at most once, never guess."""
 
-from .accounts import AccountCheck
-from .approving import Approvals
-from .background import BackgroundRecovery
-from .calls import Calls
-from .cancelling import Canceller
 from .clock import SystemClock
 from .closing import Closing
-from .consequences import PaymentSanity, RecordAnomaly, RecordDiscrepancy, RollBack
-from .explaining import Examiner
-from .following import Follower
-from .forecasting import Forecast
-from .freezing import FreezeGuard
-from .leases import Leases
-from .listings import PAGE as READ_PAGE
-from .listings import Listings, Page
-from .lookups import Lookups
-from .observed import ObservedProvider
-from .observing import Observers
-from .operating import OperatorsDesk
-from .pacing import PER_ENDPOINT
+from .consequences.reactions import (
+    PaymentSanity,
+    Reactions,
+    RecordAnomaly,
+    RecordDiscrepancy,
+    RollBack,
+)
+from .consequences.rollback import AutomatedRollbackManager, Rollback, RollbackHook
+from .consequences.sanity import SanityLayer
+from .consequences.webhook_check import WebhookAccountCheck
+from .doubt.recovery import BackgroundRecovery, Recovery
+from .doubt.waiting import Canceller, Follower
+from .guards.accounts import AccountCheck
+from .guards.approving import Approvals
+from .guards.desk import OperatorsDesk
+from .guards.explaining import Examiner, Forecast
+from .guards.freezing import FreezeGuard
+from .guards.policing import Policing
+from .guards.trust import Trust
+from .leases import Leases, provably_alive
+from .listing import PAGE as READ_PAGE
+from .listing import PER_ENDPOINT, Listings, Page, Queries
+from .observing import Calls, ObservedProvider, Observers
 from .parts import Parts
-from .policing import Policing
-from .process import provably_alive
-from .queries import Queries
-from .reactions import Reactions
-from .reads import Reader
-from .recovery import Recovery
-from .rollback import AutomatedRollbackManager, Rollback, RollbackHook
-from .runner import Runner
-from .sanity import SanityLayer
-from .sequence import OperationSequence
-from .trust import Trust
-from .webhook_check import WebhookAccountCheck
+from .protocol import OperationSequence
+from .reading import Lookups, Reader
+from .sending import Sender
 
 __all__ = [
     "PER_ENDPOINT",
@@ -68,8 +64,8 @@ __all__ = [
     "RollBack",
     "Rollback",
     "RollbackHook",
-    "Runner",
     "SanityLayer",
+    "Sender",
     "SystemClock",
     "Trust",
     "WebhookAccountCheck",

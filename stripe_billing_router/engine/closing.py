@@ -26,10 +26,10 @@ from ..models import (
 from ..ports import Clock, Discrepancy, Event, StaleLease, Store
 from ..redaction import without_secrets
 from ..verbs import Verb, email_in
-from . import process
+from . import leases
+from .consequences.reactions import Reactions, mismatch_error
 from .failures import error_of, money_of
 from .observing import Observers
-from .reactions import Reactions, mismatch_error
 
 
 class Closing:
@@ -155,7 +155,7 @@ class Closing:
                 raise
             token = close.lease_token or uuid.uuid4().hex
             begun = replace(operation, state=OperationState.PENDING, outcome=None)
-            opening = OpenOperation(begun, token, 0, process.me())
+            opening = OpenOperation(begun, token, 0, leases.me())
             self._store.commit(opening, replace(close, lease_token=token), *entries)
             self._tell(
                 operation, "ledger.intent_lost", "the database had lost it; it is written again"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
-from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError
-from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result
+from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError, PolicyViolationError
+from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result, Step
 from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
 from ..secrecy import loggable
-from ..verbs import ForeignStep, Verb
-from .collecting import within_rules
+from ..verbs import ForeignStep, Verb, due
 from .failures import failure_of_reply, unknown
-from .leases import Lease
+from .guards.policing import Policing, within_limits
+from .leases import Lease, Leases
 from .parts import Parts
-from .runner import NotExecuted, OutcomeInDoubt
+from .sending import NotExecuted, OutcomeInDoubt
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Executor:
         self, operation: Operation, verb: Verb, keys: Keys, lease: Lease, in_doubt: bool
     ) -> Result:
         try:
-            operation, outcome = self._parts.runner.run(
+            operation, outcome = self._parts.sender.run(
                 operation,
                 within_rules(verb, self._parts.policing, self._parts.leases, lease),
                 keys,
@@ -111,3 +112,34 @@ class Executor:
 
 def _unknown(operation: Operation, why: str) -> OutcomeUnknownError:
     return unknown(operation.operation_id, operation.idempotency_key, why)
+
+
+def within_rules(
+    verb: Verb, policing: Policing, leases: Leases, lease: Lease
+) -> Callable[[Operation], Step | Outcome]:
+    """Return the verb's `proceed`; what shows to collect more than the rules allow is taken down
+    instead, and has come to nothing because of them."""
+    vetoes: list[str] = []
+
+    def plan(operation: Operation) -> Step | Outcome:
+        if vetoes:
+            return _vetoed(verb.wind_up(operation), vetoes[-1])
+        found = verb.proceed(operation)
+        try:
+            reserves = policing.more_due(operation, due(operation, found))
+            if reserves:
+                with within_limits():
+                    leases.renew(lease, reserves)
+        except PolicyViolationError as veto:
+            vetoes.append(str(veto))
+            return _vetoed(verb.wind_up(operation), str(veto))
+        return found
+
+    return plan
+
+
+def _vetoed(found: Step | Outcome, veto: str) -> Step | Outcome:
+    """What was paid while it was taken down stays what it is."""
+    if isinstance(found, Step) or found.state is not OperationState.CANCELED:
+        return found
+    return replace(found, failure=Failure("vetoed", veto))

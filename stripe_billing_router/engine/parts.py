@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from ..models import Operation
 from ..ports import Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
-from .accounts import AccountCheck
-from .approving import Approvals
 from .closing import Closing
+from .guards.accounts import AccountCheck
+from .guards.approving import Approvals
+from .guards.policing import Policing
+from .guards.trust import Trust
 from .leases import Leases
-from .lookups import Lookups
-from .policing import Policing
-from .reads import Reader
-from .runner import Runner
-from .trust import Trust
+from .reading import Lookups, Reader
+from .sending import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Parts:
     accounts: AccountCheck
     lookups: Lookups
     leases: Leases
-    runner: Runner
+    sender: Sender
     closing: Closing
     policing: Policing
     approvals: Approvals

@@ -9,11 +9,11 @@ from unittest.mock import patch
 
 from sqlalchemy import update
 
-from stripe_billing_router.engine import sequence
-from stripe_billing_router.engine.approving import Approvals
+from stripe_billing_router.engine import protocol
+from stripe_billing_router.engine.doubt.recovery import Recovery
 from stripe_billing_router.engine.executing import Executor
+from stripe_billing_router.engine.guards.approving import Approvals
 from stripe_billing_router.engine.leases import Leases
-from stripe_billing_router.engine.recovery import Recovery
 from stripe_billing_router.models import ApprovalState, OperationState, Reserve, UseApproval
 from stripe_billing_router.store import FallbackStore, approvals, budgets, schema
 from tests.simulation.broken import Broken, always, nothing, replaced
@@ -131,10 +131,10 @@ GUARD_MUTATIONS: dict[str, Broken] = {
         replaced(budgets, "_taken", _taken_whatever_is_left), where=_limited
     ),
     "a subscription is paid before it is seen what is due": Broken(
-        replaced(sequence, "carefully", lambda plan: plan), (Owes,), where=_limited
+        replaced(protocol, "carefully", lambda plan: plan), (Owes,), where=_limited
     ),
     "a page is opened whatever its customer owes": Broken(
-        replaced(sequence, "due_beside", always(None)), (Owes,), where=_limited
+        replaced(protocol, "due_beside", always(None)), (Owes,), where=_limited
     ),
     "an approval is not used up": Broken(replaced(approvals, "use", nothing), where=_asked),
     "an approval is good for whatever its operation does": Broken(

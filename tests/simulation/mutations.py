@@ -12,18 +12,11 @@ from unittest.mock import patch
 
 from sqlalchemy import update
 
-from stripe_billing_router.engine import (
-    closing,
-    leases,
-    parsing,
-    process,
-    recovery,
-    repeating,
-    runner,
-)
-from stripe_billing_router.engine.sequence import OperationSequence
-from stripe_billing_router.engine.traces import Traces
-from stripe_billing_router.engine.verdicts import Verdict, verdict
+from stripe_billing_router.engine import closing, leases, protocol, replaying, sending
+from stripe_billing_router.engine.doubt import recovery
+from stripe_billing_router.engine.doubt.traces import Traces
+from stripe_billing_router.engine.protocol import OperationSequence
+from stripe_billing_router.engine.sending import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
 from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
 from stripe_billing_router.ports import Proof, Reply
@@ -102,7 +95,7 @@ def _each_try_has_a_new_key() -> Iterator[None]:
     def key(operation_id: str, step: str, _generation: int = 0) -> str:
         return f"{operation_id}-{step}-{next(numbers)}"
 
-    with patch.object(runner, "request_key", key):
+    with patch.object(sending, "request_key", key):
         yield
 
 
@@ -239,7 +232,7 @@ MUTATIONS: dict[str, Broken] = {
     "a replay is booked again": Broken(_replays_are_booked_again),
     "each try has a request key of its own": Broken(_each_try_has_a_new_key),
     "the idempotency key does not name the operation": Broken(
-        replaced(parsing, "keyed_operation_id", lambda *_: new_operation_id())
+        replaced(protocol, "keyed_operation_id", lambda *_: new_operation_id())
     ),
     "the lease is not checked before a send": Broken(
         replaced(leases.Leases, "ensure", nothing), (Jump,)
@@ -252,15 +245,15 @@ MUTATIONS: dict[str, Broken] = {
         _closes_with(blocks_twins_for_ms=0), (Crash,)
     ),
     "doubt is taken for failure": Broken(
-        replaced(runner, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
+        replaced(sending, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
     ),
     "a key refused after doubt is taken for a refusal": Broken(
-        replaced(runner, "verdict", _refused_key_is_refusal), (RevokeKey,)
+        replaced(sending, "verdict", _refused_key_is_refusal), (RevokeKey,)
     ),
     "a send is repeated after 23 hours": Broken(
         lambda: together(
             replaced(leases, "SENDABLE_FOR_MS", 10**12),
-            replaced(repeating, "SENDABLE_FOR_MS", 10**12),
+            replaced(replaying, "SENDABLE_FOR_MS", 10**12),
         ),
         (Jump,),
     ),
@@ -277,7 +270,7 @@ MUTATIONS: dict[str, Broken] = {
         _refused_is_lost, (Interrupts, WritesRefused)
     ),
     "a call is under way as long as its process lives": Broken(
-        lambda: together(_refused_is_lost, replaced(process, "runs_here", always(True))),
+        lambda: together(_refused_is_lost, replaced(leases, "runs_here", always(True))),
         (Interrupts, WritesRefused),
     ),
     "processes do not see what a dead one had under way": Broken(
@@ -321,6 +314,6 @@ MUTATIONS: dict[str, Broken] = {
     "seals are not looked at": Broken(
         replaced(sealing.Sealing, "proof", always(Proof(True, True, True))), (Forge,)
     ),
-    "steps are not looked at": Broken(replaced(runner, "check_step", nothing), (Forge,)),
+    "steps are not looked at": Broken(replaced(sending, "check_step", nothing), (Forge,)),
     "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),
 }

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from stripe_billing_router.bootstrap import assembly
 from stripe_billing_router.client import operators_desk
 from stripe_billing_router.engine import OperatorsDesk
-from stripe_billing_router.engine import process as process_identity
+from stripe_billing_router.engine import leases as process_identity
 from stripe_billing_router.errors import ApprovalRequiredError, BillingError
 from stripe_billing_router.models import RecoveryReport, Write
 from stripe_billing_router.ports import Event, Reply, Request

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from stripe_billing_router.engine import process
+from stripe_billing_router.engine import leases
 from stripe_billing_router.errors import (
     BillingError,
     OperationInProgressError,
@@ -129,10 +129,10 @@ def test_a_keyed_charge_asked_for_at_once_is_in_progress_or_completed(
 @pytest.fixture
 def dead(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From now on this process has the identity of one that has ended; undo by calling it."""
-    here = process.me().rsplit(":", 2)[0]
+    here = leases.me().rsplit(":", 2)[0]
     gone = subprocess.Popen(["true"])
     gone.wait()
-    monkeypatch.setattr(process, "me", lambda: f"{here}:{gone.pid}:1")
+    monkeypatch.setattr(leases, "me", lambda: f"{here}:{gone.pid}:1")
     monkeypatch.setattr(FallbackStore, "commit", _dies_with_its_process(FallbackStore.commit))
     return monkeypatch.undo
 
@@ -171,8 +171,8 @@ def test_the_keyless_charge_of_a_container_that_died_is_not_charged_again_at_onc
     one before it, and its lease has not run out yet."""
     crash, effects = IN_DOUBT[where]
     with monkeypatch.context() as elsewhere:
-        boot = process.me().partition(":")[0]
-        elsewhere.setattr(process, "me", lambda: f"{boot}:4026532000:1:1")
+        boot = leases.me().partition(":")[0]
+        elsewhere.setattr(leases, "me", lambda: f"{boot}:4026532000:1:1")
         elsewhere.setattr(FallbackStore, "commit", _dies_with_its_process(FallbackStore.commit))
         crash(bench, commits, None)
     with pytest.raises(BillingError) as told:
@@ -228,7 +228,7 @@ def test_every_death_leaves_a_row_for_recovery(bench: Bench, commits: Commits, w
     DECLINED[where](bench, commits, None)
     (row,) = bench.operations()
     assert row["state"] in (OperationState.PENDING, OperationState.UNKNOWN)
-    assert row["lease_owner"] == process.me()
+    assert row["lease_owner"] == leases.me()
 
 
 def test_a_crash_twice_over_is_still_one_payment(bench: Bench, commits: Commits) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stripe
 
-from stripe_billing_router.engine.webhook_check import WebhookAccountCheck
+from stripe_billing_router.engine.consequences.webhook_check import WebhookAccountCheck
 from stripe_billing_router.errors import WebhookError
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID as MASTER
 from stripe_billing_router.ports import Discrepancy, Event

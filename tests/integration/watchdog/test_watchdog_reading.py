@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stripe_billing_router.engine.pacing import IN_ALL, PER_ENDPOINT, Pace
+from stripe_billing_router.engine.listing import IN_ALL, PER_ENDPOINT, Pace
 from stripe_billing_router.errors import (
     RateLimitedError,
     StripeRequestError,

@@ -9,36 +9,36 @@ from typing import Any
 
 import pytest
 
-from stripe_billing_router.engine import process
+from stripe_billing_router.engine import leases
 
 
 def here() -> str:
-    return process.me().rsplit(":", 2)[0]
+    return leases.me().rsplit(":", 2)[0]
 
 
 def test_this_process_is_not_dead() -> None:
-    assert process.me()
-    assert not process.provably_dead(process.me())
+    assert leases.me()
+    assert not leases.provably_dead(leases.me())
 
 
 def test_a_process_that_has_ended_is_dead() -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    assert process.provably_dead(f"{here()}:{gone.pid}:12345")
+    assert leases.provably_dead(f"{here()}:{gone.pid}:12345")
 
 
 def test_another_process_under_the_same_number_does_not_make_the_old_one_live() -> None:
-    assert process.provably_dead(f"{process.me()[:-1]}x")
+    assert leases.provably_dead(f"{leases.me()[:-1]}x")
 
 
 @pytest.mark.parametrize("owner", [None, "", "x", "other-boot:1:2:3", "::::", ":1:2"])
 def test_nothing_is_proven_about_a_process_of_another_host(owner: str | None) -> None:
-    assert not process.provably_dead(owner)
+    assert not leases.provably_dead(owner)
 
 
 @pytest.mark.parametrize("tail", ["", ":", ":x:1", ":-1:1", "::1", ":1", ":1:"])
 def test_nothing_is_proven_by_a_malformed_owner(tail: str) -> None:
-    assert not process.provably_dead(f"{here()}{tail}")
+    assert not leases.provably_dead(f"{here()}{tail}")
 
 
 @pytest.mark.parametrize("number", [EMFILE, EACCES, ENOENT])
@@ -46,10 +46,10 @@ def test_a_process_that_cannot_be_looked_at_is_not_dead(
     monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """No file descriptor left, or a host whose /proc hides other users' processes."""
-    owner = process.me()
+    owner = leases.me()
 
     def refuse(self: Path, *_: Any, **__: Any) -> str:
         raise OSError(number, "cannot be read")
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    assert not process.provably_dead(owner)
+    assert not leases.provably_dead(owner)

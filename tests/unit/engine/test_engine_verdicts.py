@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.engine.retry import delay
-from stripe_billing_router.engine.verdicts import Verdict, verdict
+from stripe_billing_router.engine.sending import Verdict, delay, verdict
 from stripe_billing_router.ports import Reply
 
 TYPES = ["card_error", "invalid_request_error", "idempotency_error", "api_error", None, 5]

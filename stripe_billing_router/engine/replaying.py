@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import (
-    IdempotencyConflictError,
-    OperationInProgressError,
-    PaymentActionRequiredError,
-)
+from ..errors import IdempotencyConflictError, OperationInProgressError, PaymentActionRequiredError
 from ..models import Operation, OperationState, Result
 from ..ports import CommitAmbiguous, Keys, StaleLease
 from ..verbs import Verb
-from . import process
+from . import leases
+from .doubt.waiting import WAITING, Follower
 from .executing import Executor
 from .failures import doubted, unknown
-from .following import WAITING, Follower
+from .guards.policing import within_limits
 from .leases import SENDABLE_FOR_MS, Lease
 from .parts import Parts
-from .policing import within_limits
 
 _POLL = 0.05
 _RESUMABLE = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
 
 
-class Repeater:
+class Replayer:
     """Answers calls whose idempotency key has been used before."""
 
     def __init__(self, parts: Parts, executor: Executor, follower: Follower) -> None:
@@ -75,7 +71,7 @@ class Repeater:
 
     def _held(self, known: Operation) -> bool:
         expired = known.lease_until_ms <= self._parts.store.now_ms()
-        return not expired and not process.provably_dead(known.lease_owner)
+        return not expired and not leases.provably_dead(known.lease_owner)
 
     def _resume(self, known: Operation, verb: Verb) -> Result | None:
         """Go on with the frozen steps and their keys, after every check of a first call."""
@@ -92,7 +88,7 @@ class Repeater:
                         known.operation_id,
                         known.lease_token,
                         frozenset({known.state}),
-                        by_force=process.provably_dead(known.lease_owner),
+                        by_force=leases.provably_dead(known.lease_owner),
                         writes=reserves,
                     )
             except StaleLease:

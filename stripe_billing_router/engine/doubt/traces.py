@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..idempotency import request_key
-from ..models import Operation, Step, StepOutput
-from ..ports import KeyProvider, Keys, PaymentProvider, Reply, Request
-from ..verbs import Verb, strange, stranger
-from ..verbs.arguments import EXCLUDES
-from .leases import SENDABLE_FOR_MS
-from .parts import Age, started_by_stripe_ms
-from .reads import Reader
-from .runner import OutcomeInDoubt
+from ...idempotency import request_key
+from ...models import Operation, Step, StepOutput
+from ...ports import KeyProvider, Keys, PaymentProvider, Reply, Request
+from ...verbs import Verb, strange, stranger
+from ...verbs.arguments import EXCLUDES
+from ..leases import SENDABLE_FOR_MS
+from ..parts import Age, started_by_stripe_ms
+from ..reading import Reader
+from ..sending import OutcomeInDoubt
 
 _BEFORE_MS = 3600 * 1000
 """How long before its intent an object may seem to have been made: Stripe's clock is another."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from ..errors import InvalidRequestError, LedgerUnavailableError
-from ..models import (
+from ...errors import InvalidRequestError, LedgerUnavailableError
+from ...models import (
     Approval,
     ApprovalState,
     BotId,
@@ -18,12 +18,12 @@ from ..models import (
     UnfreezeScope,
     Write,
 )
-from ..ports import CommitAmbiguous, Event, StaleLease, Store
-from ..redaction import shown
-from ..secrecy import discreet_methods
+from ...ports import CommitAmbiguous, Event, StaleLease, Store
+from ...redaction import shown
+from ...secrecy import discreet_methods
+from ..observing import Observers
 from .approving import refusal
 from .freezing import scope_of
-from .observing import Observers
 
 _LONGEST_NAME = 255
 _LONGEST_TEXT = 2000

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..errors import (
+from ...errors import (
     ConfigurationError,
     KeyConfigurationError,
     LedgerUnavailableError,
     StripeUnavailableError,
 )
-from ..fingerprint import key_fingerprint
-from ..locks import ForkSafeLock
-from ..master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
-from ..models import BotId, Route
-from ..ports import Clock, Discrepancy, Keys, Reply
-from .reactions import Reactions
-from .reads import Reader
+from ...fingerprint import key_fingerprint
+from ...locks import ForkSafeLock
+from ...master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
+from ...models import BotId, Route
+from ...ports import Clock, Discrepancy, Keys, Reply
+from ..consequences.reactions import Reactions
+from ..reading import Reader
 
 _GOOD_FOR = 6 * 3600.0
 _STRIPE_ITSELF = "https://api.stripe.com"

@@ -8,11 +8,14 @@ is escalated to people.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from threading import Thread
 
-from ..errors import BillingError
-from ..models import (
+from ...errors import BillingError
+from ...locks import ForkSafeLock
+from ...models import (
     ClaimLook,
     Operation,
     OperationState,
@@ -22,21 +25,20 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..ports import CommitAmbiguous, Event, Keys, StaleLease
-from ..redaction import redact
-from ..verbs import VERBS, ForeignStep, Verb
-from . import process
-from .cancelling import Canceller
-from .closing import BOT_MAY_ASK_FOR_MS
-from .collecting import within_rules
-from .following import WAITING, Follower
-from .leases import Lease
-from .observing import Observers
-from .parts import Age, Parts
-from .policing import within_limits
-from .reads import with_keys
-from .runner import NotExecuted, OutcomeInDoubt
+from ...ports import CommitAmbiguous, Event, Keys, StaleLease
+from ...redaction import redact
+from ...verbs import VERBS, ForeignStep, Verb
+from .. import leases
+from ..closing import BOT_MAY_ASK_FOR_MS
+from ..executing import within_rules
+from ..guards.policing import within_limits
+from ..leases import Lease
+from ..observing import Observers
+from ..parts import Age, Parts
+from ..reading import with_keys
+from ..sending import NotExecuted, OutcomeInDoubt
 from .traces import Escalated, Traces
+from .waiting import WAITING, Canceller, Follower
 
 _UNSETTLED = (OperationState.PENDING, OperationState.UNKNOWN)
 _WAITS_FOR_MS = 24 * 3600 * 1000
@@ -137,7 +139,7 @@ class Recovery:
 
     def _settle(self, operation: Operation) -> str:
         left_ms = operation.lease_until_ms - self._parts.store.now_ms()
-        dead = process.provably_dead(operation.lease_owner) or left_ms > _LONGEST_LEASE_MS
+        dead = leases.provably_dead(operation.lease_owner) or left_ms > _LONGEST_LEASE_MS
         if operation.state is OperationState.PENDING and left_ms > 0 and not dead:
             return "left"
         accounts = self._parts.accounts
@@ -236,7 +238,7 @@ class Recovery:
         plan: Callable[[Operation], Step | Outcome],
         recheck: Callable[[Operation, Keys], None],
     ) -> str:
-        operation, outcome = self._parts.runner.run(
+        operation, outcome = self._parts.sender.run(
             operation,
             plan,
             keys,
@@ -287,3 +289,38 @@ def _surely_happened(operation: Operation, outcome: Outcome) -> bool:
     """Only what has been paid, or made by what pays nothing, ends a doubt without a plan."""
     moves = bool(operation.amount_minor)
     return outcome.state is OperationState.SUCCEEDED and (outcome.paid or not moves)
+
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE = 10.0
+
+
+class BackgroundRecovery:
+    """Runs `recover` once, in a thread of its own. What it raises is logged: the next call tells
+    its caller the same, and the next recovery tries again."""
+
+    def __init__(self, recover: Callable[[], object]) -> None:
+        self._recover = recover
+        self._lock = ForkSafeLock()
+        self._thread: Thread | None = None
+
+    def once(self) -> None:
+        """Start, unless it has been started before."""
+        if self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="stripe-recovery", daemon=True)
+                self._thread.start()
+
+    def wait(self) -> None:
+        """Give a run that is under way a few seconds to end."""
+        if self._thread is not None:
+            self._thread.join(_PATIENCE)
+
+    def _run(self) -> None:
+        try:
+            self._recover()
+        except Exception:  # noqa: BLE001 - nobody is there to hear it
+            _log.exception("the recovery at start-up was broken off")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
-from ..errors import ApprovalRequiredError, LedgerUnavailableError, PolicyViolationError
-from ..models import (
+from ...errors import ApprovalRequiredError, LedgerUnavailableError, PolicyViolationError
+from ...models import (
     Approval,
     ApprovalState,
     AskApproval,
@@ -15,9 +15,9 @@ from ..models import (
     UseApproval,
     major,
 )
-from ..ports import CommitAmbiguous, Event, Store
-from .failures import unknown
-from .observing import Observers
+from ...ports import CommitAmbiguous, Event, Store
+from ..failures import unknown
+from ..observing import Observers
 
 GOOD_FOR_MS = 24 * 3600 * 1000
 """How long a question, and its answer, are good for."""

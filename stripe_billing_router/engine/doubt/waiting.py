@@ -1,4 +1,4 @@
-"""Following an operation that waits: where does it stand now, and can it be ended?
+"""An operation that waits for its customer or a bank: where does it stand now, and can it be ended?
 
 Its requests may be sent any number of times (Stripe's own states make them safe), so no lease is
 needed; what they find is recorded by compare-and-set.
@@ -10,15 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..errors import OutcomeUnknownError, StripeRequestError
-from ..models import Operation, OperationState, Outcome, Step, StepOutput
-from ..ports import KeyProvider, Keys, Request
-from ..verbs import VERBS, ForeignStep, UnreadableAnswer, Verb, check_step, strange
-from .accounts import AccountCheck
-from .closing import Closing
-from .failures import unknown
-from .reads import Reader, with_keys
-from .trust import Trust
+from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeRequestError
+from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput
+from ...ports import KeyProvider, Keys, Request, Store
+from ...redaction import shown
+from ...verbs import VERBS, ForeignStep, UnreadableAnswer, Verb, check_step, strange
+from ..closing import Closing
+from ..failures import doubted, money_of, unknown
+from ..guards.accounts import AccountCheck
+from ..guards.trust import Trust
+from ..reading import Reader, with_keys
 
 _STRIPE_ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
 WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
@@ -196,3 +197,67 @@ def _unsaid(operation: Operation, why: str) -> StripeRequestError:
         operation_id=operation.operation_id,
         money="unknown",
     )
+
+
+_AN_ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+
+
+class Canceller:
+    """Cancels what waits; what is canceled already stays so."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: AccountCheck,
+        follower: Follower,
+        closing: Closing,
+        trust: Trust,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._follower = follower
+        self._closing = closing
+        self._trust = trust
+
+    def cancel(self, operation_id: object) -> Result:
+        """Cancel, and return what the operation has come to: `canceled`, or what overtook it."""
+        self._accounts.check_pin()
+        operation = self._cancellable(operation_id)
+        verb = VERBS[operation.verb]
+        if not self._trust.may_be_told(operation):
+            raise self._trust.refused(operation)
+        if operation.state in WAITING:
+            with doubted(operation):
+                operation = self._follower.end(operation, verb)
+        return self._closing.result(operation, verb)
+
+    def look(self, operation: Operation) -> Operation:
+        """Return what an operation that waits has come to without being canceled, recorded."""
+        with doubted(operation):
+            return self._follower.read_anew(operation, VERBS[operation.verb])
+
+    def _cancellable(self, operation_id: object) -> Operation:
+        sane = isinstance(operation_id, str) and _AN_ID.fullmatch(operation_id)
+        known = self._store.operation(str(operation_id)) if sane else None
+        if known is None:
+            raise InvalidRequestError(
+                f"There is no operation {shown(operation_id)}; pass the operation_id of a result "
+                "or an error.",
+                parameter="operation_id",
+            )
+        if known.state not in WAITING and known.state is not OperationState.CANCELED:
+            raise InvalidRequestError(
+                f"Operation {known.operation_id} is {known.state}; only one that waits for its "
+                "customer can be cancelled. Use refund() for what was paid.",
+                operation_id=known.operation_id,
+                money=_money(known),
+                parameter="operation_id",
+            )
+        return known
+
+
+def _money(operation: Operation) -> Money:
+    """Return what is known of the money of an operation that is not cancelled."""
+    if operation.state is OperationState.AWAITING_APPROVAL:
+        return "not_moved"
+    return money_of(operation.outcome)

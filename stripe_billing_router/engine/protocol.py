@@ -1,4 +1,4 @@
-"""A money verb, step by step; one direction, no way back.
+"""A money verb, step by step; one direction, no way back: the table of contents of a charge.
 
 parse, replay or resume, frozen, route, keys and account, prepare, plan, policy; then the intent,
 with what it reserves and the approval it uses, in one durable commit; then Stripe, step by step,
@@ -8,15 +8,17 @@ then observers; then the result.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LedgerUnavailableError
 from ..fingerprint import key_fingerprint
-from ..idempotency import effect_hash
+from ..idempotency import effect_hash, input_hash, keyed_operation_id, new_operation_id
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
+    BotId,
     OpenOperation,
     Operation,
     OperationState,
@@ -34,17 +36,70 @@ from ..ports import (
     StaleLease,
     TwinInDoubt,
 )
-from ..verbs import Plan, Verb, carefully, due_beside, email_in
-from . import process, running
+from ..redaction import exact, redact, shown
+from ..verbs import Call, Plan, Verb, arguments, carefully, due_beside, email_in
+from . import leases, observing
+from .doubt.waiting import Follower
 from .executing import Executor
 from .failures import twin_in_doubt, unknown
-from .following import Follower
+from .guards.policing import within_limits
 from .leases import Lease
-from .parsing import Asked, parse, resumable
 from .parts import Parts
-from .policing import within_limits
-from .reads import with_keys
-from .repeating import Repeater
+from .reading import with_keys
+from .replaying import Replayer
+
+_LONGEST_KEY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked call with the names that make it happen at most once."""
+
+    call: Call
+    operation_id: str
+    idempotency_key: str | None
+    input_hash: str
+
+
+def parse(
+    verb: Verb,
+    bot_id: object,
+    given: Mapping[str, Any],
+    params: Mapping[str, Any],
+    *,
+    overrides: object,
+    metadata: object,
+    idempotency_key: object,
+) -> Asked:
+    """Return the call as asked; InvalidRequestError or InvalidAmountError for anything else."""
+    bot = BotId.parse(bot_id)
+    key = _key(idempotency_key)
+    clean, extra = verb.check(given, params)
+    call = Call(
+        bot, verb.name, clean, extra, arguments.metadata(metadata), arguments.overrides(overrides)
+    )
+    operation_id = keyed_operation_id(bot, verb.name, key) if key else new_operation_id()
+    return Asked(call, operation_id, key, input_hash(bot, verb.name, call.asked()))
+
+
+def resumable(asked: Asked) -> Asked:
+    """Return a keyless call with a key of its own, by which its caller can come back to it."""
+    key = "approval-" + uuid.uuid4().hex
+    operation_id = keyed_operation_id(asked.call.bot, asked.call.verb, key)
+    return replace(asked, operation_id=operation_id, idempotency_key=key)
+
+
+def _key(key: object) -> str | None:
+    if key is None:
+        return None
+    key = exact(key)
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+        raise arguments.invalid(
+            "idempotency_key", f"is {shown(key)}; pass 1 to {_LONGEST_KEY} printable characters"
+        )
+    if redact(key) != key:
+        raise arguments.invalid("idempotency_key", "holds what looks like a secret; use another")
+    return key
 
 
 class OperationSequence:
@@ -53,7 +108,7 @@ class OperationSequence:
     def __init__(self, parts: Parts, follower: Follower) -> None:
         self._parts = parts
         self._executor = Executor(parts)
-        self._repeater = Repeater(parts, self._executor, follower)
+        self._replayer = Replayer(parts, self._executor, follower)
 
     def run(
         self,
@@ -93,12 +148,12 @@ class OperationSequence:
 
     def _again(self, known: Operation, asked: Asked, verb: Verb) -> Result | None:
         """Answer a call whose key has been used before; None if the answer has just changed."""
-        running.about(known, again=True)
-        free = self._repeater.when_free(known, asked.input_hash)
+        observing.about(known, again=True)
+        free = self._replayer.when_free(known, asked.input_hash)
         if free.state in _WITHOUT_EFFECT:
             self._parts.trust.require_unbegun(free)
             return self._first(asked, verb, free)
-        return self._repeater.answer(free, verb)
+        return self._replayer.answer(free, verb)
 
     def _first(self, asked: Asked, verb: Verb, known: Operation | None) -> Result | None:
         """Execute a call that has had no effect yet; None if its key has just been used."""
@@ -110,14 +165,14 @@ class OperationSequence:
             self._parts.keys, lambda keys: self._planned(asked, verb, route, keys)
         )
         operation = self._operation(asked, route, plan, keys)
-        running.about(operation)
+        observing.about(operation)
         demanded = self._parts.policing.demanded(operation)
         if demanded.approval is not None and asked.idempotency_key is None:
             self._parts.approvals.refuse_equal(operation)
             operation = self._operation(resumable(asked), route, plan, keys)
         writes = [w for g in self._parts.guards for w in g.check_intent(_intent(operation, route))]
         lease = self._parts.leases.new(operation.operation_id)
-        with process.running(operation.operation_id):
+        with leases.running(operation.operation_id):
             try:
                 writes += self._parts.policing.permitted(operation, demanded, due)
                 operation = self._open(operation, known, lease, writes)
@@ -130,7 +185,7 @@ class OperationSequence:
     ) -> tuple[Keys, Plan, int | None]:
         bot, given = asked.call.bot, asked.call.arguments
         theirs = "payment_id" in given  # what is given back has the payment's own currency
-        running.asks(given.get("amount"), None if theirs else route.currency)
+        observing.asks(given.get("amount"), None if theirs else route.currency)
         self._parts.accounts.check(bot, keys, route.route)
         lookups = self._parts.lookups.with_keys(keys)
         plan = verb.plan(asked.call, route, lookups)
@@ -174,7 +229,7 @@ class OperationSequence:
         writes: Sequence[Write],
     ) -> Operation:
         """Make the intent durable. Only then may Stripe hear of it."""
-        held = (lease.token, self._parts.leases.milliseconds, process.me())
+        held = (lease.token, self._parts.leases.milliseconds, leases.me())
         opening: Write = OpenOperation(operation, *held)
         if known is not None:
             operation = replace(operation, generation=known.generation)
@@ -191,7 +246,7 @@ class OperationSequence:
                 operation.idempotency_key,
                 "The database broke off while the intent was written.",
             ) from None
-        running.opened(operation)
+        observing.opened(operation)
         return operation
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import AccountMismatchError, WebhookError
-from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..ports import Discrepancy, Event
-from ..redaction import shown
-from ..webhook_accounts import accounts_of
-from .observing import Observers
+from ...errors import AccountMismatchError, WebhookError
+from ...master_account import STRIPE_MASTER_ACCOUNT_ID
+from ...ports import Discrepancy, Event
+from ...redaction import shown
+from ...webhook_accounts import accounts_of
+from ..observing import Observers
 from .reactions import Reactions
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..errors import OutcomeUnknownError
-from ..models import ApprovalState, Operation, OperationState
-from ..ports import Event, Store
-from .failures import unknown
-from .observing import Observers
+from ...errors import OutcomeUnknownError
+from ...models import ApprovalState, Operation, OperationState
+from ...ports import Event, Store
+from ..failures import unknown
+from ..observing import Observers
 
 UNSEALED: Final = "operation.unsealed"
 _WHY = (

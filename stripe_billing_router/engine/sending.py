@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from enum import Enum
 from typing import Any
 
 from ..errors import BillingError
@@ -12,9 +15,6 @@ from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
 from ..verbs import VERBS, check_step, strange
 from .leases import Lease, Leases
-from .references import resolved
-from .retry import delay
-from .verdicts import Verdict, verdict
 
 
 class OutcomeInDoubt(Exception):
@@ -29,7 +29,7 @@ class NotExecuted(Exception):
         self.why = why
 
 
-class Runner:
+class Sender:
     """Runs operations whose intent is durable and whose lease this call holds."""
 
     def __init__(
@@ -186,3 +186,81 @@ def _settled(step: Step, reply: Reply) -> StepOutput:
     if reply.status in (401, 403) and not reply.replayed:
         raise NotExecuted(reply)
     return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, reply.replayed)
+
+
+class Verdict(Enum):
+    """`SETTLED`: Stripe's definite answer. `AGAIN`: retry with the same key, nothing executed.
+    `DOUBT`: retry with the same key, the effect may exist. `STOP`: the same, and no retry helps."""
+
+    SETTLED = "settled"
+    AGAIN = "again"
+    DOUBT = "doubt"
+    STOP = "stop"
+
+
+def verdict(reply: Reply, *, in_doubt: bool) -> Verdict:
+    """Judge a reply. `in_doubt` says that an earlier attempt may have had its effect.
+
+    In doubt, only an answer about this very payment counts: a success, a replay of the first
+    answer, a decline, or a refusal that a payment that had happened could not have met.
+    """
+    if reply.kind == "not_sent":
+        return Verdict.AGAIN
+    if reply.kind == "indeterminate":
+        return Verdict.DOUBT
+    status = reply.status or 0
+    if 200 <= status < 300:
+        return Verdict.SETTLED
+    if status >= 500:
+        return Verdict.STOP if reply.replayed else Verdict.DOUBT
+    if reply.replayed:
+        return Verdict.SETTLED
+    return _refusal(reply, status, in_doubt)
+
+
+def _refusal(reply: Reply, status: int, in_doubt: bool) -> Verdict:
+    if status == 409:
+        return Verdict.DOUBT  # the key is in use, or a lock: something like this call is running
+    if status == 429 or (reply.should_retry and status != 402):  # a decline was executed
+        return Verdict.DOUBT if in_doubt else Verdict.AGAIN
+    if in_doubt and (status in (401, 403) or _error(reply, "type") == "idempotency_error"):
+        return Verdict.STOP
+    return Verdict.SETTLED
+
+
+def _error(reply: Reply, name: str) -> object:
+    error = reply.body.get("error")
+    return error.get(name) if isinstance(error, dict) else None
+
+
+_IN_PATH = re.compile(r"\{([a-z_]+)\}")
+
+
+def resolved(step: Step, outputs: Sequence[StepOutput]) -> tuple[str, Mapping[str, Any]]:
+    """Return the step's path and parameters with every reference replaced by the id it names."""
+    if not outputs:
+        return step.path, step.params
+    ids = {output.step: output.body.get("id") for output in outputs}
+    path = _IN_PATH.sub(lambda found: str(ids[found.group(1)]), step.path)
+    return path, _filled(step.params, ids)
+
+
+def _filled(value: Any, ids: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        if set(value) == {"$from"}:
+            return ids[value["$from"]]
+        return {name: _filled(item, ids) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_filled(item, ids) for item in value]
+    return value
+
+
+_FIRST = 0.5
+_LONGEST = 8.0
+
+
+def delay(attempt: int, reply: Reply) -> float:
+    """Return seconds to wait after attempt number `attempt` (from 0): exponential, with jitter,
+    and never less than the `Retry-After` that Stripe asked for."""
+    backoff = min(_FIRST * 2.0**attempt, _LONGEST) * random.uniform(0.5, 1.0)
+    return max(backoff, reply.retry_after or 0.0)

@@ -1,21 +1,136 @@
-"""What reads Stripe and changes nothing: the balance, and the account's events."""
+"""Whole lists, a page at a time and at a pace that leaves bots what they need; the balance and the
+events that bots ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
+from ..errors import RateLimitedError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
-from ..ports import Guard, KeyProvider, Keys, Routes
+from ..ports import Clock, Discrepancy, Guard, KeyProvider, Keys, Reply, Routes
 from ..redaction import exact, shown
-from ..secrecy import discreet
+from ..secrecy import discreet, discreet_methods
 from ..verbs import arguments
-from .accounts import AccountCheck
-from .answers import good
-from .listings import PAGE, page_of, unreadable
-from .reads import Reader, with_keys
+from .guards.accounts import AccountCheck
+from .reading import Reader, good, items_of, with_keys
+
+PER_ENDPOINT = 20
+IN_ALL = 80
+"""Requests in a second. Stripe grants 25 and 100 in live mode; the rest is left to the bots."""
+
+_PATIENCE = 8
+_FIRST_WAIT, _LONGEST_WAIT = 2.0, 120.0
+
+T = TypeVar("T")
+
+
+class Pace:
+    """Spaces requests out, in all and for each endpoint."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._next: dict[str, float] = {}
+        self._next_of_all = 0.0
+
+    def ask(self, endpoint: str, send: Callable[[], T]) -> T:
+        """Return what `send` returns, once its turn has come; RateLimitedError if Stripe goes on
+        refusing after minutes."""
+        for attempt in range(_PATIENCE):
+            self._wait(endpoint)
+            try:
+                return send()
+            except RateLimitedError as limited:
+                if attempt == _PATIENCE - 1:
+                    raise
+                self._clock.sleep(_pause(attempt, limited.retry_after))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _wait(self, endpoint: str) -> None:
+        now = self._clock.elapsed()
+        turn = max(now, self._next_of_all, self._next.get(endpoint, 0.0))
+        if turn > now:
+            self._clock.sleep(turn - now)
+        self._next_of_all = turn + 1 / IN_ALL
+        self._next[endpoint] = turn + 1 / PER_ENDPOINT
+
+
+def _pause(attempt: int, retry_after: float | None) -> float:
+    return max(min(_FIRST_WAIT * 2.0**attempt, _LONGEST_WAIT), retry_after or 0.0)
+
+
+_MEND = "Give the key the permission to read it."
+
+PAGE = 100
+"""The most objects that Stripe puts on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, the newest first. The next begins after the id `next_after`, if any."""
+
+    items: tuple[Mapping[str, Any], ...]
+    next_after: str | None
+
+
+@discreet_methods
+class Listings:
+    """Reads lists and single objects with the account's key, at a pace that leaves room."""
+
+    def __init__(
+        self, keys: KeyProvider, accounts: AccountCheck, reader: Reader, clock: Clock
+    ) -> None:
+        self._keys = keys
+        self._accounts = accounts
+        self._reader = reader
+        self._pace = Pace(clock)
+
+    def discrepancy(self) -> Discrepancy | None:
+        """Return what makes the key not the master account's. Nothing is frozen or rolled back."""
+        self._accounts.check_pin()
+        return with_keys(self._keys, lambda keys: self._accounts.discrepancy(None, keys))
+
+    def now_ms(self) -> int | None:
+        """Return the time by Stripe's clock, None if it does not say."""
+        return self._reader.now_ms(self._keys.keys().secret_key)
+
+    def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page:
+        """Return a page of at most `PAGE` objects. Raises a BillingError if it cannot be read."""
+        params = {"limit": PAGE, **query, **({} if after is None else {"starting_after": after})}
+        return page_of(good(self._get(path, "list", params), _MEND))
+
+    def one(self, path: str, expects: str) -> Mapping[str, Any] | None:
+        """Return an object, None if Stripe has none or has deleted it."""
+        reply = self._get(path, expects, {})
+        if reply.status == 404:
+            return None
+        body = good(reply, _MEND)
+        return None if body.get("deleted") else body
+
+    def _get(self, path: str, expects: str, params: Mapping[str, Any]) -> Reply:
+        key = self._keys.keys().secret_key
+        endpoint = "/".join(path.split("/")[:3])
+        return self._pace.ask(endpoint, lambda: self._reader.get(path, key, expects, params))
+
+
+def page_of(body: Mapping[str, Any]) -> Page:
+    """Return a page of a list; StripeUnavailableError if it cannot be read."""
+    items = items_of(body)
+    if items is None:
+        raise unreadable()
+    more = bool(body.get("has_more")) and bool(items)
+    return Page(tuple(items), str(items[-1]["id"]) if more else None)
+
+
+def unreadable() -> StripeUnavailableError:
+    return StripeUnavailableError(
+        "Stripe's answer cannot be read; nothing was changed. Repeat the call, or see "
+        "https://status.stripe.com."
+    )
+
 
 _CHECK = "Check the key's permissions and the arguments."
 

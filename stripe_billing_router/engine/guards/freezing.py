@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import product
 
-from ..errors import FrozenError, InvalidRequestError
-from ..models import DEFAULT_DOMAIN, BotId, Freeze, Write
-from ..ports import Intent, Store
-from ..redaction import shown
+from ...errors import FrozenError, InvalidRequestError
+from ...models import DEFAULT_DOMAIN, BotId, Freeze, Write
+from ...ports import Intent, Store
+from ...redaction import shown
 
 _ANY = "*"
 _STAND_IN = "any"

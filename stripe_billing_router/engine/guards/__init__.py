@@ -1,0 +1,1 @@
+"""What may veto a call: accounts, freezes, rules, people, seals."""
