@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .models import BillingEvent, EventDraft
+from .models import BillingEvent, EventDraft, Operation
 from .ports import Guard, Store
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ class Transaction(Protocol):
     @property
     def now_ms(self) -> int:
         """The database's time; for a projection the event's, so that a replay sees the same."""
+        ...
+
+    def proven(self, operation_id: str | None) -> Operation | None:
+        """Return an operation if a holder of a key has sealed what it came to, else None.
+
+        An event says what anybody may have written who can write to the database: what it is worth
+        money for is asked here. KeyConfigurationError where no key is at hand to tell.
+        """
         ...
 
     def emit(self, event: EventDraft) -> BillingEvent:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..client import BillingRouter
 from ..errors import BillingError
 from ..ports import CommitAmbiguous
-from ..store import Difference
+from ..store import Difference, Projections
 from .events import until_stopped
 from .ground import ConfigOption, JsonOption, the_store
 from .output import as_json
@@ -26,15 +30,23 @@ _Once = Annotated[bool, typer.Option("--once", help="Apply what is due, and stop
 _POLL = 0.5
 
 
+@contextmanager
+def _projections(config: Path | None) -> Iterator[Callable[[], Projections]]:
+    """With the keys: what a payment is worth is believed only under a seal."""
+    path = None if config is None else config.absolute()
+    with BillingRouter(path, recover_at_start=False) as router:
+        yield lambda: router.store.projections
+
+
 @app.command("work")
 def work(once: _Once = False, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Apply events that were written elsewhere, until interrupted.
 
     Several may run at once.
     """
-    with the_store(config) as store:
+    with _projections(config) as projections:
         if once:
-            report = store.projections.catch_up()
+            report = projections().catch_up()
             if as_json_:
                 as_json(asdict(report))
             else:
@@ -45,7 +57,7 @@ def work(once: _Once = False, config: ConfigOption = None, as_json_: JsonOption 
         with until_stopped() as stop:
             while not stop.wait(_POLL):
                 try:
-                    store.projections.catch_up()
+                    projections().catch_up()
                 except (BillingError, CommitAmbiguous) as error:
                     typer.echo(f"projections wait for the ledger's database: {error}", err=True)
 
@@ -67,8 +79,8 @@ def compare(name: _Name, config: ConfigOption = None, as_json_: JsonOption = Fal
 
     Exit code 1 if one does. Nothing is applied meanwhile.
     """
-    with the_store(config) as store:
-        found = store.projections.compare(name)
+    with _projections(config) as projections:
+        found = projections().compare(name)
     _show(found, as_json_, "The tables are what their events say.")
     if found:
         raise typer.Exit(1)
@@ -77,8 +89,8 @@ def compare(name: _Name, config: ConfigOption = None, as_json_: JsonOption = Fal
 @app.command("rebuild")
 def rebuild(name: _Name, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
     """Empty a projection's tables and fill them from its events, in one transaction."""
-    with the_store(config) as store:
-        found = store.projections.rebuild(name)
+    with _projections(config) as projections:
+        found = projections().rebuild(name)
     _show(found, as_json_, "The tables were what their events say.")
 
 

@@ -135,9 +135,11 @@ class FallbackStore(FallbackReads):
         `skip` is the sequence of a line that is to be left out.
         """
         try:
-            return self._reach.reading(lambda: self._drain.run(progress, skip))
+            report = self._reach.reading(lambda: self._drain.run(progress, skip))
         except Away as away:
             raise _refused(away) from None
+        self._sql.project()
+        return report
 
     def upgrade(self) -> None:
         """Bring the database to this version's schema and put its triggers back."""

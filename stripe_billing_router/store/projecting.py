@@ -67,12 +67,16 @@ def projections_of(domains: Iterable[Domain]) -> Mapping[str, Projection]:
 
 
 class Projections:
-    """The projections of one database. Any number of threads and processes may work on them."""
+    """The projections of one database. Any number of threads and processes may work on them.
+
+    `is_refused` once not even a cursor could be moved.
+    """
 
     def __init__(self, database: Database, known: Mapping[str, Projection], begin: Begin) -> None:
         self._database = database
         self._known = known
         self._begin = begin
+        self.is_refused = False
 
     @property
     def names(self) -> Sequence[str]:
@@ -170,7 +174,8 @@ class Projections:
             attempt(
                 _log, f"{step.name} is not brought as far as it could be", partial(step.run, before)
             )
-        attempt(_log, f"{step.name} cannot be put off", step.put_off)
+        if not attempt(_log, f"{step.name} cannot be put off", step.put_off):
+            self.is_refused = True
 
     # -- anew -------------------------------------------------------------------------------------
 
@@ -182,7 +187,7 @@ class Projections:
             connection.execute(delete(one))
         mine = select(table).where(table.c.sink == name, table.c.stream != _ALL)
         for cursor in connection.execute(mine.order_by(table.c.stream)).all():
-            _replay(connection, projection, cursor.stream, cursor.sequence)
+            self._replay(connection, projection, cursor.stream, cursor.sequence)
         rebuilt = [_rows(connection, one) for one in projection.tables]
         return [
             Difference(one.name, before.get(key), after.get(key))
@@ -190,6 +195,19 @@ class Projections:
             for key in dict.fromkeys([*before, *after])
             if before.get(key) != after.get(key)
         ]
+
+    def _replay(
+        self, connection: Connection, projection: Projection, stream: str, end: int
+    ) -> None:
+        after, sealing = 0, self._begin(self._database, connection).sealing
+        while after < end:
+            limit = min(_BATCH, end - after)
+            events = outbox.events_of(connection, stream, after=after, limit=limit)
+            if not events:
+                return
+            for event in events:
+                projection.apply(Replay(connection, sealing, event.at_ms), event)
+            after = events[-1].sequence
 
     def _projection(self, name: str) -> Projection:
         found = self._known.get(name)
@@ -290,18 +308,6 @@ def _held(
         connection.execute(database.dialect.insert_unless_there(table, untouched(name, stream)))
         found = connection.execute(query).one()
     return found
-
-
-def _replay(connection: Connection, projection: Projection, stream: str, end: int) -> None:
-    after = 0
-    while after < end:
-        limit = min(_BATCH, end - after)
-        events = outbox.events_of(connection, stream, after=after, limit=limit)
-        if not events:
-            return
-        for event in events:
-            projection.apply(Replay(connection, event.at_ms), event)
-        after = events[-1].sequence
 
 
 def _rows(connection: Connection, one: Table) -> dict[tuple[Any, ...], Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from ..errors import BillingError
+from ..errors import BillingError, KeyConfigurationError
 from ..models import Operation, OperationState
 from ..ports import Proof
 from ..seals import Seals
@@ -91,6 +91,14 @@ class Sealing:
             outputs=not operation.outputs or self.holds(operation.outputs_seal, *gave),
             outcome=operation.outcome is not None and self.holds(operation.outcome_seal, *told),
         )
+
+    def require_keys(self) -> None:
+        """Raise KeyConfigurationError if no seal can be checked here."""
+        if self._seals() is None:
+            raise KeyConfigurationError(
+                "What is stored cannot be proven without a key. Run this where the router's keys "
+                "are."
+            )
 
     def _late(self, purpose: str, *parts: str | int | None) -> str | None:
         """The payment is what it is: no key that has become unreachable keeps it from being

@@ -46,6 +46,9 @@ from .writes import Writes
 
 _log = logging.getLogger(__name__)
 
+_LEFT_ALONE = 60.0
+"""Seconds for which a process leaves projections to others that the database refuses it."""
+
 R = TypeVar("R")
 
 
@@ -73,6 +76,7 @@ class SqlStore:
         self._schemas = schemas_of(domains)
         self._projections = projections_of(domains)
         self._grown = threading.local()
+        self._left_alone_until = 0.0
         self._url = url
         self._clock = clock
         self._account_id = account_id
@@ -120,9 +124,20 @@ class SqlStore:
 
     def project(self) -> None:
         """Bring the projections up to the events that this thread has added. What they raise is
-        logged: the events stay, for the worker and for the next call."""
-        if self._projections and (grown := self._grown.__dict__.pop("streams", None)):
-            attempt(_log, "projections wait", lambda: self.projections.reach(grown))
+        logged: the events stay, for the worker and for the next call. Where this login may not
+        move their cursors, it is the worker's alone for a while."""
+        if not self._projections or self._clock.elapsed() < self._left_alone_until:
+            return
+        if grown := self._grown.__dict__.pop("streams", None):
+            attempt(_log, "projections wait", lambda: self._reach(grown))
+
+    def _reach(self, streams: set[str]) -> None:
+        projections = self.projections
+        try:
+            projections.reach(streams)
+        finally:
+            if projections.is_refused:
+                self._left_alone_until = self._clock.elapsed() + _LEFT_ALONE
 
     def _note_grown(self, streams: set[str]) -> None:
         if self._projections and streams:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from ..models import BillingEvent, EventDraft
-from . import outbox
+from ..models import BillingEvent, EventDraft, Operation
+from . import operations, outbox
 from .codec import EncodedOnce
 from .database import Database
 from .dialects import Dialect
@@ -51,6 +51,9 @@ class SqlTransaction:
         self._at_ms = now_ms
         return self
 
+    def proven(self, operation_id: str | None) -> Operation | None:
+        return _proven(self.connection, self.sealing, operation_id)
+
     def emit(self, event: EventDraft) -> BillingEvent:
         self.streams.add(event.stream)
         return outbox.emit(self.dialect, self.connection, event, self.now_ms)
@@ -59,9 +62,19 @@ class SqlTransaction:
 class Replay:
     """Implements `domain.Transaction` for what has happened before: nothing is told anew."""
 
-    def __init__(self, connection: Connection, at_ms: int) -> None:
+    def __init__(self, connection: Connection, sealing: Sealing, at_ms: int) -> None:
         self.connection = connection
         self.now_ms = at_ms
+        self._sealing = sealing
+
+    def proven(self, operation_id: str | None) -> Operation | None:
+        return _proven(self.connection, self._sealing, operation_id)
 
     def emit(self, event: EventDraft) -> BillingEvent:
         return outbox.numbered(event, 0, self.now_ms)
+
+
+def _proven(connection: Connection, sealing: Sealing, operation_id: str | None) -> Operation | None:
+    sealing.require_keys()
+    found = None if operation_id is None else operations.load(connection, operation_id)
+    return found if found is not None and sealing.proof(found).may_be_told else None

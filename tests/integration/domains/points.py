@@ -88,7 +88,7 @@ class Balances:
     tables = (balances,)
 
     def apply(self, transaction: Transaction, event: BillingEvent) -> None:
-        points = _points_of(event)
+        points = _points_of(transaction, event)
         if not points or event.bot_id is None:
             return
         mine = balances.c.bot_id == event.bot_id
@@ -99,11 +99,13 @@ class Balances:
             connection.execute(insert(balances), row)
 
 
-def _points_of(event: BillingEvent) -> int:
+def _points_of(transaction: Transaction, event: BillingEvent) -> int:
     if event.name == "points.given":
         return event.amount_minor or 0
-    collected = (event.name, event.action) == ("operation.succeeded", "charge")
-    return (event.amount_minor or 0) // 100 if collected else 0
+    if (event.name, event.action) != ("operation.succeeded", "charge"):
+        return 0
+    paid = transaction.proven(event.operation_id)
+    return 0 if paid is None else (paid.amount_minor or 0) // 100
 
 
 @dataclass(frozen=True)

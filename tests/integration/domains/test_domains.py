@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ from stripe_billing_router.errors import (
     PolicyViolationError,
 )
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
-from stripe_billing_router.models import BillingEvent
-from stripe_billing_router.sandbox import SANDBOX_API_BASE
+from stripe_billing_router.models import BillingEvent, EventDraft
+from stripe_billing_router.sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.database import Away, Database
 from tests.integration.charge.charge_bench import BOT, ROUTING, Bench, new_world
@@ -120,6 +121,7 @@ def test_its_command_and_its_checks_are_there(
         "STRIPE_ROUTING_CONFIG": str(one_bench.config),
         "STRIPE_LEDGER_URL": one_bench.url,
         "STRIPE_API_BASE": SANDBOX_API_BASE,
+        "STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY,
     }.items():
         monkeypatch.setenv(name, value)
     run = CliRunner().invoke
@@ -347,11 +349,33 @@ def test_a_worker_applies_what_was_written_elsewhere_within_a_second(one_bench: 
         assert rows(one_bench.url, "SELECT points FROM stripe_points_balances") == [(7,)]
 
 
+def _emit(draft: EventDraft, transaction: Transaction) -> None:
+    transaction.emit(draft)
+
+
+def test_an_event_that_somebody_without_a_key_has_written_is_worth_nothing(
+    any_bench: Bench,
+) -> None:
+    with any_bench.router() as router:
+        paid = router.charge(BOT, 12)
+        for operation_id in (None, "op_forged", paid.operation_id):
+            forged = EventDraft(
+                BOT, "operation.succeeded", "charge", operation_id, None, 99_900, "usd"
+            )
+            router.store.transact(partial(_emit, forged))
+        # The last names a real payment: it is worth what that was, which its own domain has to
+        # give once for each operation.
+        assert points_of(router, BOT) == 24
+        execute = "UPDATE stripe_operations SET amount_minor = 500000"
+        router.store.transact(lambda t: t.connection.execute(text(execute)))
+        assert [one.rebuilt for one in router.store.projections.compare(NAME)] == [None]
+
+
 # -- tables ---------------------------------------------------------------------------------------
 
 
 def test_a_ledger_of_before_gets_the_domain_s_tables_and_keeps_its_rows(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "routing.yaml").write_text(ROUTING)
     with closing(store_on(database_url)) as store:
@@ -366,7 +390,10 @@ def test_a_ledger_of_before_gets_the_domain_s_tables_and_keeps_its_rows(
                 store.now_ms()
         store.upgrade()
         store.commit(GivePoints("g1", BOT, 5))
-        assert store.projections.catch_up().applied == 2
+        assert store.projections.catch_up().failed == (NAME,)  # nobody can tell without a key
+    monkeypatch.setitem(INSTALLED, "points", "tests.integration.domains.points:POINTS")
+    with bench.router() as router:
+        assert router.store.projections.run(BOT) == 2
     with closing(store_on(database_url, later)) as store:
         store.upgrade()
         assert store.ledger.verify().ok
