@@ -94,6 +94,18 @@ GRANT SELECT ON
     stripe_inbox_objects
 TO stripe_bots, stripe_operators;
 
+-- Of a domain, how far its tables are migrated; what else of them each role needs, its own script grants.
+DO $domains$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+                AND tablename LIKE 'stripe\_%\_alembic\_version' LOOP
+        EXECUTE format('GRANT SELECT ON %I TO stripe_bots, stripe_operators', name);
+    END LOOP;
+END
+$domains$;
+
 -- Bots: what a call writes.
 GRANT INSERT ON
     stripe_operations, stripe_ledger, stripe_ledger_heads, stripe_journal, stripe_budgets,

@@ -25,6 +25,10 @@ Encode = Callable[[Any], _Json]
 Decode = Callable[[_Json], Any]
 
 
+class UnknownWrite(KeyError):
+    """A write that no domain that is installed knows; `args` has its name."""
+
+
 class Codec:
     """What may go to the journal, by the names it has there: its type, to JSON, and back."""
 
@@ -42,7 +46,13 @@ class Codec:
 
     def decoded(self, found: Sequence[_Json]) -> tuple[Write, ...]:
         """Return a line's writes; KeyError, TypeError or ValueError if they are not readable."""
-        return tuple(self._decoders[one["write"]](one) for one in found)
+        return tuple(self._decoder(one["write"])(one) for one in found)
+
+    def _decoder(self, name: str) -> Decode:
+        found = self._decoders.get(name)
+        if found is None:
+            raise UnknownWrite(name)
+        return found
 
     def _encoded(self, write: Write) -> dict[str, Any]:
         if not self.knows(write):

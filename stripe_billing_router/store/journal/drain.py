@@ -10,6 +10,7 @@ from ...errors import BillingError, LedgerTamperedError, LedgerUnavailableError
 from ...models import Write
 from ...ports import CommitAmbiguous, Event
 from ..database import Away, Collision
+from .codec import UnknownWrite
 from .file import JournalFile, Stamp
 from .lines import Line
 from .view import begun
@@ -131,6 +132,9 @@ class Drain:
             writes = () if skip else self._file.codec.decoded(line.body["writes"])
             if not line.believed:
                 writes = begun(writes)
+        except UnknownWrite as unknown:
+            why = f"no domain that is installed knows how to do {unknown.args[0]}."
+            raise LedgerUnavailableError(self._stopped(line, why)) from None
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise LedgerTamperedError(self._stopped(line, type(error).__name__)) from None
         began = self._elapsed()

@@ -9,9 +9,11 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, make_url, select, text, update
 from typer.testing import CliRunner
 
 from stripe_billing_router.bootstrap import INSTALLED
@@ -30,6 +32,7 @@ from stripe_billing_router.sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.database import Away, Database
 from tests.integration.charge.charge_bench import BOT, ROUTING, Bench, new_world
+from tests.integration.domains.conftest import made_at
 from tests.integration.domains.points import (
     POINTS,
     Balances,
@@ -42,6 +45,8 @@ from tests.integration.domains.points import (
 )
 
 NAME = "projection:points.balances"
+ROLES = Path(__file__).parents[3] / "deploy" / "postgres-roles.sql"
+GROUPS = ("stripe_bots", "stripe_operators")
 
 
 def store_on(url: str, *domains: Domain) -> SqlStore:
@@ -169,6 +174,37 @@ def test_taken_out_it_leaves_nothing_behind_and_back_again_it_catches_up(
         assert points_of(router, BOT) == 2012
 
 
+def test_with_roles_of_their_own_bots_write_and_the_worker_projects(
+    tmp_path: Path, postgres_url: str, installed: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner = made_at(postgres_url, tmp_path)
+    with owner.router() as router:
+        router.charge(BOT, 1)
+    script, login = ROLES.read_text(), {who: f"{who}_{uuid4().hex[:8]}" for who in GROUPS}
+    plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(False)
+    with psycopg.connect(plain) as connection:
+        connection.execute(script.encode())
+        for who, name in login.items():
+            connection.execute(f"CREATE ROLE {name} LOGIN IN ROLE {who}".encode())
+        connection.execute(b"GRANT INSERT ON stripe_points_intents TO stripe_bots")
+        connection.execute(
+            b"GRANT SELECT, INSERT, UPDATE ON stripe_points_balances TO stripe_operators"
+        )
+    at = {who: make_url(postgres_url).set(username=name) for who, name in login.items()}
+    bots, worker = (replace(owner, url=at[who].render_as_string(False)) for who in GROUPS)
+    with bots.router() as router:
+        assert router.charge(BOT, 12).paid
+        assert router.charge(BOT, 30).paid
+    assert sum("projections wait" in one.message for one in caplog.records) == 1
+    assert rows(postgres_url, "SELECT points FROM stripe_points_balances") == [(1,)]
+    with worker.router() as router:
+        assert router.store.projections.catch_up().applied == 2
+    assert rows(postgres_url, "SELECT points FROM stripe_points_balances") == [(43,)]
+    with psycopg.connect(plain) as connection:
+        for name in login.values():
+            connection.execute(f"DROP ROLE {name}".encode())
+
+
 # -- open writes ----------------------------------------------------------------------------------
 
 
@@ -218,6 +254,25 @@ def test_while_the_database_is_away_only_what_says_how_it_is_encoded_is_journale
         router.charge(BOT, 1)
         assert points_of(router, BOT) == 18
         assert router.store.read(lambda c: len(c.execute(select(gifts)).all())) == 1
+
+
+def test_a_journaled_write_of_a_domain_that_was_taken_out_is_not_dropped(
+    one_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Away("The ledger's database is away.")
+
+    with one_bench.router() as router, monkeypatch.context() as outage:
+        router.charge(BOT, 12)
+        outage.setattr(Database, "transact", away)
+        router.store.commit(GivePoints("g1", BOT, 5))
+    with monkeypatch.context() as out:
+        out.delitem(INSTALLED, "points")
+        with one_bench.router() as router, pytest.raises(LedgerUnavailableError, match="points"):
+            router.store.drain()
+    with one_bench.router() as router:
+        assert router.store.drain().drained == 1
+        assert points_of(router, BOT) == 17
 
 
 def test_a_domain_s_mistake_fails_no_commit_that_it_shares(one_bench: Bench) -> None:
