@@ -12,7 +12,7 @@ from typing import Any
 import stripe
 
 from benchmarks.stripe_server import CARD, CUSTOMER
-from stripe_billing_router.gateway import API_VERSION
+from stripe_billing_router.providers.stripe.gateway import API_VERSION
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
 
 Row = dict[str, Any]

@@ -14,8 +14,8 @@ import stripe
 
 from benchmarks.harness import Figure, medians, ratio, tell
 from benchmarks.stripe_server import serving
-from stripe_billing_router.gateway import API_VERSION
-from stripe_billing_router.gateway.transport import KeptConnections
+from stripe_billing_router.providers.stripe.gateway import API_VERSION
+from stripe_billing_router.providers.stripe.transport import KeptConnections
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
 
 

@@ -21,8 +21,8 @@ from .models import (
     Result,
     Subscription,
 )
+from .providers.stripe.verbs import VERBS
 from .secrecy import discreet_methods
-from .verbs import VERBS
 
 if TYPE_CHECKING:
     from .bootstrap import Assembly, BackgroundRecovery

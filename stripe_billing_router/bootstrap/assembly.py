@@ -39,11 +39,12 @@ from ..engine import (
     WebhookAccountCheck,
     provably_alive,
 )
-from ..gateway import StripeGateway, StripeSignatures
 from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies
 from ..ports import Clock, Event, Guard
+from ..providers.stripe.gateway import StripeGateway
+from ..providers.stripe.signatures import StripeSignatures
 from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry

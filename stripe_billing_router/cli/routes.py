@@ -14,9 +14,9 @@ from ..models import BotId, Route, RouteKey
 from ..models.routes import FIELDS
 from ..money import amounts_as_text
 from ..policy import Limit, limits
+from ..providers.stripe.verbs import VERBS
 from ..redaction import shown
 from ..routing import REGION, RoutingTable
-from ..verbs import VERBS
 from .completing import BotArgument
 from .ground import ConfigOption, JsonOption, routing_file
 from .linting import lint

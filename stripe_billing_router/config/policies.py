@@ -19,9 +19,9 @@ from pydantic import (
 from ..errors import InvalidAmountError
 from ..models import SPENDING_VERBS, Budget, CallLimit, NewBots, Policies, PolicyRule, Window
 from ..money import limit_to_minor
+from ..providers.stripe.verbs import VERBS
 from ..redaction import redact, shown
 from ..routing import wrong_name
-from ..verbs import VERBS
 from .scalars import STRICT, boolean, currency_code, filled_list, one_of, whole_number, wrong
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.\-*?]{1,64}", re.ASCII)

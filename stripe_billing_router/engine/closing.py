@@ -24,8 +24,8 @@ from ..models import (
     major,
 )
 from ..ports import Clock, Discrepancy, Event, StaleLease, Store
+from ..providers.stripe.verbs import Verb, email_in
 from ..redaction import without_secrets
-from ..verbs import Verb, email_in
 from . import leases
 from .consequences.reactions import Reactions, mismatch_error
 from .failures import error_of, money_of

@@ -11,8 +11,8 @@ from typing import NoReturn
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError, PolicyViolationError
 from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result, Step
 from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
+from ..providers.stripe.verbs import ForeignStep, Verb, due
 from ..secrecy import loggable
-from ..verbs import ForeignStep, Verb, due
 from .failures import failure_of_reply, unknown
 from .guards.policing import Policing, within_limits
 from .leases import Lease, Leases

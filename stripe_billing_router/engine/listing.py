@@ -12,9 +12,9 @@ from ..errors import RateLimitedError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Clock, Discrepancy, Guard, KeyProvider, Keys, Reply, Routes
+from ..providers.stripe.verbs import arguments
 from ..redaction import exact, shown
 from ..secrecy import discreet, discreet_methods
-from ..verbs import arguments
 from .guards.accounts import AccountCheck
 from .reading import Reader, good, items_of, with_keys
 

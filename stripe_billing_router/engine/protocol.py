@@ -36,8 +36,8 @@ from ..ports import (
     StaleLease,
     TwinInDoubt,
 )
+from ..providers.stripe.verbs import Call, Plan, Verb, arguments, carefully, due_beside, email_in
 from ..redaction import exact, redact, shown
-from ..verbs import Call, Plan, Verb, arguments, carefully, due_beside, email_in
 from . import leases, observing
 from .doubt.waiting import Follower
 from .executing import Executor

@@ -16,7 +16,7 @@ from ..errors import (
 from ..locks import ForkSafeLock
 from ..money import CURRENCIES
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
-from ..verbs import Price, email_in
+from ..providers.stripe.verbs import Price, email_in
 from .sending import delay, rotated
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..errors import IdempotencyConflictError, OperationInProgressError, PaymentActionRequiredError
 from ..models import Operation, OperationState, Result
 from ..ports import CommitAmbiguous, Keys, StaleLease
-from ..verbs import Verb
+from ..providers.stripe.verbs import Verb
 from . import leases
 from .doubt.waiting import WAITING, Follower
 from .executing import Executor

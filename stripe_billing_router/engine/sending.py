@@ -13,7 +13,7 @@ from ..errors import BillingError
 from ..idempotency import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
-from ..verbs import VERBS, check_step, strange
+from ..providers.stripe.verbs import VERBS, check_step, strange
 from .leases import Lease, Leases
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from ..bootstrap import Assembly
 from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Write
-from ..verbs import VERBS, stranger
+from ..providers.stripe.verbs import VERBS, stranger
 from . import facts
 from .entering import Entering, Mark
 from .judging import IN_DOUBT, WAITS, Judgement, Look, Nothing, Proven, Wait, judge, told, weigh

@@ -17,7 +17,7 @@ from ..models import (
     Write,
 )
 from ..ports import Event
-from ..verbs import email_in
+from ..providers.stripe.verbs import email_in
 from .facts import Fact, Find
 
 Mark = Callable[[InboxState, str | None], MarkProcessed]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome
-from ..verbs.base import currency_of, id_of, minor_of
+from ..providers.stripe.verbs.base import currency_of, id_of, minor_of
 
 ANOMALY = "anomaly"
 

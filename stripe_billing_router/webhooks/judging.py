@@ -18,7 +18,7 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..verbs import VERBS, UnreadableAnswer
+from ..providers.stripe.verbs import VERBS, UnreadableAnswer
 
 IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 WAITS = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})

@@ -6,7 +6,7 @@ import re
 
 from packaging.specifiers import SpecifierSet
 
-from stripe_billing_router.gateway import API_VERSION
+from stripe_billing_router.providers.stripe.gateway import API_VERSION
 from stripe_billing_router.sandbox import world
 from tests.distribution.requirements import ROOT, oldest, project, requirements
 

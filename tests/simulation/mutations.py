@@ -20,6 +20,12 @@ from stripe_billing_router.engine.sending import Verdict, verdict
 from stripe_billing_router.idempotency import new_operation_id
 from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
 from stripe_billing_router.ports import Proof, Reply
+from stripe_billing_router.providers.stripe.verbs import (
+    checkout,
+    invoices,
+    payment_intents,
+    subscription,
+)
 from stripe_billing_router.store import (
     drained,
     fallback,
@@ -31,7 +37,6 @@ from stripe_billing_router.store import (
     underway,
 )
 from stripe_billing_router.store.journal import disk
-from stripe_billing_router.verbs import checkout, invoices, payment_intents, subscription
 from tests.simulation.broken import Broken, Mutation, always, nothing, replaced, together
 from tests.simulation.schedule import (
     Crash,

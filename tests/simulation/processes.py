@@ -19,7 +19,6 @@ from filelock import Timeout
 from stripe_billing_router.bootstrap import assembly
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import LedgerUnavailableError
-from stripe_billing_router.gateway import StripeGateway
 from stripe_billing_router.models import (
     Approval,
     ApprovalState,
@@ -31,6 +30,7 @@ from stripe_billing_router.models import (
     Write,
 )
 from stripe_billing_router.ports import Clock, CommitAmbiguous, Event, Reply, Request
+from stripe_billing_router.providers.stripe.gateway import StripeGateway
 from stripe_billing_router.sandbox import SANDBOX_API_BASE, SandboxHTTPClient, World
 from stripe_billing_router.store import SqlStore, fallback
 from stripe_billing_router.store.database import Away, Database

@@ -8,8 +8,8 @@ from typing import Any
 from ...errors import AccountMismatchError, WebhookError
 from ...master_account import STRIPE_MASTER_ACCOUNT_ID
 from ...ports import Discrepancy, Event
+from ...providers.stripe.webhooks import accounts_of
 from ...redaction import shown
-from ...webhook_accounts import accounts_of
 from ..observing import Observers
 from .reactions import Reactions
 

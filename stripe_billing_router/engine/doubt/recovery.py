@@ -26,8 +26,8 @@ from ...models import (
     StepOutput,
 )
 from ...ports import CommitAmbiguous, Event, Keys, StaleLease
+from ...providers.stripe.verbs import VERBS, ForeignStep, Verb
 from ...redaction import redact
-from ...verbs import VERBS, ForeignStep, Verb
 from .. import leases
 from ..closing import BOT_MAY_ASK_FOR_MS
 from ..executing import within_rules

@@ -8,8 +8,8 @@ from typing import Any
 from ...idempotency import request_key
 from ...models import Operation, Step, StepOutput
 from ...ports import KeyProvider, Keys, PaymentProvider, Reply, Request
-from ...verbs import Verb, strange, stranger
-from ...verbs.arguments import EXCLUDES
+from ...providers.stripe.verbs import Verb, strange, stranger
+from ...providers.stripe.verbs.arguments import EXCLUDES
 from ..leases import SENDABLE_FOR_MS
 from ..parts import Age, started_by_stripe_ms
 from ..reading import Reader

@@ -13,8 +13,15 @@ from dataclasses import replace
 from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeRequestError
 from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput
 from ...ports import KeyProvider, Keys, Request, Store
+from ...providers.stripe.verbs import (
+    VERBS,
+    ForeignStep,
+    UnreadableAnswer,
+    Verb,
+    check_step,
+    strange,
+)
 from ...redaction import shown
-from ...verbs import VERBS, ForeignStep, UnreadableAnswer, Verb, check_step, strange
 from ..closing import Closing
 from ..failures import doubted, money_of, unknown
 from ..guards.accounts import AccountCheck

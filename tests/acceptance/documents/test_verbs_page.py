@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import stripe_billing_router
-from stripe_billing_router.verbs import VERBS
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from tests.acceptance.documents.pages import Section, sections
 
 PAGE = "docs/verbs.md"

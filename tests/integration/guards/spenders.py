@@ -25,9 +25,9 @@ import stripe
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.engine import leases
 from stripe_billing_router.errors import BillingError
-from stripe_billing_router.gateway import StripeGateway
 from stripe_billing_router.models import Write
 from stripe_billing_router.ports import Reply, Request
+from stripe_billing_router.providers.stripe.gateway import StripeGateway
 from stripe_billing_router.store import SqlStore
 from tests.integration.kills.nursery import Notes
 

@@ -13,10 +13,10 @@ import pytest
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import FrozenError
-from stripe_billing_router.gateway import StripeGateway
 from stripe_billing_router.idempotency import request_key
 from stripe_billing_router.models import BotId, RecoveryReport, Write
 from stripe_billing_router.ports import Event, Intent, Reply, Request
+from stripe_billing_router.providers.stripe.gateway import StripeGateway
 from stripe_billing_router.sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY, SandboxHTTPClient
 from stripe_billing_router.store import SqlStore
 from tests.integration.verbs.verbs_bench import Bench

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from stripe_billing_router.gateway.transport import BrokenOff, KeptConnections
+from stripe_billing_router.providers.stripe.transport import BrokenOff, KeptConnections
 from tests.unit.gateway.certificates import server_tls
 from tests.unit.gateway.raw_server import ANSWER, BODY, Behaviour, Peer, RawServer, serving
 

@@ -12,8 +12,8 @@ from http.client import HTTPException
 
 import pytest
 
-from stripe_billing_router.gateway import http1
-from stripe_billing_router.gateway.http1 import Answer, Headers, message
+from stripe_billing_router.providers.stripe import http1
+from stripe_billing_router.providers.stripe.http1 import Answer, Headers, message
 
 BODY = b'{"object": "customer", "id": "cus_1"}'
 LENGTH = b"HTTP/1.1 200 OK\r\nRequest-Id: req_1\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)

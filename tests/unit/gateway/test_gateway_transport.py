@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import stripe
 
-from stripe_billing_router.gateway import StripeGateway
-from stripe_billing_router.gateway.transport import BrokenOff, KeptConnections
 from stripe_billing_router.ports import Reply, Request
+from stripe_billing_router.providers.stripe.gateway import StripeGateway
+from stripe_billing_router.providers.stripe.transport import BrokenOff, KeptConnections
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
 from tests.unit.gateway.certificates import server_tls
 from tests.unit.gateway.raw_server import ANSWER, BODY, Behaviour, Peer, answering, serving

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stripe_billing_router.errors import PolicyViolationError
 from stripe_billing_router.models import BotId, Budget, CallLimit, Policies, PolicyRule
 from stripe_billing_router.policy import Demands, Facts, demands
-from stripe_billing_router.verbs import VERBS
+from stripe_billing_router.providers.stripe.verbs import VERBS
 
 BOT = "finance:fee_collector"
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stripe_billing_router.errors import InvalidRequestError
+from stripe_billing_router.providers.stripe.verbs import VERBS
+from stripe_billing_router.providers.stripe.verbs.arguments import FORBIDDEN_ANYWHERE
 from stripe_billing_router.stripe_parameters import declared
-from stripe_billing_router.verbs import VERBS
-from stripe_billing_router.verbs.arguments import FORBIDDEN_ANYWHERE
 from tests.unit.verbs.verbs_samples import ARGUMENTS, BY_PRICE, STEP_TYPES, Pretender, checked
 
 every_verb = pytest.mark.parametrize("verb", VERBS)

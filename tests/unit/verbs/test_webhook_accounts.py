@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stripe_billing_router.errors import WebhookError
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID as MASTER
-from stripe_billing_router.webhook_accounts import accounts_of
+from stripe_billing_router.providers.stripe.webhooks import accounts_of
 
 OTHER = "acct_somebody0else"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from stripe_billing_router.models import LEFT_OUT, BotId, ResolvedRoute, Route
-from stripe_billing_router.verbs import VERBS, Call, Plan, Price, Verb
+from stripe_billing_router.providers.stripe.verbs import VERBS, Call, Plan, Price, Verb
 
 BOT = BotId.parse("finance:bot")
 ROUTE = Route("prod_1", "price_once", "cus_1")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from ..models import (
+from ....models import (
     BotId,
     Failure,
     Operation,
@@ -18,7 +18,7 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..money import CURRENCIES
+from ....money import CURRENCIES
 from .arguments import METADATA_NAMES, invalid
 
 T = TypeVar("T")

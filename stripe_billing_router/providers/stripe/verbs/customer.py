@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..models import (
+from ....models import (
     Customer,
     Operation,
     OperationState,
@@ -15,7 +15,7 @@ from ..models import (
     Result,
     Step,
 )
-from ..redaction import shown
+from ....redaction import shown
 from . import arguments as check
 from .base import Call, Lookups, Plan, Search, id_of, output_of, refused, waiting_id
 

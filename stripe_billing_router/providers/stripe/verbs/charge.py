@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import InvalidRequestError
-from ..models import Charge, Operation, Outcome, ResolvedRoute, Result, Step
+from ....errors import InvalidRequestError
+from ....models import Charge, Operation, Outcome, ResolvedRoute, Result, Step
 from . import arguments as check
 from . import invoices, payment_intents
 from .base import Call, Lookups, Plan, Search, waiting_id

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..errors import InvalidRequestError
-from ..models import (
+from ....errors import InvalidRequestError
+from ....models import (
     Failure,
     Operation,
     OperationState,
@@ -18,7 +18,7 @@ from ..models import (
     StepOutput,
     Subscription,
 )
-from ..stripe_parameters import declared
+from ....stripe_parameters import declared
 from . import arguments as check
 from . import invoices
 from .base import (

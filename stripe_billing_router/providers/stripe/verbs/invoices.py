@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import InvalidRequestError
-from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
+from ....errors import InvalidRequestError
+from ....models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
 from .base import (
     Call,
     Lookups,

@@ -13,8 +13,8 @@ import requests
 import stripe
 import urllib3
 
-from ..ports import Reply
-from ..redaction import redact
+from ...ports import Reply
+from ...redaction import redact
 from .transport import BrokenOff
 
 # Not `requests`' ProxyError: a proxy's connection that breaks off under a request is one as well.

@@ -11,8 +11,8 @@ from typing import Any
 
 import stripe
 
-from ..locks import LATE_IMPORTS, ForkSafeLock
-from ..ports import Reply, Request
+from ...locks import LATE_IMPORTS, ForkSafeLock
+from ...ports import Reply, Request
 from .discretion import DiscreetClient, keep_secrets_out
 from .replies import from_error, from_exception, from_response
 from .transport import KeptConnections

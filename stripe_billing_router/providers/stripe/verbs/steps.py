@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from ..models import Operation, Step
+from ....models import Operation, Step
 from .arguments import FORBIDDEN_ANYWHERE
 from .base import Verb
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .errors import WebhookError
-from .redaction import shown
+from ...errors import WebhookError
+from ...redaction import shown
 
 _METADATA = ("destination_account", "account", "stripe_account")
 _THIN = "v2.core.event"

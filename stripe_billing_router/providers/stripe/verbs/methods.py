@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import InvalidRequestError
-from ..models import ResolvedRoute, Route
+from ....errors import InvalidRequestError
+from ....models import ResolvedRoute, Route
 from .base import Price
 
 PAYMENT_METHOD_PREFIXES = ("pm_", "card_", "src_", "ba_")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
-from ..money import to_minor
+from ....models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
+from ....money import to_minor
 from .base import (
     Call,
     Lookups,

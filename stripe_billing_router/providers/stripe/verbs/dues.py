@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..models import Operation, OperationState, Outcome, Step
+from ....models import Operation, OperationState, Outcome, Step
 from . import checkout, invoices, subscription
 from .base import Lookups, Plan, minor_of, output_of
 

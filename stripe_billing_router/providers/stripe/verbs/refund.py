@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import InvalidRequestError
-from ..models import (
+from ....errors import InvalidRequestError
+from ....models import (
     Failure,
     Operation,
     OperationState,
@@ -17,7 +17,7 @@ from ..models import (
     Result,
     Step,
 )
-from ..money import to_minor
+from ....money import to_minor
 from . import arguments as check
 from .base import (
     Call,

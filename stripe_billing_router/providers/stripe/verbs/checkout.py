@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..errors import InvalidAmountError
-from ..models import (
+from ....errors import InvalidAmountError
+from ....models import (
     CheckoutSession,
     Failure,
     Operation,
@@ -18,7 +18,7 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..money import currency
+from ....money import currency
 from . import arguments as check
 from . import payment_intents, subscription
 from .base import (

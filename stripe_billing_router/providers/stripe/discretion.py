@@ -9,7 +9,7 @@ from typing import Any
 
 import stripe
 
-from ..redaction import redact
+from ...redaction import redact
 
 _SDK = logging.getLogger("stripe")
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..models import Operation, Step
+from ....models import Operation, Step
 from . import invoices
 
 _ID_IN_PATH = re.compile(r"/v1/(?:checkout/[a-z_]+|(?!checkout/)[a-z_]+)/([^/]+)")
