@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import FunctionType
 from typing import Any, NoReturn, ParamSpec, SupportsIndex, TypeVar, cast
 
@@ -121,3 +123,22 @@ class _Discreet(Iterator[Any]):
 
     def close(self) -> None:
         self._inner = None
+
+
+def attempt(log: logging.Logger, failure: str, work: Callable[[], object]) -> bool:
+    """Do `work`; return False, and log `failure`, if it fails. A host's code may even exit."""
+    before = sys.exception()
+    try:
+        work()
+    except _failures() as error:
+        with suppress(Exception):
+            log.error(failure, exc_info=loggable(error, before))
+        return False
+    return True
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    """A task of the host's own that is cancelled has failed; nothing here is a task."""
+    tasks = sys.modules.get("asyncio")  # whoever raises its error has imported it
+    cancelled = () if tasks is None else (tasks.CancelledError,)
+    return (Exception, SystemExit, *cancelled)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 from .errors import ConfigurationError
-from .fingerprint import canonical_json
+from .hashing import canonical_json
 from .json_lines import JsonLines
 from .models import Anomaly
 from .redaction import without_secrets

@@ -1,9 +1,8 @@
 """Telling people: what happened to operations, and what must never happen."""
 
 from .alert import Alert
-from .dispatching import Alerts
-from .logs import LogObserver, LogReaction
 from .sending import AlertSender
+from .telling import Alerts, LogObserver, LogReaction
 from .urls import alert_urls
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..backups import set_aside
-from ..fingerprint import canonical_json
+from ..hashing import canonical_json
 
 _log = logging.getLogger(__name__)
 

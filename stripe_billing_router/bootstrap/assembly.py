@@ -44,7 +44,7 @@ from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies
 from ..ports import Clock, Event, Guard
 from ..providers.stripe.gateway import StripeGateway
-from ..providers.stripe.signatures import StripeSignatures
+from ..providers.stripe.webhooks import StripeSignatures
 from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry

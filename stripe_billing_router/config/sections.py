@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ..fingerprint import key_fingerprint
+from ..hashing import key_fingerprint
 from ..models import Fault
 from ..redaction import shown
 from ..routing import dotted

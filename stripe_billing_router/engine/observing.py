@@ -11,7 +11,6 @@ from itertools import count
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from ..attempts import attempt
 from ..errors import (
     ApprovalRequiredError,
     BillingError,
@@ -36,6 +35,7 @@ from ..ports import (
     Request,
     RequestDetails,
 )
+from ..secrecy import attempt
 
 Follow = Callable[[str, Callable[[], Event]], None]
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LedgerUnavailableError
-from ..fingerprint import key_fingerprint
-from ..idempotency import effect_hash, input_hash, keyed_operation_id, new_operation_id
+from ..hashing import effect_hash, input_hash, key_fingerprint, keyed_operation_id, new_operation_id
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
     BotId,

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from ..errors import BillingError
-from ..idempotency import request_key
+from ..hashing import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
 from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
 from ..providers.stripe.verbs import VERBS, check_step, strange

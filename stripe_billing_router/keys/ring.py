@@ -5,17 +5,46 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..errors import KeyConfigurationError
+from ..hashing import Seals
 from ..ports import Keys
-from ..seals import Seals
 from ..secrecy import Unpicklable
-from . import baked, environment, shape
-from .vault import VaultSource
+from . import baked, shape
+from .vault import VaultSettings, VaultSource
+
+SECRET_KEY: Final = "STRIPE_SECRET_KEY"  # noqa: S105 - the name of a variable
+PUBLIC_KEY: Final = "STRIPE_PUBLIC_KEY"
+ALLOWED_SECRET_KEYS: Final = "STRIPE_ALLOWED_SECRET_KEYS"  # noqa: S105 - the name of a variable
+WEBHOOK_SECRET: Final = "STRIPE_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+SEAL_KEY: Final = "STRIPE_ROUTER_SEAL_KEY"
+VAULT_ADDR: Final = "VAULT_ADDR"
+
+
+def variable(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a variable stripped of white space, or None if it is unset or blank."""
+    return environ.get(name, "").strip() or None
+
+
+def vault_settings(environ: Mapping[str, str]) -> VaultSettings | None:
+    """Return how Vault is reached, or None without VAULT_ADDR; KeyConfigurationError if wrong."""
+    addr = variable(environ, VAULT_ADDR)
+    if addr is None:
+        return None
+    return VaultSettings(
+        addr=addr,
+        token=variable(environ, "VAULT_TOKEN"),
+        role_id=variable(environ, "VAULT_ROLE_ID"),
+        secret_id=variable(environ, "VAULT_SECRET_ID"),
+        namespace=variable(environ, "VAULT_NAMESPACE"),
+        mount=variable(environ, "STRIPE_VAULT_MOUNT") or "secret",
+        path=variable(environ, "STRIPE_VAULT_PATH") or "stripe",
+    )
+
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
-_VARIABLES = (environment.SECRET_KEY, environment.PUBLIC_KEY, environment.ALLOWED_SECRET_KEYS)
+_VARIABLES = (SECRET_KEY, PUBLIC_KEY, ALLOWED_SECRET_KEYS)
 
 _MOST_SECRETS = 8
 """Secret keys of which the seals are accepted after they were replaced."""
@@ -55,7 +84,7 @@ class KeyRing(Unpicklable):
         self._given_public = given_public
         self._file_allowed = file_allowed
         self._file_accounts = file_accounts
-        self._vault = VaultSource(lambda: environment.vault_settings(environ), elapsed)
+        self._vault = VaultSource(lambda: vault_settings(environ), elapsed)
         self._judged: tuple[object, Keys] | None = None
         self._sealing: tuple[tuple[str, ...], Keys | None, Seals] | None = None
         self._secrets: tuple[str, ...] = ()
@@ -63,7 +92,7 @@ class KeyRing(Unpicklable):
     def keys(self) -> Keys:
         """Return the keys in force now."""
         vault = self._vault_fields()
-        found = vault, [environment.variable(self._environ, name) for name in _VARIABLES], _baked()
+        found = vault, [variable(self._environ, name) for name in _VARIABLES], _baked()
         judged = self._judged
         if judged is None or judged[0] != found:
             self._judged = judged = found, self._keys(vault)
@@ -81,8 +110,8 @@ class KeyRing(Unpicklable):
 
     def webhook_secrets(self) -> tuple[str, ...]:
         """Return the webhook signing secrets, newest first as configured; () if there are none."""
-        name = environment.WEBHOOK_SECRET
-        if listed := shape.entries(environment.variable(self._environ, name), name):
+        name = WEBHOOK_SECRET
+        if listed := shape.entries(variable(self._environ, name), name):
             return shape.each(shape.webhook_secret, listed, name)
         origin = "stripe_webhook_secret in Vault"
         if listed := shape.entries(self._vault.fields().get("stripe_webhook_secret"), origin):
@@ -114,8 +143,8 @@ class KeyRing(Unpicklable):
         return Seals(dict.fromkeys((*own, *self._secrets, *self._allowed_in_full())))
 
     def _seal_keys(self) -> tuple[str, ...]:
-        name = environment.SEAL_KEY
-        if listed := shape.entries(environment.variable(self._environ, name), name):
+        name = SEAL_KEY
+        if listed := shape.entries(variable(self._environ, name), name):
             return shape.each(shape.seal_key, listed, name)
         origin = "stripe_seal_key in Vault"
         listed = shape.entries(self._vault_fields().get("stripe_seal_key"), origin)
@@ -145,9 +174,9 @@ class KeyRing(Unpicklable):
     def _secret_candidates(self, vault: Mapping[str, Any]) -> Iterator[_Candidate]:
         if self._given_secret is not None:
             yield _Candidate("code", "the secret_key given in code", self._given_secret)
-        name = environment.SECRET_KEY
+        name = SECRET_KEY
         yield _Candidate("vault", "stripe_secret_key in Vault", vault.get("stripe_secret_key"))
-        yield _Candidate("environment", name, environment.variable(self._environ, name))
+        yield _Candidate("environment", name, variable(self._environ, name))
         yield _Candidate("baked", "baked SECRET_KEY", baked.SECRET_KEY.strip() or None)
 
     def _public_key(self, vault: Mapping[str, Any]) -> str | None:
@@ -158,9 +187,9 @@ class KeyRing(Unpicklable):
         yield _Candidate("code", "the public_key given in code", self._given_public)
         if self._given_secret is not None:
             return  # a public key from elsewhere could belong to another account
-        name = environment.PUBLIC_KEY
+        name = PUBLIC_KEY
         yield _Candidate("vault", "stripe_public_key in Vault", vault.get("stripe_public_key"))
-        yield _Candidate("environment", name, environment.variable(self._environ, name))
+        yield _Candidate("environment", name, variable(self._environ, name))
         yield _Candidate("baked", "baked PUBLIC_KEY", baked.PUBLIC_KEY.strip() or None)
 
     def _allowed(self, vault: Mapping[str, Any], secret: str) -> frozenset[str]:
@@ -170,8 +199,8 @@ class KeyRing(Unpicklable):
         return frozenset({shape.fingerprint(secret, "the secret key")})
 
     def _allowed_lists(self, vault: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-        field, name = "stripe_allowed_secret_keys", environment.ALLOWED_SECRET_KEYS
-        yield name, environment.variable(self._environ, name)
+        field, name = "stripe_allowed_secret_keys", ALLOWED_SECRET_KEYS
+        yield name, variable(self._environ, name)
         yield f"{field} in Vault", vault.get(field)
         yield "allowed_secret_keys", self._file_allowed
         yield "baked ALLOWED_SECRET_KEYS", baked.ALLOWED_SECRET_KEYS
@@ -193,8 +222,8 @@ def _first(candidates: Iterator[_Candidate]) -> _Candidate | None:
 
 def _no_secret_key() -> KeyConfigurationError:
     message = (
-        f"there is no secret key; set {environment.SECRET_KEY}, or {environment.VAULT_ADDR} "
+        f"there is no secret key; set {SECRET_KEY}, or {VAULT_ADDR} "
         "and the field stripe_secret_key in Vault"
     )
-    faults = ((environment.SECRET_KEY, message),)
+    faults = ((SECRET_KEY, message),)
     return KeyConfigurationError(message, reason="missing", faults=faults)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ..errors import KeyConfigurationError
-from ..fingerprint import key_fingerprint
+from ..hashing import key_fingerprint
 
 
 class _Refusal(NamedTuple):

@@ -4,12 +4,14 @@ from .anomalies import Anomaly, AnomalyDraft, BillingInstructions, EventInstruct
 from .books import UNDER_WAY, BookedEntry, BookedOperation
 from .bots import DEFAULT_DOMAIN, DEFAULT_REGION, BotId
 from .discrepancies import DiscrepancyRecord, DiscrepancyState
-from .entries import SYSTEM_STREAM, EntryDraft, LedgerEntry
 from .events import BillingEvent, EventDraft
 from .inbox import DONE, GIVEN_UP, InboxEvent, InboxState, MarkProcessed, NoteFact
 from .operations import (
     NEXT_STATES,
+    SYSTEM_STREAM,
+    EntryDraft,
     Failure,
+    LedgerEntry,
     Operation,
     OperationState,
     Outcome,

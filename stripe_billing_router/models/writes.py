@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .entries import EntryDraft
-from .operations import Operation, OperationState, Outcome, StepOutput
+from .operations import EntryDraft, Operation, OperationState, Outcome, StepOutput
 from .policies import Approval, ApprovalState, Reservation
 
 

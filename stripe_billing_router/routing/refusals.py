@@ -11,7 +11,6 @@ from ..errors import RouteConfigurationError, RouteNotFoundError
 from ..models.bots import DEFAULT_REGION, BotId
 from ..models.routes import OverrideKey, Route, RouteKey
 from ..redaction import shown
-from .layers import is_of
 
 
 def conflict(bot: BotId, field: str, wanted: Mapping[str, str]) -> NoReturn:
@@ -91,3 +90,7 @@ def did_you_mean(word: object, names: Iterable[str], most: int = 2000) -> str:
     """Return a question, or "" if nothing is close. Looks at `most` names: errors stay quick."""
     close = difflib.get_close_matches(word, islice(names, most), 1) if isinstance(word, str) else []
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def is_of(bot: BotId, key: RouteKey | OverrideKey) -> bool:
+    return key[0] == bot.domain and key[2] == bot.category and key[3] == bot.name

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Set, ValuesView
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from ..errors import InvalidRequestError, PolicyViolationError, RouteConfigurationError
 from ..locks import ForkSafeLock
@@ -22,10 +22,57 @@ from ..models.routes import (
 from ..money import currency
 from ..redaction import exact, shown
 from .checks import checked_fields, checked_names, checked_rule, misnamed, plainly, refuse_faulty
-from .layers import Layers, is_of
 from .names import REGION
-from .refusals import conflict, no_route, no_rule
+from .refusals import conflict, is_of, no_route, no_rule
 from .strategies import RouteStrategy, refined
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Layers(Mapping[K, V]):
+    """The file's entries with the registered ones over them. Writers share one lock."""
+
+    def __init__(self, base: Mapping[K, V], lock: ForkSafeLock) -> None:
+        self._base = dict(base)
+        self._upper: dict[K, V] = {}
+        self._lock = lock
+
+    def __getitem__(self, key: K) -> V:
+        try:
+            return self._upper[key]
+        except KeyError:
+            return self._base[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._snapshot())
+
+    def __len__(self) -> int:
+        return len(self._snapshot())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} entries>"
+
+    # Views over a snapshot: an entry may be dropped while a caller iterates.
+    def items(self) -> ItemsView[K, V]:
+        return self._snapshot().items()
+
+    def values(self) -> ValuesView[V]:
+        return self._snapshot().values()
+
+    def put(self, key: K, value: V) -> None:
+        with self._lock:
+            self._upper[key] = value
+
+    def drop(self, condition: Callable[[K], bool]) -> None:
+        with self._lock:
+            for key in [key for key in self._upper if condition(key)]:
+                del self._upper[key]
+
+    def _snapshot(self) -> dict[K, V]:
+        with self._lock:
+            return {**self._base, **self._upper}
+
 
 _NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 

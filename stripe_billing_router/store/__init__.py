@@ -3,6 +3,7 @@ domains see a connection."""
 
 from .anomalies import AnomalyDB
 from .books import Books
+from .codec import Sealing
 from .condition import Condition, condition_of, foreign, journaled
 from .cursors import Claim, Outbox
 from .dialects import sqlite_path
@@ -12,7 +13,6 @@ from .heads import LedgerHeads
 from .journal import DrainReport
 from .ledger import Broken, StripeLedger, Verification
 from .projecting import Caught, Difference, Projections
-from .sealing import Sealing
 from .store import SqlStore
 from .workspace import Mark, Workspace
 

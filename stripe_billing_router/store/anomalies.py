@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, exists, select, update
 
-from ..fingerprint import canonical_json
+from ..hashing import canonical_json
 from ..models import Anomaly, AnomalyDraft, AppendEntry, EntryDraft
 from .codec import anomaly_of
 from .database import Database

@@ -21,10 +21,9 @@ from ..models import (
 )
 from ..ports import ApprovalNotGiven, StaleLease
 from . import operations
-from .codec import approval_of, approval_row, outcome_json
+from .codec import Sealing, approval_of, approval_row, outcome_json
 from .schema import approvals as table
 from .schema import operations as operation_table
-from .sealing import Sealing
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.APPROVED)
 

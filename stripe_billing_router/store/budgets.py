@@ -2,24 +2,27 @@
 
 A counter is changed only by one conditional UPDATE, which locks its row until the commit: of two
 who ask at once, the second sees what the first has left. Whoever changes several takes them in the
-order of their names, so that nobody waits for each other.
-"""
+order of their names, so that nobody waits for each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, case, insert, select, update
 
 from ..models import (
     CloseOperation,
+    Freeze,
+    FreezeScope,
     OperationState,
     Outcome,
     Reservation,
     Reserve,
     Spend,
+    UnfreezeScope,
     Usage,
     window_start_ms,
 )
@@ -27,6 +30,7 @@ from ..ports import BudgetExceeded, StaleLease
 from .dialects import Dialect
 from .prepared import Prepared
 from .schema import budgets, reservations
+from .schema import freezes as table
 
 _HELD, _SETTLED, _RELEASED = "reserved", "settled", "released"
 _PAST = "past"
@@ -268,3 +272,52 @@ def _is(row: Mapping[Any, Any]) -> Any:
         reservations.c.operation_id == row["operation_id"],
         reservations.c.counter == row["counter"],
     )
+
+
+def freeze(connection: Connection, write: FreezeScope, now_ms: int) -> None:
+    """Stop whom the scope matches."""
+    connection.execute(
+        insert(table),
+        {
+            "freeze_id": write.freeze_id,
+            "scope": write.scope,
+            "reason": write.reason,
+            "frozen_by": write.by,
+            "frozen_ms": now_ms,
+        },
+    )
+
+
+_IN_FORCE = select(table).where(table.c.unfrozen_ms.is_(None)).order_by(table.c.frozen_ms)
+
+
+@cache
+def _in_force_among(number: int) -> Prepared:
+    """Return the query for so many scopes. Each call of a verb asks it, with as many."""
+    scopes: list[Any] = [bindparam(f"scope{n}") for n in range(number)]
+    return Prepared(_IN_FORCE.where(table.c.scope.in_(scopes)))
+
+
+def unfreeze(connection: Connection, write: UnfreezeScope, now_ms: int) -> None:
+    """End every freeze of this very scope; StaleLease if there is none."""
+    done = connection.execute(
+        update(table)
+        .where(table.c.scope == write.scope, table.c.unfrozen_ms.is_(None))
+        .values(unfrozen_by=write.by, unfrozen_ms=now_ms)
+    )
+    if done.rowcount < 1:
+        raise StaleLease(write.scope)
+
+
+def active(connection: Connection, scopes: Iterable[str] | None) -> list[Freeze]:
+    """Return the freezes in force, the oldest first; of these scopes only, unless None."""
+    if scopes is None:
+        return [Freeze(**row) for row in connection.execute(_IN_FORCE).mappings()]
+    asked = {f"scope{number}": scope for number, scope in enumerate(scopes)}
+    return [Freeze(**row._asdict()) for row in _in_force_among(len(asked)).rows(connection, asked)]
+
+
+def history(connection: Connection, limit: int) -> list[Freeze]:
+    """Return freezes, ended ones too, the newest first."""
+    query = select(table).order_by(table.c.frozen_ms.desc()).limit(limit)
+    return [Freeze(**row) for row in connection.execute(query).mappings()]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
 from ..errors import InvalidRequestError
-from ..fingerprint import canonical_json, digest
+from ..hashing import canonical_json, digest
 from ..models import DiscrepancyRecord, DiscrepancyState
 from ..redaction import shown, without_secrets
 from ..secrecy import discreet_methods

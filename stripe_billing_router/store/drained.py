@@ -13,13 +13,12 @@ from ..errors import LedgerTamperedError
 from ..models import CloseOperation, OpenOperation, OperationState, Write
 from ..ports import DuplicateOperation, StaleLease
 from . import operations
-from .codec import operation_row
+from .codec import Sealing, operation_row
 from .journal import Line
 from .journal.drain import LineOutcome
 from .journal.view import opened
 from .schema import journal
 from .schema import operations as table
-from .sealing import Sealing
 
 Apply = Callable[[Write], None]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ConfigurationError, LedgerTamperedError
-from ..fingerprint import canonical_json
+from ..hashing import canonical_json
 
 _FORMAT = "stripe_ledger_heads/1"
 

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import LedgerUnavailableError
-from ..fingerprint import canonical_json
+from ..hashing import canonical_json
 from ..models import GIVEN_UP, InboxEvent, InboxState, MarkProcessed, NoteFact
 from ..ports import CommitAmbiguous, StaleLease
+from .codec import Sealing
 from .database import Database
 from .queue import Work
 from .schema import inbox as table
 from .schema import inbox_objects as objects
-from .sealing import Sealing
 
 _COLUMNS = [field.name for field in fields(InboxEvent)]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
-from ..chain import GENESIS, commitment, entry_hash
 from ..errors import ConfigurationError, LedgerTamperedError
+from ..hashing import GENESIS, commitment, entry_hash
 from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
 from ..secrecy import discreet_methods
 from . import outbox

@@ -37,10 +37,17 @@ from ..models import (
     TakeLease,
 )
 from ..ports import DuplicateOperation, StaleLease, TwinInDoubt
-from .codec import Encode, operation_of, operation_row, outcome_json, outputs_json, unrepeated
+from .codec import (
+    Encode,
+    Sealing,
+    operation_of,
+    operation_row,
+    outcome_json,
+    outputs_json,
+    unrepeated,
+)
 from .prepared import Prepared
 from .schema import operations as table
-from .sealing import Sealing
 from .twins import IsAlive
 
 _PLANNED = (

@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, select, update
 
-from ..attempts import attempt
 from ..domain import Domain, Projection
 from ..errors import ConfigurationError
 from ..ports import CommitAmbiguous
+from ..secrecy import attempt
 from . import outbox
 from .cursors import Outbox, untouched
 from .database import Database

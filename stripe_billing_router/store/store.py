@@ -9,10 +9,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
-from ..attempts import attempt
 from ..domain import Domain
 from ..errors import ConfigurationError
-from ..fingerprint import digest
+from ..hashing import digest
 from ..locks import ForkSafeLock
 from ..models import (
     Approval,
@@ -25,9 +24,11 @@ from ..models import (
     Write,
 )
 from ..ports import Clock, Proof
-from . import approvals, budgets, drained, freezes, inbox, ledger, migrate, operations
+from ..secrecy import attempt
+from . import approvals, budgets, drained, inbox, ledger, migrate, operations
 from .anomalies import AnomalyDB
 from .books import Books
+from .codec import Sealing
 from .condition import foreign
 from .cursors import Outbox
 from .database import Database
@@ -38,7 +39,6 @@ from .journal.lines import Line
 from .migrate import schemas_of
 from .projecting import Projections, projections_of
 from .schema import binding
-from .sealing import Sealing
 from .transacting import transacted
 from .transaction import SqlTransaction
 from .twins import IsAlive
@@ -181,12 +181,12 @@ class SqlStore:
     def freezes(self, scopes: Sequence[str] | None = None) -> list[Freeze]:
         database = self._database()
         with database.read() if scopes is None else database.glance() as connection:
-            return freezes.active(connection, scopes)
+            return budgets.active(connection, scopes)
 
     def freeze_history(self, limit: int = 100) -> list[Freeze]:
         """Return freezes, those that were ended too, the newest first."""
         with self._database().read() as connection:
-            return freezes.history(connection, limit)
+            return budgets.history(connection, limit)
 
     def approvals(
         self,

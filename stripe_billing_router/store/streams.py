@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..chain import GENESIS
+from ..hashing import GENESIS
 from .dialects import Dialect
 from .schema import heads
 

@@ -6,10 +6,9 @@ from sqlalchemy import Connection
 
 from ..models import BillingEvent, EventDraft, Operation
 from . import operations, outbox
-from .codec import EncodedOnce
+from .codec import EncodedOnce, Sealing
 from .database import Database
 from .dialects import Dialect
-from .sealing import Sealing
 from .twins import IsAlive
 
 

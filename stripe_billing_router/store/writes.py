@@ -27,7 +27,7 @@ from ..models import (
     UseApproval,
     Write,
 )
-from . import approvals, budgets, freezes, inbox, ledger, operations, outbox
+from . import approvals, budgets, inbox, ledger, operations, outbox
 from .journal.codec import CODERS, Codec
 from .transaction import SqlTransaction as T
 
@@ -67,8 +67,8 @@ _CORE: Mapping[type, Apply] = {
     AskApproval: lambda t, w: approvals.ask(t.connection, w, t.now_ms, t.sealing),
     UseApproval: lambda t, w: approvals.use(t.connection, w, t.now_ms),
     DecideApproval: lambda t, w: approvals.decide(t.connection, w, t.now_ms),
-    FreezeScope: lambda t, w: freezes.freeze(t.connection, w, t.now_ms),
-    UnfreezeScope: lambda t, w: freezes.unfreeze(t.connection, w, t.now_ms),
+    FreezeScope: lambda t, w: budgets.freeze(t.connection, w, t.now_ms),
+    UnfreezeScope: lambda t, w: budgets.unfreeze(t.connection, w, t.now_ms),
     MarkProcessed: lambda t, w: inbox.mark(t.connection, w, t.now_ms),
     NoteFact: lambda t, w: inbox.note(t.connection, w, t.now_ms),
 }

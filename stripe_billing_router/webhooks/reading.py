@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ..errors import WebhookError
-from ..fingerprint import canonical_json
+from ..hashing import canonical_json
 from ..models import InboxEvent
 from ..redaction import shown, without_secrets
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from random import Random
 from typing import Any
 
+from stripe_billing_router.hashing import Seals
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
-from stripe_billing_router.seals import Seals
 from stripe_billing_router.store import Sealing
 from stripe_billing_router.store.codec import operation_of
 from tests.simulation.bed import Bed

@@ -17,7 +17,7 @@ from stripe_billing_router.engine.doubt import recovery
 from stripe_billing_router.engine.doubt.traces import Traces
 from stripe_billing_router.engine.protocol import OperationSequence
 from stripe_billing_router.engine.sending import Verdict, verdict
-from stripe_billing_router.idempotency import new_operation_id
+from stripe_billing_router.hashing import new_operation_id
 from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
 from stripe_billing_router.ports import Proof, Reply
 from stripe_billing_router.providers.stripe.verbs import (
@@ -27,12 +27,12 @@ from stripe_billing_router.providers.stripe.verbs import (
     subscription,
 )
 from stripe_billing_router.store import (
+    codec,
     drained,
     fallback,
     ledger,
     operations,
     schema,
-    sealing,
     twins,
     underway,
 )
@@ -317,7 +317,7 @@ MUTATIONS: dict[str, Broken] = {
         where=_at_the_bank,
     ),
     "seals are not looked at": Broken(
-        replaced(sealing.Sealing, "proof", always(Proof(True, True, True))), (Forge,)
+        replaced(codec.Sealing, "proof", always(Proof(True, True, True))), (Forge,)
     ),
     "steps are not looked at": Broken(replaced(sending, "check_step", nothing), (Forge,)),
     "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...bootstrap import Assembly, Given, assemble, installed
 from ...config import RoutingFile, Settings, load_routing_file
 from ...engine import AccountCheck, Reactions, Reader, SystemClock
-from ...keys.environment import vault_settings
+from ...keys.ring import vault_settings
 from ...keys.vault import VaultSettings
 from ...models.findings import Finding
 from ...ports import Discrepancy, Keys

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import local
 from typing import Any, NoReturn, Protocol
 
-from ...attempts import attempt
 from ...errors import AccountMismatchError, Money
 from ...ports import Discrepancy, Event, Reaction
+from ...secrecy import attempt
 from .. import observing
 from .sanity import ACCOUNT_MISMATCH
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...attempts import attempt
 from ...models import BotId
+from ...secrecy import attempt
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from ...errors import InvalidRequestError
-from ...fingerprint import digest
+from ...hashing import digest
 from ...models import (
     Anomaly,
     AnomalyDraft,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...idempotency import request_key
+from ...hashing import request_key
 from ...models import Operation, Step, StepOutput
 from ...ports import KeyProvider, Keys, PaymentProvider, Reply, Request
 from ...providers.stripe.verbs import Verb, strange, stranger

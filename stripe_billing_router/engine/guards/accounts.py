@@ -12,7 +12,7 @@ from ...errors import (
     LedgerUnavailableError,
     StripeUnavailableError,
 )
-from ...fingerprint import key_fingerprint
+from ...hashing import key_fingerprint
 from ...locks import ForkSafeLock
 from ...master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
 from ...models import BotId, Route

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import BillingError, ConfigurationError, InvalidRequestError
-from ...fingerprint import key_fingerprint
+from ...hashing import key_fingerprint
 from ...master_account import STRIPE_MASTER_ACCOUNT_ID
 from ...models import (
     AppliedLimit,

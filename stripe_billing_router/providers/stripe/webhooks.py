@@ -1,4 +1,4 @@
-"""Whose event is it? Read from the event's own words; nothing here trusts it with more.
+"""Webhooks: signatures, checked by the SDK's own code, and the accounts that an event names.
 
 Only Stripe writes `account` and `context`, and only who holds a secret key the fields of an object
 that move money. An object's metadata is what anybody may have written, a customer's browser too.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import stripe
 
 from ...errors import WebhookError
 from ...redaction import shown
@@ -102,3 +104,15 @@ def _malformed(where: str, value: object) -> WebhookError:
         f"The event's {where} is {shown(value)}, which Stripe never sends. Refuse the event and "
         "check where it came from."
     )
+
+
+class StripeSignatures:
+    """Implements `ports.SignatureVerifier`. The SDK compares in constant time."""
+
+    def is_signed(self, payload: bytes, header: str, secret: str) -> bool:
+        # What the SDK raises holds the payload and the header: it goes no further.
+        try:
+            stripe.WebhookSignature.verify_header(payload, header, secret, tolerance=None)
+        except (stripe.SignatureVerificationError, ValueError, TypeError):
+            return False
+        return True

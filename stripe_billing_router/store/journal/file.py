@@ -17,7 +17,7 @@ from ...errors import LedgerTamperedError, LedgerUnavailableError
 from ...json_lines import sync_folder
 from ...locks import ForkSafeLock
 from ...ports import Event
-from ..sealing import Sealing
+from ..codec import Sealing
 from . import disk
 from .codec import CORE, Codec
 from .lines import DamagedLine, Kind, Line, following, line_of

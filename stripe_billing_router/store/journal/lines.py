@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from ...chain import GENESIS
-from ...fingerprint import canonical_json, digest
+from ...hashing import GENESIS, canonical_json, digest
 
 Kind = Literal["header", "writes", "draining", "drained"]
 

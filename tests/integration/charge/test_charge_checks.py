@@ -16,7 +16,7 @@ from stripe_billing_router.errors import (
     RouteNotFoundError,
     StripeUnavailableError,
 )
-from stripe_billing_router.fingerprint import key_fingerprint
+from stripe_billing_router.hashing import key_fingerprint
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import BotId, Write
 from stripe_billing_router.ports import Discrepancy, Intent

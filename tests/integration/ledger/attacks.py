@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from stripe_billing_router.chain import entry_hash
 from stripe_billing_router.engine import SystemClock
+from stripe_billing_router.hashing import entry_hash
 from stripe_billing_router.models import AppendEntry, EntryDraft, LedgerEntry, major
 from stripe_billing_router.store import LedgerHeads, SqlStore, StripeLedger
 from stripe_billing_router.store.database import Database

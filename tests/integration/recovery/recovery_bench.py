@@ -13,7 +13,7 @@ import pytest
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import FrozenError
-from stripe_billing_router.idempotency import request_key
+from stripe_billing_router.hashing import request_key
 from stripe_billing_router.models import BotId, RecoveryReport, Write
 from stripe_billing_router.ports import Event, Intent, Reply, Request
 from stripe_billing_router.providers.stripe.gateway import StripeGateway

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from stripe_billing_router.engine.clock import SystemClock
 from stripe_billing_router.errors import LedgerUnavailableError
+from stripe_billing_router.hashing import Seals
 from stripe_billing_router.models import AppendEntry
-from stripe_billing_router.seals import Seals
 from stripe_billing_router.store import Sealing, SqlStore, migrate
 from stripe_billing_router.store.database import Database
 from tests.integration.store.test_store_contract import BASE, draft, execute

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import OutcomeUnknownError
-from stripe_billing_router.idempotency import keyed_operation_id
+from stripe_billing_router.hashing import keyed_operation_id
 from stripe_billing_router.models import BotId, RecoveryReport
 from stripe_billing_router.ports import Event
 from tests.integration.charge.charge_bench import BOT, CREATE, LEASE, Bench, Died, Wire

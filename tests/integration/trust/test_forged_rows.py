@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.errors import OutcomeUnknownError
+from stripe_billing_router.hashing import Seals
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
-from stripe_billing_router.seals import Seals
 from stripe_billing_router.store import Sealing
 from tests.integration.charge.charge_bench import BOT, LEASE, Bench, Died
 from tests.integration.trust.forging import STOLEN, Forger

@@ -20,7 +20,7 @@ from stripe_billing_router.errors import (
     StripeRequestError,
     StripeUnavailableError,
 )
-from stripe_billing_router.fingerprint import key_fingerprint
+from stripe_billing_router.hashing import key_fingerprint
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import BotId
 from stripe_billing_router.sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stripe_billing_router.errors import KeyConfigurationError
-from stripe_billing_router.fingerprint import key_fingerprint
+from stripe_billing_router.hashing import Seals, key_fingerprint
 from stripe_billing_router.keys import KeyRing, baked
-from stripe_billing_router.seals import Seals
 from tests.unit.keys.vault_double import PUBLIC, SECRET, Ring, Vault
 
 OTHER = "rk_live_OTHERsecret"

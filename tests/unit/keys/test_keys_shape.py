@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stripe_billing_router.errors import KeyConfigurationError
-from stripe_billing_router.fingerprint import key_fingerprint
+from stripe_billing_router.hashing import key_fingerprint
 from stripe_billing_router.keys import shape
 
 TAIL = "51HPLANTED0000"

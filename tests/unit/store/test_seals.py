@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from stripe_billing_router.seals import Seals
+from stripe_billing_router.hashing import Seals
 
 KEY = "sk_live_sandbox0000000000000000"
 

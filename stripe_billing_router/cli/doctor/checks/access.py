@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....fingerprint import key_fingerprint
+from ....hashing import key_fingerprint
 from ....master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
 from ..examination import Problem, Skipped
 from ..facts import Facts

@@ -3,11 +3,9 @@
 from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb, email_in
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
+from .checks import ForeignStep, carefully, check_step, due, due_beside, strange, stranger
 from .customer import CustomerVerb
-from .dues import carefully, due, due_beside
 from .refund import RefundVerb
-from .steps import ForeignStep, check_step
-from .strangers import strange, stranger
 from .subscription import SubscriptionVerb
 
 _ALL: tuple[Verb, ...] = (

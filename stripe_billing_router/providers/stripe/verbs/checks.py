@@ -1,0 +1,204 @@
+"""What is asked of steps and answers, whoever wrote them down: is a step its verb's own, what is it
+about to collect, and is an answer about this operation?
+
+An answer repeats what was asked and bears the operation's id. Metadata is what anybody may have
+written: it points to an operation and proves nothing by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from ....models import Operation, OperationState, Outcome, Step
+from . import checkout, invoices, subscription
+from .arguments import FORBIDDEN_ANYWHERE
+from .base import Lookups, Plan, Verb, minor_of, output_of
+
+_FORBIDDEN = FORBIDDEN_ANYWHERE - {"expand"}
+"""What names a key or another account; `expand` is the router's own in a step."""
+
+_ID = "[A-Za-z0-9_]+"
+
+
+class ForeignStep(Exception):
+    """A step that its verb would never plan; `args[0]` says what is wrong with it."""
+
+
+def check_step(
+    verb: Verb, operation: Operation, step: Step, path: str, params: Mapping[str, Any]
+) -> None:
+    """Raise ForeignStep unless method and path belong to the verb, nothing names a key or another
+    account, and amount, currency and customer are the operation's."""
+    if not _allowed(verb.requests).fullmatch(f"{step.method} {path}"):
+        raise ForeignStep(f"{verb.name} never sends {step.method.upper()} to such a path")
+    _refuse_names(params)
+    known = {
+        "amount": operation.amount_minor,
+        "currency": operation.currency,
+        "customer": operation.customer_id,
+    }
+    for name, value in known.items():
+        if name in params and params[name] != value:
+            raise ForeignStep(f"its {name} is not the operation's")
+
+
+@cache
+def _allowed(requests: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_pattern, requests)), re.ASCII)
+
+
+def _pattern(request: str) -> str:
+    return _ID.join(re.escape(part) for part in request.split("{id}"))
+
+
+def _refuse_names(value: Any) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name in _FORBIDDEN:
+                raise ForeignStep(f"it sets {name}")
+            if name != "metadata":
+                _refuse_names(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_names(item)
+
+
+def due(operation: Operation, found: Step | Outcome) -> int | None:
+    """Return minor units that a step is going to collect, or that an outcome lets a customer pay;
+    None where only the answer tells.
+
+    A customer's old debt, or a price that was changed, makes an invoice larger than its item.
+    """
+    if isinstance(found, Outcome):
+        waits = found.state is OperationState.REQUIRES_ACTION
+        is_ours = operation.steps[0].expects == "subscription"
+        return subscription.due(found.body) if waits and is_ours else None
+    if found.name in subscription.COLLECTING:
+        return subscription.due(operation.outputs[0].body)
+    if found.name != invoices.PAY:
+        return None
+    finalized = output_of(operation, invoices.FINALIZE)
+    return None if finalized is None else minor_of(finalized.body, "amount_due")
+
+
+def carefully(plan: Plan) -> Plan:
+    """Return the plan of a call whose money is limited: what its first step would collect at once
+    is seen before it is paid."""
+    first = plan.steps[0]
+    return (
+        replace(plan, steps=subscription.in_two(first)) if first.expects == "subscription" else plan
+    )
+
+
+def due_beside(plan: Plan, lookups: Lookups) -> int | None:
+    """Return minor units that a page collects together with what its customer owes; None for a plan
+    that collects no debts, or of which that is seen later.
+
+    Stripe puts debts and pending items onto a subscription's first invoice once the customer is
+    done, when nobody is asked any more.
+    """
+    if plan.amount_minor is None or not checkout.subscribes(plan.steps[0]):
+        return None
+    return plan.amount_minor + lookups.owed(str(plan.customer_id), str(plan.currency))
+
+
+_ID_IN_PATH = re.compile(r"/v1/(?:checkout/[a-z_]+|(?!checkout/)[a-z_]+)/([^/]+)")
+_REPEATED = (
+    "amount",
+    "charge",
+    "customer",
+    "invoice",
+    "mode",
+    "payment_intent",
+    "quantity",
+)
+"""Parameters that an object shows as they were sent."""
+
+_TOTALS = {"checkout.session": "amount_total", "invoiceitem": "amount"}
+"""Where an object shows what its operation planned to collect."""
+
+
+def strange(
+    operation: Operation,
+    step: Step,
+    path: str,
+    params: Mapping[str, Any],
+    answer: Mapping[str, Any],
+) -> str | None:
+    """Return the field by which the answer to a step is about something else; None if it fits.
+
+    `path` and `params` are as they were sent. A field that the answer does not show says nothing.
+    """
+    named = _ID_IN_PATH.match(path)
+    if step.expects == "list":
+        return None
+    if named is not None and answer.get("id") not in (None, named.group(1)):
+        return "id"
+    if "metadata" in params and _operation_id(answer) != operation.operation_id:
+        return "metadata"
+    if not _has_items(answer, params):
+        return "items"
+    return _different(answer, _planned(operation, step, params)) or stranger(operation, answer)
+
+
+def stranger(operation: Operation, found: Mapping[str, Any]) -> str | None:
+    """Return the field by which an object is not what the operation's first step makes."""
+    first = operation.steps[0]
+    if found.get("object") != first.expects:
+        return None
+    if _operation_id(found) not in (None, operation.operation_id):
+        return "metadata"
+    return _different(found, _planned(operation, first, first.params))
+
+
+def _operation_id(found: Mapping[str, Any]) -> object:
+    metadata = found.get("metadata")
+    return metadata.get("operation_id") if isinstance(metadata, Mapping) else None
+
+
+def _planned(
+    operation: Operation, step: Step, params: Mapping[str, Any]
+) -> Iterator[tuple[str, object]]:
+    """Yield fields of an answer to a step, and what they have to be."""
+    for name in _REPEATED:
+        if name in params:
+            yield name, params[name]
+    if operation.currency is not None:
+        yield "currency", operation.currency
+    if operation.amount_minor is None:
+        return
+    if step.expects in _TOTALS:
+        yield _TOTALS[step.expects], operation.amount_minor
+    elif step.name in (invoices.FINALIZE, invoices.PAY):
+        yield "total", operation.amount_minor
+
+
+def _different(found: Mapping[str, Any], planned: Iterator[tuple[str, object]]) -> str | None:
+    """An invoice with nothing on it is one that was emptied, and is read as such."""
+    for name, value in planned:
+        emptied = name == "total" and found.get(name) == 0
+        if name in found and not emptied and _plain(found[name]) != value:
+            return name
+    return None
+
+
+def _has_items(found: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    """Say whether a new subscription has the prices and quantities that were asked for."""
+    asked, shown = params.get("items"), found.get("items")
+    items = shown.get("data") if isinstance(shown, Mapping) else None
+    if asked is None or items is None:
+        return True
+    return [(_plain(i["price"]), i.get("quantity")) for i in items] == [
+        (item["price"], item["quantity"]) for item in asked
+    ]
+
+
+def _plain(value: Any) -> object:
+    """Return the id of an object that is shown whole; Stripe shows currencies in either case."""
+    if isinstance(value, Mapping):
+        return value.get("id")
+    return value.lower() if isinstance(value, str) and len(value) == 3 else value
