@@ -96,7 +96,7 @@ class Schema:
     core: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Domain:
     """One billing domain. Its tables are named `stripe_<name>…`; all but the name may be left out.
 

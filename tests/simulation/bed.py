@@ -17,7 +17,7 @@ from unittest.mock import patch
 import stripe
 from sqlalchemy import event
 
-from stripe_billing_router.bootstrap import assembly
+from stripe_billing_router.bootstrap import assembly, installed
 from stripe_billing_router.config import load_routing_file
 from stripe_billing_router.engine import SystemClock
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
@@ -112,6 +112,7 @@ class Bed:
             SystemClock(),
             account_id=STRIPE_MASTER_ACCOUNT_ID,
             api_base=SANDBOX_API_BASE,
+            domains=installed(),
         )
         store.operation("none")
         store.close()

@@ -40,7 +40,7 @@ _MENDED_BEFORE = 2
 _BANKS_DECIDE_BEFORE = 3
 """The round by which every bank has paid or refused what it is at."""
 
-_SEALS = "seal-key-that-outlives-the-keys-of-stripe"
+SEALS = "seal-key-that-outlives-the-keys-of-stripe"
 
 _NOT_SENT = Reply("not_sent", note="no connection (cut off)")
 _NO_ANSWER = Reply("indeterminate", note="the connection broke (cut off)")
@@ -71,7 +71,7 @@ class Simulation:
         self._key = SANDBOX_SECRET_KEY
         self._keys = 0
         self._key_to_come: str | None = None
-        self._environ = {"STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY, "STRIPE_ROUTER_SEAL_KEY": _SEALS}
+        self._environ = {"STRIPE_SECRET_KEY": SANDBOX_SECRET_KEY, "STRIPE_ROUTER_SEAL_KEY": SEALS}
         self._out_until = self._refuses_until = 0.0
         self._before_commit: Any = None
         self._commits_get_lost = any(

@@ -105,7 +105,7 @@ def _points_of(transaction: Transaction, event: BillingEvent) -> int:
     if (event.name, event.action) != ("operation.succeeded", "charge"):
         return 0
     paid = transaction.proven(event.operation_id)
-    return 0 if paid is None else (paid.amount_minor or 0) // 100
+    return (paid.outcome.amount_minor or 0) // 100 if paid and paid.outcome else 0
 
 
 @dataclass(frozen=True)
