@@ -10,10 +10,10 @@ from contextlib import closing
 import pytest
 
 from stripe_billing_router.bootstrap import INSTALLED
+from stripe_billing_router.hashing import Seals
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import OperationState
 from stripe_billing_router.sandbox import SANDBOX_API_BASE
-from stripe_billing_router.seals import Seals
 from stripe_billing_router.store import Sealing, SqlStore
 from tests.integration.domains.points import POINTS
 from tests.simulation.bed import Bed, new_bed
