@@ -10,12 +10,12 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigurationError
 from .findings import RULES
 
-_WILD: Final = re.compile(r"[*?]")
 _FILE: Final = "pyproject.toml"
 _TABLE: Final = ("tool", "stripe_billing_router", "usage")
 
@@ -62,12 +62,9 @@ def allowances(
         if fault is not None:
             faults.append((origin, fault))
             continue
-        found += (_allowance(rule, glob, folder, origin) for glob in dict.fromkeys(patterns))
+        globs = dict.fromkeys(patterns)
+        found += (Allowance(rule, glob, folder, origin, compiled(glob)) for glob in globs)
     return found, faults
-
-
-def _allowance(rule: str, glob: str, folder: str, origin: str) -> Allowance:
-    return Allowance(rule, glob, folder, origin, compiled(glob))
 
 
 def _fault_of_entry(rule: Any, patterns: Any) -> str | None:
@@ -101,7 +98,9 @@ def compiled(glob: str) -> re.Pattern[str]:
 def _fixed_part(glob: str) -> str:
     """Return the folders that a pattern begins with, up to the first wildcard."""
     parts = _parts(glob)
-    fixed = next((place for place, part in enumerate(parts) if _WILD.search(part)), len(parts) - 1)
+    fixed = next(
+        (place for place, part in enumerate(parts) if re.search("[*?]", part)), len(parts) - 1
+    )
     return "/".join(parts[: min(fixed, len(parts) - 1)])
 
 
@@ -121,31 +120,28 @@ def project_allowances(paths: Sequence[str]) -> list[Allowance]:
     The project is that of the working directory, if the paths are there, or else that of the
     folder that they share. The nearest table upwards counts, up to the repository's top.
     """
-    folder = _start(paths)
-    while True:
-        table = _table(os.path.join(folder, _FILE))
+    start = Path(_start(paths))
+    for folder in (start, *start.parents):
+        table = _table(folder / _FILE)
         if table is not None:
-            return _read(table, folder)
-        above = os.path.dirname(folder)
-        if above == folder or os.path.lexists(os.path.join(folder, ".git")):
-            return []
-        folder = above
+            return _read(table, str(folder))
+        if os.path.lexists(folder / ".git"):
+            break
+    return []
 
 
 def _start(paths: Sequence[str]) -> str:
     here = os.path.realpath(os.curdir)
     real = [os.path.realpath(path) for path in paths]
-    shared = os.path.commonpath([here, *real])
-    if shared == here:
+    if os.path.commonpath([here, *real]) == here:
         return here
     folder = os.path.commonpath(real)
     return folder if os.path.isdir(folder) else os.path.dirname(folder)
 
 
-def _table(path: str) -> Any:
+def _table(path: Path) -> Any:
     try:
-        with open(path, "rb") as file:
-            found: Any = tomllib.load(file)
+        found: Any = tomllib.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

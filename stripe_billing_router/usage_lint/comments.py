@@ -31,9 +31,10 @@ class Comment(NamedTuple):
     rules: tuple[str, ...]
     alone: bool
 
-    def covers(self, hit: Hit) -> bool:
-        lines = hit.lines()
-        return self.line in lines or (self.alone and self.line + 1 in lines)
+    def allows(self, one: Hit) -> bool:
+        lines = one.lines()
+        covers = self.line in lines or (self.alone and self.line + 1 in lines)
+        return covers and one.rule in self.rules
 
 
 def comments_of_text(data: bytes) -> list[Comment]:
@@ -43,17 +44,12 @@ def comments_of_text(data: bytes) -> list[Comment]:
     places = Places(data)
     found = []
     for match in _IN_BYTES.finditer(data):
-        line, column = places.place(match.start())
-        beside = places.before(match.start()) + _behind(places.after(match.end()))
-        alone = not beside.strip()
-        found.append(Comment(line, column, _rules(decoded(match["rules"])), alone))
+        before, after = places.before(match.start()), places.after(match.end())
+        closed = _END.search(after)
+        alone = not (before + (after[closed.end() :] if closed else "")).strip()
+        rules = _rules(decoded(match["rules"]))
+        found.append(Comment(*places.place(match.start()), rules, alone))
     return found
-
-
-def _behind(rest: str) -> str:
-    """What follows a comment on its line, if it is of a kind that ends."""
-    closed = _END.search(rest)
-    return rest[closed.end() :] if closed else ""
 
 
 def comments_of_program(data: bytes) -> list[Comment]:
@@ -81,27 +77,19 @@ def _rules(text: str) -> tuple[str, ...]:
 
 def without_allowed(hits: list[Hit], comments: list[Comment], *, strict: bool) -> list[Hit]:
     """Return the hits that no comment allows, and, if `strict`, what is wrong with comments."""
-    left = [hit for hit in hits if not any(_allows(comment, hit) for comment in comments)]
+    left = [one for one in hits if not any(comment.allows(one) for comment in comments)]
     if strict:
-        left += (fault for comment in comments for fault in _faults(comment, hits))
+        for comment in comments:
+            faults = _faults(comment, hits)
+            left += (hit(BAD_ALLOW, comment.line, comment.column, fault) for fault in faults)
     return left
 
 
-def _allows(comment: Comment, hit: Hit) -> bool:
-    return hit.rule in comment.rules and comment.covers(hit)
-
-
-def _faults(comment: Comment, hits: list[Hit]) -> Iterator[Hit]:
+def _faults(comment: Comment, hits: list[Hit]) -> Iterator[str]:
     if not comment.rules:
-        yield _fault(comment, "no rule; write the ids of rules after `allow`")
+        yield "no rule; write the ids of rules after `allow`"
     for rule in comment.rules:
         if rule not in RULES:
-            yield _fault(
-                comment, f"a rule that does not exist; the rules are SBR000 to {max(RULES)}"
-            )
-        elif not any(one.rule == rule and comment.covers(one) for one in hits):
-            yield _fault(comment, f"{rule}, which nothing here violates; remove it")
-
-
-def _fault(comment: Comment, what: str) -> Hit:
-    return hit(BAD_ALLOW, comment.line, comment.column, what)
+            yield f"a rule that does not exist; the rules are SBR000 to {max(RULES)}"
+        elif not any(one.rule == rule and comment.allows(one) for one in hits):
+            yield f"{rule}, which nothing here violates; remove it"

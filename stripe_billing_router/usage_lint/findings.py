@@ -1,7 +1,4 @@
-"""What the lint says: its rules, their messages, and one violation of one of them at one place.
-
-No message shows text of the file.
-"""
+"""What the lint says: its rules, their messages, and one violation of one of them at one place."""
 
 from __future__ import annotations
 
@@ -21,42 +18,26 @@ INNER_ROOM: Final = "SBR007"
 STRIPE_CLI: Final = "SBR008"
 KEY_VARIABLE: Final = "SBR009"
 
-RULES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        UNPARSABLE: "unparsable",
-        STRIPE_IMPORT: "stripe-import",
-        DYNAMIC_IMPORT: "dynamic-import",
-        API_HOST: "api-host",
-        RAW_KEY: "raw-key",
-        OPERATORS: "operators-import",
-        BAD_ALLOW: "bad-allow",
-        INNER_ROOM: "inner-room",
-        STRIPE_CLI: "stripe-cli",
-        KEY_VARIABLE: "key-variable",
-    }
-)
+_INSTEAD: Final = "call stripe_billing_router (charge, refund, …) instead"
+_OURS: Final = "this is an inner part of stripe_billing_router"
+_HAND_IT: Final = "it reads this variable itself, or takes BillingRouter(secret_key=…)"
+_RULES: Final = {
+    UNPARSABLE: ("unparsable", "{}, so nothing is known about what it does; fix it or allow it"),
+    STRIPE_IMPORT: ("stripe-import", f"stripe is imported outside the router; {_INSTEAD}"),
+    DYNAMIC_IMPORT: ("dynamic-import", f"stripe is imported by its name; {_INSTEAD}"),
+    API_HOST: ("api-host", "{} is Stripe's API; only the router talks to it"),
+    RAW_KEY: ("raw-key", "this is {}; revoke it, and keep the next in Vault or the environment"),
+    OPERATORS: (
+        "operators-import",
+        "this is for people; bots call the verbs, and wait for approval",
+    ),
+    BAD_ALLOW: ("bad-allow", "this comment allows {}"),
+    INNER_ROOM: ("inner-room", f"{_OURS}, behind its checks; use its public modules"),
+    STRIPE_CLI: ("stripe-cli", f"Stripe's own tools go around the router; {_INSTEAD}"),
+    KEY_VARIABLE: ("key-variable", f"the secret key is for the router alone; {_HAND_IT}"),
+}
+RULES: Final[Mapping[str, str]] = MappingProxyType({rule: one[0] for rule, one in _RULES.items()})
 """The name of every rule, by its id."""
-
-MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        UNPARSABLE: "{}, so nothing is known about what it does; fix it or allow it by its path",
-        STRIPE_IMPORT: "stripe is imported outside the router; "
-        "call stripe_billing_router (charge, refund, …) instead",
-        DYNAMIC_IMPORT: "stripe is imported by its name outside the router; "
-        "call stripe_billing_router instead",
-        API_HOST: "{} is Stripe's API; only the router talks to it",
-        RAW_KEY: "this is {}; revoke it, and keep its successor in Vault or the environment",
-        OPERATORS: "what operators do is for people; bots call the verbs, and wait for approval",
-        BAD_ALLOW: "this comment allows {}",
-        INNER_ROOM: "this is an inner part of stripe_billing_router, behind its checks; "
-        "use its public modules",
-        STRIPE_CLI: "Stripe's own tools go around the router; "
-        "call stripe_billing_router (charge, refund, …) instead",
-        KEY_VARIABLE: "the secret key is for the router alone, which reads this variable itself; "
-        "pass it on only as BillingRouter(secret_key=…)",
-    }
-)
-"""What is wrong and what to do instead, by rule."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -92,4 +73,4 @@ class Hit(NamedTuple):
 
 def hit(rule: str, line: int, column: int, what: str = "", *, last_line: int = 0) -> Hit:
     """Return a violation with its rule's message, which may name `what` was found."""
-    return Hit(line, column, rule, MESSAGES[rule].format(what), last_line or line)
+    return Hit(line, column, rule, _RULES[rule][1].format(what), last_line or line)

@@ -10,13 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_PATTERN: Final = (
-    r"(?:(?P<prefix>[sr]k_(?:live|test|org)_)(?:(?:live|test)_)?(?P<tail>[A-Za-z0-9]{8,})"
-    r"|(?P<hook>whsec_)(?P<hook_tail>[A-Za-z0-9+/]{8,}))"
+_PATTERN: Final = re.compile(
+    rb"([sr]k_(?:live|test|org)_)(?:(?:live|test)_)?([A-Za-z0-9]{8,})|(whsec_)([A-Za-z0-9+/]{8,})"
 )
-_IN_TEXT: Final = re.compile(_PATTERN)
-_IN_BYTES: Final = re.compile(_PATTERN.encode())
-
 _KINDS: Final = {
     "sk_live_": "a live secret key",
     "rk_live_": "a live restricted key",
@@ -33,7 +29,6 @@ _STANDS_FOR_A_KEY: Final = re.compile(
 _LONGEST_WORD: Final = 15
 # A tail of this length is a key wherever it stands, even inside another word.
 _UNMISTAKABLE: Final = 20
-_ESCAPES: Final = ("\\n", "\\r", "\\t")
 
 
 class Key(NamedTuple):
@@ -46,21 +41,17 @@ class Key(NamedTuple):
 
 def keys_in(text: str) -> Iterator[Key]:
     """Yield the keys of a text."""
-    for match in _IN_TEXT.finditer(text):
-        start = match.start()
-        found = match["prefix"] or match["hook"], match["tail"] or match["hook_tail"]
-        if _is_key(found[1], text[max(0, start - 2) : start]):
-            yield Key(start, match.end(), _KINDS[found[0]])
+    return keys_in_bytes(text.encode("latin-1", "replace"))
 
 
 def keys_in_bytes(data: bytes) -> Iterator[Key]:
     """Yield the keys of a file's bytes (or of what is mapped and works as bytes do)."""
-    for match in _IN_BYTES.finditer(data):
+    for match in _PATTERN.finditer(data):
         start = match.start()
         before = data[max(0, start - 2) : start].decode("latin-1")
-        found = match["prefix"] or match["hook"], match["tail"] or match["hook_tail"]
-        if _is_key(found[1].decode(), before):
-            yield Key(start, match.end(), _KINDS[found[0].decode()])
+        prefix, tail = (match[1] or match[3]).decode(), (match[2] or match[4]).decode()
+        if _is_key(tail, before):
+            yield Key(start, match.end(), _KINDS[prefix])
 
 
 def without_keys(text: str) -> str:
@@ -71,12 +62,8 @@ def without_keys(text: str) -> str:
 
 
 def _is_key(tail: str, before: str) -> bool:
-    if _STANDS_FOR_A_KEY.match(tail) or _is_word(tail):
-        return False
-    alone = not before[-1:].isalnum() or before in _ESCAPES
-    return alone or len(tail) >= _UNMISTAKABLE
-
-
-def _is_word(tail: str) -> bool:
     one_case = tail.isalpha() and (tail.islower() or tail.isupper())
-    return one_case and len(tail) <= _LONGEST_WORD
+    if _STANDS_FOR_A_KEY.match(tail) or (one_case and len(tail) <= _LONGEST_WORD):
+        return False
+    alone = not before[-1:].isalnum() or before in ("\\n", "\\r", "\\t")
+    return alone or len(tail) >= _UNMISTAKABLE

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from ..errors import ConfigurationError, InvalidRequestError
 from ..redaction import printable
-from .allowances import Allowance, allowances, bad_settings, project_allowances
+from .allowances import allowances, bad_settings, project_allowances
 from .files import scan_file, unreadable
 from .findings import Finding, Hit
 from .keys import without_keys
 from .listing import Listing, listed
-
-_GIVEN: Final = "allow"
 
 AnyPath = str | os.PathLike[str]
 
@@ -64,35 +61,24 @@ def examine(
     with_ignored: bool = False,
 ) -> Report:
     """Do what `lint` does, and return entries of allow-lists that nothing needs with the rest."""
-    names = _names(paths)
-    allowed = [*project_allowances(names), *_given(allow or {})]
-    listing = listed(names, with_ignored=with_ignored)
-    findings = [
-        _finding(shown, hit)
-        for real, shown, hits in _hits(listing)
-        for hit in hits
-        if not _is_allowed(hit, real, allowed)
-    ]
-    unused = [one for one in allowed if not one.used and one.concerns_only(listing.folders)]
-    faults = tuple(one.fault() for one in unused)
-    return Report(sorted(set(findings)), len(listing.files), tuple(listing.notes), faults)
-
-
-def _names(paths: AnyPath | Iterable[AnyPath]) -> list[str]:
-    several = [paths] if isinstance(paths, str | os.PathLike) else paths
-    names = [os.fspath(path) for path in several]
+    names = [os.fspath(one) for one in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not names:
-        raise InvalidRequestError(
-            "There is no path to check; name at least one.", parameter="paths"
-        )
-    return names
-
-
-def _given(allow: Mapping[str, Sequence[str]]) -> list[Allowance]:
-    found, faults = allowances(allow, os.path.realpath(os.curdir), _GIVEN)
+        raise InvalidRequestError("There is no path to check; name one.", parameter="paths")
+    given, faults = allowances(allow or {}, os.path.realpath(os.curdir), "allow")
     if faults:
         raise bad_settings(faults)
-    return found
+    allowed = [*project_allowances(names), *given]
+    listing = listed(names, with_ignored=with_ignored)
+    findings = {
+        Finding(_printable(shown), hit.line, hit.column, hit.rule, hit.message)
+        for real, shown, hits in _hits(listing)
+        for hit in hits
+        # every allowance that fits is used, not only the first
+        if not [one for one in allowed if one.allows(hit.rule, real)]
+    }
+    unused = [one for one in allowed if not one.used and one.concerns_only(listing.folders)]
+    useless = tuple(one.fault() for one in unused)
+    return Report(sorted(findings), len(listing.files), tuple(listing.notes), useless)
 
 
 def _hits(listing: Listing) -> Iterable[tuple[str, str, list[Hit]]]:
@@ -100,16 +86,6 @@ def _hits(listing: Listing) -> Iterable[tuple[str, str, list[Hit]]]:
         yield os.path.realpath(shown), shown, [unreadable(error)]
     for real, shown in listing.files.items():
         yield real, shown, scan_file(real)
-
-
-def _is_allowed(hit: Hit, path: str, allowed: list[Allowance]) -> bool:
-    """Every allowance that fits is used, not only the first."""
-    fitting = [one for one in allowed if one.allows(hit.rule, path)]
-    return bool(fitting)
-
-
-def _finding(path: str, hit: Hit) -> Finding:
-    return Finding(_printable(path), hit.line, hit.column, hit.rule, hit.message)
 
 
 def _printable(path: str) -> str:

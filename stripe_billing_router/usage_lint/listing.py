@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final
 
 from ..errors import InvalidRequestError
 from ..redaction import shown
@@ -91,28 +92,24 @@ class _Walk:
             self._ask_git(folder)
         for entry in entries:
             if entry.is_symlink():
-                self._leading_out += not self._is_inside(os.path.realpath(entry.path))
-            elif entry.path not in self._ignored:
-                yield from self._entered(entry)
-
-    def _entered(self, entry: os.DirEntry[str]) -> Iterator[str]:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in EXCLUDED and not _is_environment(entry.path):
-                yield entry.path
-        elif entry.is_file(follow_symlinks=False):
-            self._found += 1
-            self._listing.files.setdefault(entry.path, self._shown(entry.path))
+                target = os.path.join(os.path.realpath(entry.path), "")
+                self._leading_out += not target.startswith(os.path.join(self._root, ""))
+            elif entry.path in self._ignored:
+                continue
+            elif entry.is_file(follow_symlinks=False):
+                self._found += 1
+                self._listing.files.setdefault(entry.path, self._shown(entry.path))
+            elif entry.name not in EXCLUDED and entry.is_dir(follow_symlinks=False):
+                yield from () if _is_environment(entry.path) else (entry.path,)
 
     def _ask_git(self, folder: str) -> None:
         if self._with_ignored:
             return
         ignored = _ignored_below(folder)
-        self._ignored |= ignored.paths
-        if not ignored.known and _in_repository(folder):
+        self._ignored |= ignored or set()
+        above = (Path(folder, "."), *Path(folder).parents)
+        if ignored is None and any(os.path.lexists(one / ".git") for one in above):
             self._note("git does not say what it ignores, so everything is checked")
-
-    def _is_inside(self, path: str) -> bool:
-        return path == self._root or path.startswith(os.path.join(self._root, ""))
 
     def _shown(self, path: str) -> str:
         return os.path.normpath(os.path.join(self._path, os.path.relpath(path, self._root)))
@@ -123,18 +120,9 @@ class _Walk:
 
 def _is_environment(folder: str) -> bool:
     """Whether a folder is a virtual environment, whatever it is called."""
-    if not os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
-        return False
-    return any(os.path.lexists(os.path.join(folder, python)) for python in _PYTHONS)
-
-
-def _in_repository(folder: str) -> bool:
-    while not os.path.lexists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return False
-        folder = above
-    return True
+    pythons = (os.path.join(folder, python) for python in _PYTHONS)
+    marked = os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
+    return marked and any(map(os.path.lexists, pythons))
 
 
 def _nothing(path: str, why: str) -> InvalidRequestError:
@@ -143,27 +131,19 @@ def _nothing(path: str, why: str) -> InvalidRequestError:
     )
 
 
-class _Ignored(NamedTuple):
-    """Real paths that git ignores, and whether git could say so."""
-
-    paths: frozenset[str]
-    known: bool
-
-
-def _ignored_below(folder: str) -> _Ignored:
-    """Return what git ignores below a folder, which is given by its real path.
+def _ignored_below(folder: str) -> set[str] | None:
+    """Return the real paths that git ignores below a folder, given by its own; None if git fails.
 
     A folder that is itself ignored was asked for by its name: then nothing in it counts as
-    ignored because of what is above it.
+    ignored because of what is above it. Git can only take away what it names.
     """
     root = _top_of(folder)
     listed = None if root is None else _git(root, *_LIST_IGNORED)
     if root is None or listed is None:
-        return _Ignored(frozenset(), known=False)
-    below = os.path.join(folder, "")
+        return None
     names = (os.fsdecode(name).rstrip("/") for name in listed.split(b"\0"))
     paths = (os.path.join(root, name) for name in names if name)
-    return _Ignored(frozenset(path for path in paths if path.startswith(below)), known=True)
+    return {path for path in paths if path.startswith(os.path.join(folder, ""))}
 
 
 def _top_of(folder: str) -> str | None:

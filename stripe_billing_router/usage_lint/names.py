@@ -6,13 +6,14 @@ A name that is bound more than once, or to anything but a constant, has no text.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-from .texts import UNKNOWN
+from .keys import keys_in
+from .texts import UNKNOWN, host_in_code
 
 _IMPORTERS_ANYWHERE: Final = frozenset(
-    "import_module __import__ importorskip import_string _gcd_import".split()
+    "import_module __import__ importorskip import_string _gcd_import patch setattr".split()
 )
 _IMPORTERS: Final = frozenset(
     """
@@ -22,7 +23,6 @@ _IMPORTERS: Final = frozenset(
     runpy.run_module imp.find_module imp.load_module imp.load_source
     """.split()
 )
-_SOMETHING: Final = "?"
 _DEEPEST: Final = 20
 
 
@@ -34,10 +34,8 @@ def is_importer(name: str) -> bool:
 class Names:
     """Finds the text, or the dotted name, that an expression stands for."""
 
-    def __init__(self, nodes: Iterable[ast.AST], telling: Callable[[str], bool]) -> None:
-        """`telling` says of a text that it is found where it stands, and not where it is used."""
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
         self._bound: dict[str, list[str | ast.expr | None]] = {}
-        self._telling = telling
         assigned: set[int] = set()
         for node in nodes:  # parents before their children
             if isinstance(node, ast.Import | ast.ImportFrom):
@@ -51,30 +49,22 @@ class Names:
             elif isinstance(node, ast.Name):
                 if not isinstance(node.ctx, ast.Load) and id(node) not in assigned:
                     self._bind(node.id, None)
-            elif isinstance(node, ast.arg):
-                self._bind(node.arg, None)
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                self._bind(node.name, None)
+            elif isinstance(node, ast.arg | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                self._bind(node.arg if isinstance(node, ast.arg) else node.name, None)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        from_ = isinstance(node, ast.ImportFrom) and f"{'.' * node.level}{node.module or ''}."
         for alias in node.names:
-            if isinstance(node, ast.ImportFrom):
-                module = "." * node.level + (node.module or "")
-                self._bind(alias.asname or alias.name, f"{module}.{alias.name}")
-            else:
-                first = alias.name.partition(".")[0]
-                self._bind(alias.asname or first, alias.name if alias.asname else first)
+            name = alias.name if from_ or alias.asname else alias.name.partition(".")[0]
+            self._bind(alias.asname or name, f"{from_ or ''}{name}")
 
     def _bind(self, name: str, value: str | ast.expr | None) -> None:
         self._bound.setdefault(name, []).append(value)
 
-    def _only_value(self, name: str) -> ast.expr | None:
+    def value(self, name: str) -> ast.expr | None:
+        """Return the expression that a name is bound to, if that is done once."""
         values = self._bound.get(name, ())
         return values[0] if len(values) == 1 and isinstance(values[0], ast.expr) else None
-
-    def values(self, name: str) -> list[ast.expr]:
-        """Return the expressions that a name is bound to."""
-        return [value for value in self._bound.get(name, ()) if isinstance(value, ast.expr)]
 
     def text(self, node: ast.expr | None, deep: int = _DEEPEST) -> str | None:
         """Return an expression's text; what is filled into an f-string may be `UNKNOWN`."""
@@ -84,27 +74,30 @@ class Names:
             return node.value if isinstance(node.value, str) else None
         if isinstance(node, ast.JoinedStr):
             return "".join(self._piece(part) for part in node.values)
-        if isinstance(node, ast.Name) and deep:
-            return self.text(self._only_value(node.id), deep - 1)
-        if isinstance(node, ast.Call) and node.args and self.last_name(node.func) == "dedent":
-            return self.text(node.args[0], deep - 1)
+        if isinstance(node, ast.Name) and deep > 0:
+            return self.text(self.value(node.id), deep - 1)
+        if isinstance(node, ast.Call) and self.last_name(node.func, deep - 1) == "dedent":
+            return self.text(next(iter(node.args), None), deep - 1)
         return None
 
     def _piece(self, part: ast.expr) -> str:
         """Return the text of a piece of an f-string: a literal, or a constant by its name."""
         if isinstance(part, ast.FormattedValue):
             name = part.value.id if isinstance(part.value, ast.Name) else ""
-            part = self._only_value(name) or part
+            part = self.value(name) or part
             text = self.text(part) if isinstance(part, ast.Constant) else None
-            return UNKNOWN if text is None or self._telling(text) else text
+            # What a constant tells by itself is found where it stands, not where it is used.
+            return UNKNOWN if text is None or host_in_code(text) or [*keys_in(text)] else text
         return self.text(part) or ""
 
     def dotted(self, node: ast.expr | None, deep: int = _DEEPEST) -> str:
         """Return the dotted name of an expression, through aliases; of a call, with `()`."""
-        if not deep:
-            return _SOMETHING
+        if deep <= 0:
+            return "?"
         if isinstance(node, ast.Name):
-            return self._dotted_name(node.id, deep)
+            values = self._bound.get(node.id, [node.id])
+            imported = next((value for value in values if isinstance(value, str)), None)
+            return imported or self.dotted(self.value(node.id), deep - 1)
         if isinstance(node, ast.Attribute):
             return f"{self.dotted(node.value, deep - 1)}.{node.attr}"
         if isinstance(node, ast.Subscript):
@@ -113,21 +106,16 @@ class Names:
             name = self.dotted(node.func, deep - 1)
             if name == "getattr" and len(node.args) > 1:
                 return self._member(node.args[0], node.args[1], deep)
-            imported = self.text(node.args[0]) if node.args and is_importer(name) else None
+            imported = (
+                self.text(node.args[0], deep - 1) if node.args and is_importer(name) else None
+            )
             return imported or f"{name}()"
-        return _SOMETHING
-
-    def _dotted_name(self, name: str, deep: int) -> str:
-        values = self._bound.get(name)
-        imported = next((value for value in values or () if isinstance(value, str)), None)
-        if imported or values is None:
-            return imported or name
-        return self.dotted(self._only_value(name), deep - 1)
+        return "?"
 
     def _member(self, owner: ast.expr, key: ast.expr, deep: int) -> str:
-        name, member = self.dotted(owner, deep - 1), self.text(key) or _SOMETHING
+        name, member = self.dotted(owner, deep - 1), self.text(key, deep - 1) or "?"
         return member if name == "sys.modules" else f"{name}.{member}"
 
-    def last_name(self, node: ast.expr) -> str:
+    def last_name(self, node: ast.expr, deep: int = _DEEPEST) -> str:
         """Return the last part of an expression's dotted name."""
-        return self.dotted(node).rpartition(".")[2]
+        return self.dotted(node, deep).rpartition(".")[2]

@@ -12,7 +12,7 @@ from .places import Place, Places, decoded
 from .programs import CANNOT, parsed, scan_source
 from .texts import raw_keys, scan_text
 
-_MAGIC: Final = re.compile(r"(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!](?!=)|[\w.]+\?)")
+_MAGIC: Final = re.compile(r"^(\s*)(?:[%!?]|[\w.]+\s*=\s*[%!](?!=)|[\w.]+\?)")
 _PYTHON_CELLS: Final = ("%%time", "%%capture", "%%prun")
 
 
@@ -43,26 +43,21 @@ def _code_cells(notebook: dict[str, Any]) -> Iterator[list[str]]:
 
 def _is_python(notebook: dict[str, Any]) -> bool:
     metadata = notebook.get("metadata", {})
-    for section, key in (("language_info", "name"), ("kernelspec", "language")):
-        language = metadata.get(section, {}).get(key)
-        if language:
-            return "python" in str(language).lower()
-    return True
+    language = metadata.get("language_info", {}).get("name")
+    language = language or metadata.get("kernelspec", {}).get("language") or "python"
+    return "python" in str(language).lower()
 
 
 def _located(cells: list[list[str]], data: bytes) -> list[list[_Line]]:
     """Find each line, as JSON has it, after the one before."""
     places = Places(data)
     offset = 0
-    located = []
+    located: list[list[_Line]] = []
     for cell in cells:
-        lines = []
+        located.append([])
         for text in cell:
-            found = _find(data, text, offset)
-            if found >= 0:
-                offset = found
-            lines.append(_Line(text.rstrip("\r\n"), places.place(offset)))
-        located.append(lines)
+            offset = max(offset, _find(data, text, offset))
+            located[-1].append(_Line(text.rstrip("\r\n"), places.place(offset)))
     return located
 
 
@@ -82,11 +77,15 @@ def _scan_cells(cells: list[list[_Line]], *, is_python: bool) -> Iterator[Hit]:
     program: list[_Line] = []
     for cell in filter(None, cells):
         code, other = _divided(cell) if is_python else ([], cell)
-        yield from _in_other_languages(other)
-        if _can_be_parsed(code):
-            program += code
-        else:
+        for line in other:
+            found = scan_text(line.text.encode(errors="replace"))
+            yield from (_moved(one, [line]) for one in found)
+        try:
+            parsed(_text(code))
+        except CANNOT:
             yield hit(UNPARSABLE, *cell[0].place, "this cell cannot be parsed")
+        else:
+            program += code
     for one in scan_source(_text(program)):
         if one.rule != RAW_KEY:
             yield _moved(one, program)
@@ -98,30 +97,11 @@ def _divided(cell: list[_Line]) -> tuple[list[_Line], list[_Line]]:
     if first.startswith("%%") and not first.startswith(_PYTHON_CELLS):
         return [], cell
     other = [line for line in cell if _MAGIC.match(line.text)]
-    return [_without_magic(line) for line in cell], other
-
-
-def _without_magic(line: _Line) -> _Line:
-    magic = _MAGIC.match(line.text)
-    return line._replace(text=f"{magic[1]}pass") if magic else line
-
-
-def _can_be_parsed(code: list[_Line]) -> bool:
-    try:
-        parsed(_text(code))
-    except CANNOT:
-        return False
-    return True
+    return [line._replace(text=_MAGIC.sub(r"\1pass #", line.text)) for line in cell], other
 
 
 def _text(lines: list[_Line]) -> str:
     return "".join(f"{line.text}\n" for line in lines)
-
-
-def _in_other_languages(lines: list[_Line]) -> Iterator[Hit]:
-    for line in lines:
-        for one in scan_text(line.text.encode(errors="replace")):
-            yield _moved(one, [line])
 
 
 def _moved(one: Hit, lines: list[_Line]) -> Hit:

@@ -27,16 +27,13 @@ class Places:
     def place(self, offset: int) -> Place:
         """Return the place of an offset."""
         while self._offset < offset:
-            end = min(offset, self._offset + _BLOCK)
-            self._pass_over(self._data[self._offset : end])
-            self._offset = end
+            block = self._data[self._offset : min(offset, self._offset + _BLOCK)]
+            self._offset += len(block)
+            start = block.rfind(b"\n") + 1
+            line, column = self._place
+            column = (1 if start else column) + len(decoded(block[start:]))
+            self._place = Place(line + block.count(b"\n"), column)
         return self._place
-
-    def _pass_over(self, block: bytes) -> None:
-        line, column = self._place
-        start = block.rfind(b"\n") + 1
-        column = 1 if start else column
-        self._place = Place(line + block.count(b"\n"), column + len(decoded(block[start:])))
 
     def before(self, offset: int) -> str:
         """Return what precedes an offset on its line."""

@@ -13,35 +13,17 @@ import sys
 import textwrap
 import tokenize
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from .findings import (
-    API_HOST,
-    DYNAMIC_IMPORT,
-    KEY_VARIABLE,
-    OPERATORS,
-    RAW_KEY,
-    STRIPE_CLI,
-    STRIPE_IMPORT,
-    UNPARSABLE,
-    Hit,
-    hit,
-)
+from . import findings, texts
+from .findings import Hit, hit
 from .keys import keys_in
 from .modules import OURS, rule_of, rule_of_text
 from .names import Names, is_importer
-from .texts import (
-    HOST,
-    THE_BASE,
-    UNKNOWN,
-    VARIABLE,
-    host_in_code,
-    raw_keys,
-    rules_of_command,
-    scan_text,
-)
+from .texts import UNKNOWN, VARIABLE, raw_keys, rules_of_command
 
 PARSED_UP_TO: Final = 4 << 20
 """Bytes up to which a program is parsed."""
@@ -70,7 +52,6 @@ _FROM_MODULES: Final = frozenset({"get", "pop", "setdefault", "__getitem__"})
 _NAMES_OF_MODULES: Final = frozenset("name modname mod_name fullname path dotted_path".split())
 _SOURCES: Final = frozenset({"source", "expression"})
 _READERS: Final = frozenset("getenv get pop config env str get_env __getitem__".split())
-_SETTERS: Final = frozenset({"setenv", "putenv"})
 _OUR_SETTING: Final = re.compile(f"STRIPE_API_BASE|{VARIABLE.pattern}")
 _OUR_ARGUMENTS: Final = frozenset({"api_base", "secret_key"})
 
@@ -79,6 +60,10 @@ class _Violation(NamedTuple):
     rule: str
     node: ast.AST
     what: str = ""
+
+
+def _violations(node: ast.AST, broken: Iterable[str | None]) -> list[_Violation]:
+    return [_Violation(rule, node) for rule in sorted(filter(None, set(broken)))]
 
 
 def scan_program(data: bytes) -> list[Hit]:
@@ -90,9 +75,10 @@ def scan_program(data: bytes) -> list[Hit]:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         hits = scan_source(data[:].decode(encoding))
     except CANNOT as error:
-        return [*keys, _unparsable(error), *scan_text(data)]
+        return [*keys, _unparsable(error), *texts.scan_text(data)]
     told = {line for key in keys for line in key.lines()}
-    return [*keys, *(one for one in hits if one.rule != RAW_KEY or told.isdisjoint(one.lines()))]
+    new = (one for one in hits if one.rule != findings.RAW_KEY or told.isdisjoint(one.lines()))
+    return [*keys, *new]
 
 
 def scan_source(source: str) -> list[Hit]:
@@ -117,11 +103,12 @@ def parsed(source: str) -> ast.Module:
 
 def _unparsable(error: BaseException) -> Hit:
     """Say why a program cannot be parsed, in words that show none of it, and on which line."""
+    line, why = 1, f"{_VERSION} cannot decode this"
     if isinstance(error, RecursionError | MemoryError):
-        return hit(UNPARSABLE, 1, 1, f"this is too large or too deeply nested for {_VERSION}")
-    if isinstance(error, SyntaxError) and error.lineno:
-        return hit(UNPARSABLE, error.lineno, 1, f"{_VERSION} cannot parse this")
-    return hit(UNPARSABLE, 1, 1, f"{_VERSION} cannot decode this")
+        why = f"this is too large or too deeply nested for {_VERSION}"
+    elif isinstance(error, SyntaxError) and error.lineno:
+        line, why = error.lineno, f"{_VERSION} cannot parse this"
+    return hit(findings.UNPARSABLE, line, 1, why)
 
 
 def _placed(violation: _Violation, lines: list[str]) -> Hit:
@@ -129,9 +116,9 @@ def _placed(violation: _Violation, lines: list[str]) -> Hit:
     rule, node, what = violation
     first = getattr(node, "lineno", 1)
     last = getattr(node, "end_lineno", None) or first
-    if rule == API_HOST:
+    if rule == findings.API_HOST:
         for line in range(first, min(last, len(lines)) + 1):
-            match = HOST.search(lines[line - 1])
+            match = texts.HOST.search(lines[line - 1])
             if match:
                 return hit(rule, line, match.start() + 1, what, last_line=last)
     # The tree counts the bytes of UTF-8; people count characters.
@@ -139,16 +126,12 @@ def _placed(violation: _Violation, lines: list[str]) -> Hit:
     return hit(rule, first, len(before.decode(errors="replace")) + 1, what, last_line=last)
 
 
-def _telling(text: str) -> bool:
-    return host_in_code(text) is not None or any(True for _ in keys_in(text))
-
-
 class _Program:
     """The nodes of a program, parents before their children, and what its names stand for."""
 
     def __init__(self, tree: ast.Module, nested: int = _NESTED) -> None:
         self._nodes = list(ast.walk(tree))
-        self._names = Names(self._nodes, _telling)
+        self._names = Names(self._nodes)
         self._nested = nested
 
     def _each(self, *kinds: type[ast.AST]) -> Iterator[Any]:
@@ -170,35 +153,30 @@ class _Program:
         told = {one.rule for one in statements}  # uses of what is imported are not told again
         yield from (one for one in self._attributes() if one.rule not in told)
         for call in self._each(ast.Call):
-            rules = set(self._rules_of_call(call))
-            yield from (_Violation(rule, call) for rule in sorted(rules))
+            yield from _violations(call, self._rules_of_call(call))
         for node in self._each(ast.Subscript):
             if self._names.dotted(node.value) == "sys.modules":
-                yield from self._named(node, [node.slice])
+                yield from _violations(node, [rule_of_text(self._text(node.slice))])
 
     def _statements(self) -> Iterator[_Violation]:
         for node in self._each(ast.Import, ast.ImportFrom):
-            module = told = None
-            if isinstance(node, ast.ImportFrom):
-                module = "." * node.level + (node.module or "")
-                told = rule_of(module, is_module=True)
-                if told:
-                    yield _Violation(told, node)
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield from _violations(alias, [rule_of(alias.name, is_module=True)])
+                continue
+            module = "." * node.level + (node.module or "")
+            told = rule_of(module, is_module=True)
+            yield from _violations(node, [told])
             for alias in node.names:
-                name = alias.name if module is None else f"{module}.{alias.name}"
-                rule = rule_of(name, is_module=module is None)
-                if rule and rule != told:
-                    yield _Violation(rule, alias)
+                yield from _violations(alias, {rule_of(f"{module}.{alias.name}")} - {told})
 
     def _attributes(self) -> Iterator[_Violation]:
         """`stripe_billing_router.operators`, however the package is called here."""
         for node in self._each(ast.Attribute, ast.Call):
             name = self._names.dotted(node)
-            rule = rule_of(name) if OURS in name else None
-            if rule:
-                yield _Violation(rule, node)
+            yield from _violations(node, [rule_of(name) if OURS in name else None])
 
-    def _rules_of_call(self, call: ast.Call) -> Iterator[str]:
+    def _rules_of_call(self, call: ast.Call) -> Iterator[str | None]:
         name = self._names.dotted(call.func)
         owner, _, last = name.rpartition(".")
         named = {word.arg: word.value for word in call.keywords if word.arg}
@@ -213,17 +191,13 @@ class _Program:
             fromlist = named.get("fromlist") or (call.args + [None] * 4)[3]
             members = fromlist.elts if isinstance(fromlist, ast.List | ast.Tuple) else []
             names = [text, *(f"{text}.{self._text(member)}" for member in members)]
-            yield from filter(None, map(rule_of_text, names))
+            yield from map(rule_of_text, names)
         elif (owner == "sys.modules" and last in _FROM_MODULES) or any(
             is_importer(self._names.dotted(argument)) for argument in call.args
         ):  # as in partial(import_module, "…") or to_thread(import_module, "…")
-            yield from filter(None, (rule_of_text(self._text(one)) for one in call.args))
+            yield from (rule_of_text(self._text(one)) for one in call.args)
 
-    def _named(self, node: ast.AST, names: Iterable[ast.expr]) -> Iterator[_Violation]:
-        for rule in filter(None, (rule_of_text(self._text(name)) for name in names)):
-            yield _Violation(rule, node)
-
-    def _text(self, *nodes: ast.expr) -> str:
+    def _text(self, *nodes: ast.expr | None) -> str:
         """Return the first text that one of these has, or an empty one."""
         return next(filter(None, map(self._names.text, nodes)), "")
 
@@ -234,46 +208,47 @@ class _Program:
         except CANNOT:
             return set()
         found = _Program(tree, self._nested - 1)._imports() if self._nested else ()
-        return {DYNAMIC_IMPORT if one.rule == STRIPE_IMPORT else one.rule for one in found}
+        told_as = {findings.STRIPE_IMPORT: findings.DYNAMIC_IMPORT}
+        return {told_as.get(one.rule, one.rule) for one in found}
 
     def _command(self, node: ast.AST, parts: list[ast.expr]) -> Iterator[_Violation]:
         """A command as a list of its words; one after `-c` is a program of its own."""
         words = [self._names.text(part) or UNKNOWN for part in parts[:20]]
         line = " ".join(words) if words and " " not in words[0] else ""
-        rules = rules_of_command(line) & {STRIPE_CLI, OPERATORS}
+        rules = rules_of_command(line) & {findings.STRIPE_CLI, findings.OPERATORS}
         if "-c" in words:
-            is_python = _PYTHON.search(" ".join(map(ast.unparse, parts[:3])))
-            is_shell = _SHELL.search(words[0])
-            inner = self._rules_of_source if is_python else rules_of_command if is_shell else None
-            programs = (two for one, two in pairwise(words) if one == "-c" and inner)
-            rules |= {rule for program in programs if inner for rule in inner(program)}
-        yield from (_Violation(rule, node) for rule in sorted(rules))
+            started = " ".join(map(self._names.dotted, parts[:3])) + " ".join(words[:3])
+            for option, program in pairwise(words):
+                if option == "-c" and _PYTHON.search(started):
+                    rules |= self._rules_of_source(program)
+                elif option == "-c" and _SHELL.search(words[0]):
+                    rules |= rules_of_command(program)
+        yield from _violations(node, rules)
 
     def _started(self, call: ast.Call) -> Iterator[_Violation]:
-        """`os.system("…")`, and `create_subprocess_exec("…", "…")`."""
+        """`os.system("…")`, `"…".split()`, and `create_subprocess_exec("…", "…")`."""
         if self._names.last_name(call.func) in _STARTERS:
-            rules = rules_of_command(self._text(*call.args[:1]))
-            yield from (_Violation(rule, call) for rule in sorted(rules))
+            owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+            yield from _violations(call, rules_of_command(self._text(owner, *call.args[:1])))
         yield from self._command(call, call.args)
 
     def _handed_on(self) -> Iterator[int]:
         """All that the router is given as its settings: the one correct use of key and base."""
-        uses = [node.id for node in self._each(ast.Name) if isinstance(node.ctx, ast.Load)]
+        names = (node for node in self._each(ast.Name) if isinstance(node.ctx, ast.Load))
+        uses = Counter(node.id for node in names)
         given = list(self._given())
-        handed_on = [value.id for value in given if isinstance(value, ast.Name)]
-        for name in set(handed_on):
-            if handed_on.count(name) == uses.count(name):
-                given += self._names.values(name)
-        for value in given:
+        names_given = Counter(value.id for value in given if isinstance(value, ast.Name))
+        given += (self._names.value(one) for one in names_given if uses[one] == names_given[one])
+        for value in filter(None, given):
             yield from map(id, ast.walk(value))
 
-    def _given(self) -> Iterator[ast.expr]:
+    def _given(self) -> Iterator[ast.expr | None]:
         for call in self._each(ast.Call):
             ours = OURS in self._names.dotted(call.func).split(".")
             for word in call.keywords:
                 if _OUR_SETTING.fullmatch(word.arg or "") or (ours and word.arg in _OUR_ARGUMENTS):
                     yield word.value
-            if self._names.last_name(call.func) in _SETTERS:
+            if self._names.last_name(call.func) in ("setenv", "putenv"):
                 yield from (value for name, value in pairwise(call.args) if _is_setting(name))
         for node in self._each(ast.Dict):
             yield from (
@@ -293,7 +268,7 @@ class _Program:
             else:
                 read = ""
             if id(node) not in handed_on and VARIABLE.fullmatch(read or ""):
-                yield _Violation(KEY_VARIABLE, node)
+                yield _Violation(findings.KEY_VARIABLE, node)
 
     def _strings(self, handed_on: set[int]) -> Iterator[_Violation]:
         """Hosts and keys in strings. One that is a statement is documentation."""
@@ -304,11 +279,11 @@ class _Program:
             text = self._names.text(node)
             if not text:
                 continue
-            host = None if id(node) in over else host_in_code(text)
-            if host and not (id(node) in handed_on and THE_BASE.fullmatch(text)):
-                yield _Violation(API_HOST, node, host)
+            host = None if id(node) in over else texts.host_in_code(text)
+            if host and not (id(node) in handed_on and texts.THE_BASE.fullmatch(text)):
+                yield _Violation(findings.API_HOST, node, host)
             for key in keys_in(text):
-                yield _Violation(RAW_KEY, node, key.kind)
+                yield _Violation(findings.RAW_KEY, node, key.kind)
 
 
 def _is_setting(node: ast.expr | None) -> bool:

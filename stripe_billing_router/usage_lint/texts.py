@@ -10,17 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from .findings import (
-    API_HOST,
-    DYNAMIC_IMPORT,
-    KEY_VARIABLE,
-    OPERATORS,
-    RAW_KEY,
-    STRIPE_CLI,
-    STRIPE_IMPORT,
-    Hit,
-    hit,
-)
+from . import findings
+from .findings import Hit, hit
 from .keys import keys_in_bytes
 from .places import Places, decoded
 
@@ -55,7 +46,7 @@ _END_OF_BASE: Final = re.compile(r"/?(?:[\"'\s,}#;]|$)")
 
 # Words of a command are apart by blanks, also over lines, or as elements of a list.
 _APART: Final = r"[\"']?(?:,\s*|[ \t]+(?:\\\r?\n[ \t]*)?)[\"']?"
-_OPTIONS: Final = rf"(?:{_APART}-[^\s\"',]+(?:{_APART}[^\s\"',-][^\s\"',]*)??)*?"
+_OPTIONS: Final = rf"(?:{_APART}-[^\s\"',]+(?:{_APART}[^\s\"',-][^\s\"',]*)??){{0,12}}?"
 _RESOURCES: Final = """
     accounts application_fees balance balance_transactions cards charges coupons credit_notes
     customers disputes events external_accounts files invoices invoice_?items payment_\\w+ payouts
@@ -75,8 +66,8 @@ _REQUEST: Final = (
 )
 _STRIPE_COMMAND: Final = rf"(stripe(?:-cli)?(?::[\w.-]+)?{_OPTIONS}{_APART}{_REQUEST})"
 _STARTS_COMMAND: Final = re.compile(
-    r"(?:^|[;&|(`!{@\"'\[:-]|\b(?:sudo|exec|then|do|else|time|nohup|xargs|env)\s|\w=\S*\s"
-    r"|\bdocker\b.*\s)\s*(?:[\w.~/-]*/)?$"
+    r"(?:^|[;&|(`!{@\"'\[:-]|\b(?:sudo|exec|then|do|else|time|nohup|xargs|env)\s|\w=\S{0,99}\s"
+    r"|\bdocker\b.*\s)\s*(?:[\w.~/-]{0,80}/)?$"
 )
 _OF_PEOPLE: Final = re.compile(
     rf"stripe-billing-router{_OPTIONS}{_APART}(?:(?:approvals|discrepancies){_APART})?"
@@ -117,14 +108,14 @@ def raw_keys(data: bytes) -> Iterator[Hit]:
     """Yield the raw keys of a text."""
     places = Places(data)
     for key in keys_in_bytes(data):
-        yield hit(RAW_KEY, *places.place(key.start), key.kind)
+        yield hit(findings.RAW_KEY, *places.place(key.start), key.kind)
 
 
 def rules_of_command(command: str) -> set[str]:
     """Return the rules that a command, which a program starts, violates; hosts left out."""
     data = command.encode(errors="replace")
-    rules = {one.rule for one in scan_text(data)} - {API_HOST}
-    return rules | {OPERATORS} if _OF_PEOPLE.search(command) else rules
+    rules = {one.rule for one in scan_text(data)} - {findings.API_HOST}
+    return rules | {findings.OPERATORS} if _OF_PEOPLE.search(command) else rules
 
 
 def host_in_code(text: str) -> str | None:
@@ -135,18 +126,12 @@ def host_in_code(text: str) -> str | None:
 
 def _is_base(places: Places, match: re.Match[bytes]) -> bool:
     before, after = places.before(match.start()), places.after(match.end())
-    if _PAGE_POLICY.search(before + after) or _is_our_base(places, match):
+    # The router's own setting, with its usual value, is where the router finds Stripe.
+    ours = match[1] == b"api.stripe.com" and _END_OF_BASE.match(after)
+    if ours and _OUR_BASE.search(places.preceding(match.start())):
         return False
-    return bool(_SCHEME.search(before) or _SETTING.search(before) or _PATH.match(after))
-
-
-def _is_our_base(places: Places, match: re.Match[bytes]) -> bool:
-    """The router's own setting, with its usual value, is where the router finds Stripe."""
-    return (
-        match["host"] == b"api.stripe.com"
-        and _OUR_BASE.search(places.preceding(match.start())) is not None
-        and _END_OF_BASE.match(places.after(match.end())) is not None
-    )
+    is_base = _SCHEME.search(before) or _SETTING.search(before) or _PATH.match(after)
+    return is_base is not None and not _PAGE_POLICY.search(before + after)
 
 
 def _is_started(places: Places, match: re.Match[bytes]) -> bool:
@@ -164,19 +149,15 @@ def _is_python(places: Places, match: re.Match[bytes]) -> bool:
     return _GIVEN_TO_PYTHON.search(places.preceding(match.start())) is not None
 
 
-def _always(_places: Places, _match: re.Match[bytes]) -> bool:
-    return True
-
-
 _SIGNS: Final[tuple[tuple[str, re.Pattern[bytes], Callable[..., bool]], ...]] = (
-    (API_HOST, re.compile(_HOST.encode(), re.IGNORECASE), _is_base),
-    (STRIPE_CLI, re.compile(_STRIPE_COMMAND.encode()), _is_started),
-    (STRIPE_CLI, re.compile(rb"(@stripe/mcp)\b"), _always),
-    (KEY_VARIABLE, re.compile(_READ.encode()), _is_read),
+    (findings.API_HOST, re.compile(_HOST.encode(), re.IGNORECASE), _is_base),
+    (findings.STRIPE_CLI, re.compile(_STRIPE_COMMAND.encode()), _is_started),
+    (findings.STRIPE_CLI, re.compile(rb"(@stripe/mcp)\b"), lambda *_: True),
+    (findings.KEY_VARIABLE, re.compile(_READ.encode()), _is_read),
     (
-        DYNAMIC_IMPORT,
-        re.compile(rf"(python[\d.]*\b[^\n]*?-c\b[^\n]*?\b{_IMPORT})".encode()),
-        _always,
+        findings.DYNAMIC_IMPORT,
+        re.compile(rf"(python[\d.]*\b[^\n]{{0,99}}?-c\b[^\n]{{0,200}}?\b{_IMPORT})".encode()),
+        lambda *_: True,
     ),
-    (STRIPE_IMPORT, re.compile(rf"(?m)^[ \t]*({_IMPORT})".encode()), _is_python),
+    (findings.STRIPE_IMPORT, re.compile(rf"(?m)^[ \t]*({_IMPORT})".encode()), _is_python),
 )

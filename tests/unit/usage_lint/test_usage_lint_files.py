@@ -161,6 +161,12 @@ HOSTILE = {
     "nested_exec": "exec(" * 20 + "'import json'" + ")" * 20 + "\n",
     "many_aliases": "".join(f"a{n + 1} = a{n}.b\n" for n in range(500)) + "a500('stripe.')\n",
     "many_strings": "x = ['com', '.com', 'sk_live_']\n" * 3000,
+    "circle_of_texts": "a = import_module(a(a))\nb = getattr(b(b), b(a))\nb(b)(a(b))\nexec(a(b))\n",
+    "circle_of_dedent": "dedent = import_module(dedent(a))\na = f'{a}'\nexec(dedent(a))\n",
+    "wide_f_strings": "x = 'a' * 99\n" + "y = f'{x}{x}{x}'\nx = f'{y}{y}{y}'\n" * 300,
+    "handed_on_often": "k = 1\n" + "BillingRouter(secret_key=k, STRIPE_SECRET_KEY=k)\n" * 3000,
+    "command_of_options": "x = ['stripe'" + ", '-a', 'stripe'" * 3000 + "]\n",
+    "bad_commands": "run()\n''.split()\nx = ['-c'], [], ['python', '-c'], [*a, '-c', b]\n",
     "bad_slice": "x = 'a'[::0]\ny = 'a'['b':]\nz = 'a'[0.5:]\n",
     "bad_format": "x = '{0.a[b]!r:>{w}} {'.format(1)\ny = '%(a)s %' % {}\n",
     "bad_calls": "__import__()\nimport_module()\nexec()\n''.join()\n'a'.replace()\ngetattr()\n",
@@ -174,6 +180,24 @@ def test_a_hostile_program_takes_neither_time_nor_sense(tmp_path: Path, name: st
     findings = lint([project(tmp_path, {"a.py": text})])
     assert time.process_time() - before < 2
     assert [finding.rule for finding in findings] == ["SBR001"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stripe -a " * 50_000,
+        "python -c " * 50_000,
+        ("a=" * 2000 + "stripe charges create\n") * 100,
+        ("-" * 4000 + "stripe charges create\n") * 100,
+        "import a, " * 50_000,
+        "$  " * 100_000,
+    ],
+    ids=["options", "python", "variables", "dashes", "imports", "dollars"],
+)
+def test_a_hostile_text_takes_no_time(tmp_path: Path, text: str) -> None:
+    before = time.process_time()
+    assert found(tmp_path, "a.sh", f"{text}\n{KEY}\n")[-1].endswith("SBR004")
+    assert time.process_time() - before < 3
 
 
 def test_nothing_of_a_program_is_run(tmp_path: Path) -> None:
