@@ -117,11 +117,11 @@ def test_a_vendored_copy_is_the_library(here: Path) -> None:
 def test_a_vendored_copy_that_was_changed_is_checked(here: Path) -> None:
     run("vendor", "vendor", "--account", "acct_vendored0000001")
     package = here / "vendor/stripe_billing_router"
-    changed = package / "gateway/replies.py"
+    changed = package / "providers/stripe/gateway.py"
     changed.write_text(changed.read_text() + "# changed\n")
-    (package / "gateway/added.py").write_text(STRIPE)
+    (package / "engine/added.py").write_text(STRIPE)
     paths = {Path(finding.path).name for finding in lint(["vendor"])}
-    assert paths == {"added.py", "replies.py"}
+    assert paths == {"added.py", "gateway.py"}
 
 
 def test_the_hook_runs_the_command() -> None:
