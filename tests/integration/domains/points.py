@@ -7,19 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    func,
-    insert,
-    select,
-    update,
-)
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.domain import Applied, Domain, Schema, Transaction
@@ -27,26 +16,23 @@ from stripe_billing_router.errors import ConfigurationError, PolicyViolationErro
 from stripe_billing_router.models import BillingEvent, BotId, EventDraft, Write
 from stripe_billing_router.ports import Intent, Store
 
-metadata = MetaData()
-balances = Table(
+metadata = sa.MetaData()
+_bot, _points = ("bot_id", sa.String(200)), ("points", sa.BigInteger)
+balances = sa.Table(
     "stripe_points_balances",
     metadata,
-    Column("bot_id", String(200), primary_key=True),
-    Column("points", BigInteger, nullable=False),
-    Column("updated_ms", BigInteger, nullable=False),
+    sa.Column(*_bot, primary_key=True),
+    sa.Column(*_points),
+    sa.Column("updated_ms", sa.BigInteger),
 )
-gifts = Table(
+gifts = sa.Table(
     "stripe_points_gifts",
     metadata,
-    Column("gift_id", String(64), primary_key=True),
-    Column("bot_id", String(200), nullable=False),
-    Column("points", BigInteger, nullable=False),
+    sa.Column("gift_id", sa.String(64), primary_key=True),
+    *(sa.Column(*_bot), sa.Column(*_points)),
 )
-intents = Table(
-    "stripe_points_intents",
-    metadata,
-    Column("bot_id", String(200)),
-    Column("amount_minor", Integer),
+intents = sa.Table(
+    "stripe_points_intents", metadata, sa.Column(*_bot), sa.Column("amount_minor", sa.Integer)
 )
 
 
@@ -68,9 +54,8 @@ class NoteIntent:
 
 
 def _give(transaction: Transaction, write: GivePoints) -> None:
-    transaction.connection.execute(insert(gifts), asdict(write))
-    told = EventDraft(write.bot_id, "points.given", "points", amount_minor=write.points)
-    transaction.emit(told)
+    transaction.connection.execute(sa.insert(gifts), asdict(write))
+    transaction.emit(EventDraft(write.bot_id, "points.given", "points", amount_minor=write.points))
 
 
 def _gift_of(row: Mapping[str, Any]) -> GivePoints:
@@ -78,7 +63,7 @@ def _gift_of(row: Mapping[str, Any]) -> GivePoints:
 
 
 def _note(transaction: Transaction, write: NoteIntent) -> None:
-    transaction.connection.execute(insert(intents), asdict(write))
+    transaction.connection.execute(sa.insert(intents), asdict(write))
 
 
 class Balances:
@@ -94,9 +79,9 @@ class Balances:
         mine = balances.c.bot_id == event.bot_id
         change = {"points": balances.c.points + points, "updated_ms": transaction.now_ms}
         connection = transaction.connection
-        if not connection.execute(update(balances).where(mine).values(change)).rowcount:
+        if not connection.execute(sa.update(balances).where(mine).values(change)).rowcount:
             row = {"bot_id": event.bot_id, "points": points, "updated_ms": transaction.now_ms}
-            connection.execute(insert(balances), row)
+            connection.execute(sa.insert(balances), row)
 
 
 def _points_of(transaction: Transaction, event: BillingEvent) -> int:
@@ -136,12 +121,12 @@ def _guards(store: Store, most: Any) -> Sequence[Guarding]:
 
 def points_of(router: BillingRouter, bot_id: str) -> int:
     """Return a bot's points."""
-    query = select(balances.c.points).where(balances.c.bot_id == bot_id)
+    query = sa.select(balances.c.points).where(balances.c.bot_id == bot_id)
     return router.store.read(lambda connection: connection.execute(query).scalar() or 0)
 
 
 def _total(store: Any, most: int) -> str:
-    query = select(func.coalesce(func.sum(balances.c.points), 0))
+    query = sa.select(sa.func.coalesce(sa.func.sum(balances.c.points), 0))
     total = store.read(lambda connection: connection.execute(query).scalar())
     return f"{total} points; at most {most} at once"
 
@@ -166,10 +151,7 @@ def give(gift: str, bot: str, points: int) -> None:
 POINTS = Domain(
     "points",
     schema=Schema(Path(__file__).parent / "points_migrations", "0001", core="0010"),
-    writes={
-        GivePoints: Applied(_give, asdict, _gift_of),
-        NoteIntent: Applied(_note),
-    },
+    writes={GivePoints: Applied(_give, asdict, _gift_of), NoteIntent: Applied(_note)},
     projections=[Balances()],
     config=_most,
     guards=_guards,

@@ -12,13 +12,13 @@ def upgrade() -> None:
     op.create_table(
         "stripe_points_balances",
         sa.Column(*bot, primary_key=True),
-        sa.Column(*points, nullable=False),
-        sa.Column("updated_ms", sa.BigInteger, nullable=False),
+        sa.Column(*points),
+        sa.Column("updated_ms", sa.BigInteger),
     )
     op.create_table(
         "stripe_points_gifts",
         sa.Column("gift_id", sa.String(64), primary_key=True),
-        sa.Column(*bot, nullable=False),
-        sa.Column(*points, nullable=False),
+        sa.Column(*bot),
+        sa.Column(*points),
     )
     op.create_table("stripe_points_intents", sa.Column(*bot), sa.Column("amount_minor", sa.Integer))
