@@ -72,7 +72,7 @@ def upgrade(database: Database, domains: Sequence[Owned] = ()) -> None:
     """
     with database.write() as connection:
         for owned in (_core(), *domains):
-            if version(connection, owned.table) != owned.head:
+            if _is_outdated(connection, owned):
                 _run(connection, owned)
         database.dialect.create_triggers(connection)
         database.dialect.check_triggers(connection)

@@ -22,7 +22,7 @@ from ..ports import CommitAmbiguous
 from ..secrecy import attempt
 from . import outbox
 from .cursors import Outbox, untouched
-from .database import Database
+from .database import Away, Database
 from .outbox_schema import cursors as table
 from .transaction import Replay, SqlTransaction
 
@@ -69,7 +69,7 @@ def projections_of(domains: Iterable[Domain]) -> Mapping[str, Projection]:
 class Projections:
     """The projections of one database. Any number of threads and processes may work on them.
 
-    `is_refused` once not even a cursor could be moved.
+    `is_refused` if the database is there, and did not even let a cursor be moved.
     """
 
     def __init__(self, database: Database, known: Mapping[str, Projection], begin: Begin) -> None:
@@ -174,8 +174,11 @@ class Projections:
             attempt(
                 _log, f"{step.name} is not brought as far as it could be", partial(step.run, before)
             )
-        if not attempt(_log, f"{step.name} cannot be put off", step.put_off):
-            self.is_refused = True
+        try:
+            step.put_off()
+        except Exception as error:  # noqa: BLE001 - the error that matters is the projection's
+            _log.warning("%s cannot be put off: %s", step.name, type(error).__name__)
+            self.is_refused = not isinstance(error, Away)
 
     # -- anew -------------------------------------------------------------------------------------
 

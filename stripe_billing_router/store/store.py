@@ -135,6 +135,9 @@ class SqlStore:
         projections = self.projections
         try:
             projections.reach(streams)
+        except Exception:
+            self._note_grown(streams)  # for the next call in this thread
+            raise
         finally:
             if projections.is_refused:
                 self._left_alone_until = self._clock.elapsed() + _LEFT_ALONE

@@ -495,6 +495,8 @@ def test_a_ledger_of_before_gets_the_domain_s_tables_and_keeps_its_rows(
     newer = pytest.raises(ConfigurationError, match=r"0002 of points, newer than this library")
     with closing(store_on(database_url, POINTS)) as store, newer:
         store.now_ms()
+    with closing(store_on(database_url, POINTS)) as store, newer:
+        store.upgrade()
     with closing(store_on(database_url)) as store:  # not installed any more
         assert store.now_ms()
         assert store.ledger.verify().ok
