@@ -4,12 +4,14 @@ it: whether that process is provably gone, or its call provably under way."""
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from io import FileIO
 from pathlib import Path
-from threading import Lock
 from weakref import WeakValueDictionary
 
 from ..models import OperationState, TakeLease, Write
@@ -128,25 +130,58 @@ def me() -> str:
     return _identity(os.getpid())
 
 
-_RUNNING: WeakValueDictionary[str, Lock] = WeakValueDictionary()
-"""The calls of this process by the operation that each opens."""
+_RUNNING: WeakValueDictionary[str, FileIO] = WeakValueDictionary()
+"""The keyless calls of this process by the operation that each opens."""
 
 
-def running(operation_id: str) -> Lock:
+def running(operation_id: str) -> FileIO:
     """Return what a call holds, by `with`, from before it opens an operation until it ends.
 
-    It is a lock because `with` lets one go however the call is interrupted: a call that left a
-    doubt behind which nobody could write down must not be taken for one under way.
+    It is a socket whose name other processes of this host find while it is open, whoever they run
+    as and wherever they keep their files: nothing has to be written, also by a call that leaves a
+    doubt behind which nobody could write down. It is a file because `with` closes one however the
+    call is interrupted; the system closes it if the process dies.
     """
-    held = Lock()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as shown:
+            shown.bind(_name(operation_id))
+            held = FileIO(shown.detach())
+    except (AttributeError, OSError):  # no such names on this system: only this process knows
+        held = FileIO(os.devnull)
     _RUNNING[operation_id] = held
     return held
 
 
-def runs_here(operation_id: str) -> bool:
-    """Say whether a call of this process that opened this operation has not ended yet."""
+def runs(operation_id: str) -> bool:
+    """Say whether the call that opened this operation, here or in another process of this host,
+    has surely not ended yet."""
     held = _RUNNING.get(operation_id)
-    return held is not None and held.locked()
+    if held is not None:
+        return not held.closed
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asking:
+            asking.connect(_name(operation_id))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def _name(operation_id: str) -> str:
+    """Return a name that the kernel forgets with the socket: it is in no file system."""
+    if sys.platform != "linux":
+        raise OSError
+    return f"\0stripe-billing-router:{operation_id}"
+
+
+def _forget_parents_calls() -> None:
+    """A child that kept them open would make its parent's calls seem to run on."""
+    for held in list(_RUNNING.values()):
+        held.close()
+    _RUNNING.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parents_calls)
 
 
 RECOVERS = "recovery:"
@@ -160,18 +195,8 @@ def provably_dead(owner: str | None) -> bool:
 
 
 def provably_alive(owner: str | None, operation_id: str) -> bool:
-    """Say whether the call that opened an operation surely still runs.
-
-    Of this process, that is known; of another one of this host, that the process runs has to do.
-    """
-    if owner == me():
-        return runs_here(operation_id)
-    known = None if owner and owner.startswith(RECOVERS) else _on_this_host(owner)
-    if known is None:
-        return False
-    pid, start = known
-    found = _stat(pid)
-    return found is not None and found[_START] == start and found[_STATE] not in _ENDED
+    """Say whether the call that opened an operation surely still runs, and holds its lease."""
+    return owner is not None and not owner.startswith(RECOVERS) and runs(operation_id)
 
 
 def _on_this_host(owner: str | None) -> tuple[int, str] | None:

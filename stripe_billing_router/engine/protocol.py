@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,7 +172,8 @@ class OperationSequence:
             operation = self._operation(resumable(asked), route, plan, keys)
         writes = [w for g in self._parts.guards for w in g.check_intent(_intent(operation, route))]
         lease = self._parts.leases.new(operation.operation_id)
-        with leases.running(operation.operation_id):
+        keyless = operation.idempotency_key is None
+        with leases.running(operation.operation_id) if keyless else nullcontext():
             try:
                 writes += self._parts.policing.permitted(operation, demanded, due)
                 operation = self._open(operation, known, lease, writes)

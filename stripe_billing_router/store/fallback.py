@@ -280,7 +280,7 @@ class FallbackStore(FallbackReads):
                 if isinstance(write, OpenOperation):
                     for twins in (self._own, view.twins):
                         twins.refuse(write.operation.input_hash, now_ms, self._is_alive)
-                    self._underway.refuse(write.operation.input_hash)
+                    self._underway.refuse(write.operation.input_hash, self._is_alive)
             self._file.begin(ledger, now_ms)
             self._file.append("writes", now_ms, self._body(writes))
 

@@ -19,6 +19,7 @@ from ..errors import LedgerUnavailableError
 from ..locks import ForkSafeLock
 from ..models import OperationState
 from ..ports import TwinInDoubt
+from .twins import IsAlive
 
 try:
     import fcntl
@@ -66,14 +67,15 @@ class Underway:
             if self._open.pop(operation_id, None) is not None:
                 self._note(f"- {operation_id} .\n")
 
-    def refuse(self, input_hash: str) -> None:
-        """Raise TwinInDoubt if an equal operation of another process may have had its effect.
+    def refuse(self, input_hash: str, is_alive: IsAlive) -> None:
+        """Raise TwinInDoubt if an equal operation of another process may have had its effect: if it
+        is in doubt, or its call does not provably run any more.
 
         LedgerUnavailableError if that cannot be seen.
         """
         try:
             for path in self._others():
-                for operation_id, state in self._in_doubt(path, input_hash):
+                for operation_id, state in _in_doubt(path, input_hash, is_alive):
                     raise TwinInDoubt(operation_id, state)
         except OSError as error:
             raise LedgerUnavailableError(
@@ -102,15 +104,6 @@ class Underway:
             for path in sorted(self._folder.iterdir()):
                 if path != self._mine:
                     yield path
-
-    def _in_doubt(self, path: Path, input_hash: str) -> list[tuple[str, OperationState]]:
-        with suppress(FileNotFoundError), self._held_by_nobody(path) as dead:
-            return [
-                (name, OperationState.UNKNOWN if kind == "?" else OperationState.PENDING)
-                for name, (kind, asked) in _noted(path).items()
-                if asked == input_hash and (dead or kind == "?")
-            ]
-        return []
 
     @contextmanager
     def _held_by_nobody(self, path: Path) -> Iterator[bool]:
@@ -170,6 +163,19 @@ class Underway:
     def _forget_parents(self) -> None:
         self._let_go()
         self._open = {}
+
+
+def _in_doubt(path: Path, input_hash: str, is_alive: IsAlive) -> list[tuple[str, OperationState]]:
+    with suppress(FileNotFoundError):
+        equal = [name for name, (_, asked) in _noted(path).items() if asked == input_hash]
+        over = [name for name in equal if not is_alive("", name)]
+        noted = _noted(path)  # once more: a call that has ended well has noted that before
+        return [
+            (name, OperationState.UNKNOWN if noted[name][0] == "?" else OperationState.PENDING)
+            for name in equal
+            if name in noted and (name in over or noted[name][0] == "?")
+        ]
+    return []
 
 
 def _noted(path: Path) -> dict[str, tuple[str, str]]:

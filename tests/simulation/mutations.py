@@ -275,7 +275,7 @@ MUTATIONS: dict[str, Broken] = {
         _refused_is_lost, (Interrupts, WritesRefused)
     ),
     "a call is under way as long as its process lives": Broken(
-        lambda: together(_refused_is_lost, replaced(leases, "runs_here", always(True))),
+        lambda: together(_refused_is_lost, replaced(leases, "runs", always(True))),
         (Interrupts, WritesRefused),
     ),
     "processes do not see what a dead one had under way": Broken(

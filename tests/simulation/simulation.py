@@ -115,9 +115,10 @@ class Simulation:
         return here and self.schedule.deaths_show and owner not in self._living()
 
     def _provably_alive(self, owner: str | None, operation_id: str) -> bool:
-        if owner and owner == self._me():
-            return process_identity.runs_here(operation_id)
-        return self.schedule.deaths_show and owner in self._living()
+        """A call of another process can be seen to run where its end could be seen as well."""
+        recovers = owner is None or owner.startswith(process_identity.RECOVERS)
+        here = self.schedule.deaths_show or owner == self._me()
+        return here and not recovers and process_identity.runs(operation_id)
 
     def _living(self) -> set[str]:
         return {process.identity for process in self._processes() if process.alive}

@@ -131,6 +131,26 @@ def base(bench: Bench) -> Iterator[str]:
         yield server.base
 
 
+@contextmanager
+def unwritable(bench: Bench) -> Iterator[None]:
+    """Nor can the journal be written, as where both are on one full disk."""
+    journal = bench.folder / "finance_logs" / "stripe_ledger.jsonl"
+    journal.mkdir(parents=True)
+    with rows_locked(bench) if "postgres" in bench.url else locked(bench):
+        yield
+    journal.rmdir()
+
+
+@pytest.fixture
+def service(bench: Bench, tmp_path: Path) -> Path:
+    """The routing file of another service on the host, with the same ledger, and a journal of its
+    own."""
+    there = tmp_path / "service" / "routing.yaml"
+    there.parent.mkdir()
+    there.write_text(bench.config.read_text())
+    return there
+
+
 class Ledger:
     """From the next request on that moves money, until `end`, it refuses what is written to it."""
 
@@ -166,8 +186,8 @@ def charged(
     return router, heard
 
 
-def told_to_another_process(bench: Bench, base: str) -> str:
-    given = json.dumps([str(bench.config), bench.url, base, BOT, 5])
+def told_to_another_process(bench: Bench, base: str, config: Path | None = None) -> str:
+    given = json.dumps([str(config or bench.config), bench.url, base, BOT, 5])
     command = [sys.executable, "-m", asks_again.__name__, given]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
@@ -201,3 +221,49 @@ def test_an_outcome_that_the_ledger_refuses_is_recorded_as_soon_as_it_does_not(
     assert bench.booked(router) == [500]
     assert [o.state for o in router.store.operations(limit=1)] == ["succeeded"]
     assert heard.names("operation.") == ["operation.closed"]
+
+
+TWO_SERVICES = pytest.mark.parametrize(
+    "refusal", ["locked", "rows-locked-in-postgres"], indirect=True
+)
+
+
+@TWO_SERVICES
+def test_a_doubt_that_nobody_can_write_down_is_one_all_the_same(
+    bench: Bench, base: str, service: Path
+) -> None:
+    router, heard = charged(bench, base, unwritable, answer_is_lost=True)
+    assert heard.names("operation.") == ["operation.unrecorded"]
+    for config in (bench.config, service):
+        assert "OutcomeUnknownError" in told_to_another_process(bench, base, config)
+    with pytest.raises(OutcomeUnknownError):
+        router.charge(BOT, 5)
+    assert bench.moved() == [500]
+
+
+@TWO_SERVICES
+def test_a_doubt_in_the_journal_of_one_service_is_known_to_another(
+    bench: Bench, base: str, service: Path, refusal: tuple[str, Refusal]
+) -> None:
+    charged(bench, base, refusal[1], answer_is_lost=True)
+    assert "OutcomeUnknownError" in told_to_another_process(bench, base, service)
+    assert bench.moved() == [500]
+
+
+@TWO_SERVICES
+def test_equal_calls_of_two_services_at_the_same_time_are_two_payments(
+    bench: Bench, base: str, service: Path
+) -> None:
+    told: list[str] = []
+
+    def ask(method: str, _url: str) -> None:
+        if method == "POST" and not told:
+            told.append("")
+            told[0] = told_to_another_process(bench, base, service)
+
+    bench.warm(clock=SystemClock(), api_base=base).close()
+    wire = Wire(bench.world, before=ask)
+    router = bench.router(http_client=wire, clock=SystemClock(), api_base=base)
+    assert router.charge(BOT, 5).paid
+    assert told[0].endswith("succeeded\n")
+    assert bench.moved() == [500, 500]

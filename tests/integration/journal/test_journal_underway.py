@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.engine import SystemClock
+from stripe_billing_router.engine.leases import provably_alive, running, runs
 from stripe_billing_router.errors import LedgerUnavailableError, OutcomeUnknownError
 from stripe_billing_router.sandbox import Fault
 from stripe_billing_router.sandbox.server import real_time_world
@@ -96,16 +98,38 @@ def test_calls_without_a_key_can_be_refused_while_the_database_is_away(
     assert bench.moved() == []
 
 
-def test_a_process_that_is_still_at_it_is_no_obstacle_and_its_doubt_is_one(tmp_path: Path) -> None:
+def nobody(owner: str | None, operation_id: str) -> bool:
+    return False
+
+
+def test_a_call_that_still_runs_is_no_obstacle_and_its_doubt_is_one(tmp_path: Path) -> None:
     here, there = Underway(tmp_path), Underway(tmp_path)
     there.begins("op_1", "equal")
-    here.refuse("equal")
-    there.doubts("op_1")
+    with running("op_1"):
+        here.refuse("equal", provably_alive)
     with pytest.raises(Exception, match="op_1"):
-        here.refuse("equal")
-    here.refuse("another")
+        here.refuse("equal", provably_alive)
+    here.refuse("another", provably_alive)
+    there.doubts("op_1")
+    with running("op_1"), pytest.raises(Exception, match="op_1"):
+        here.refuse("equal", provably_alive)
     there.ends("op_1")
-    here.refuse("equal")
+    here.refuse("equal", provably_alive)
+
+
+def test_a_call_seems_to_run_in_no_child_of_its_process() -> None:
+    """A child that kept what shows it would make the call seem to run on after its end."""
+    with running("op_1"):
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        while Path(f"/proc/{child}/stat").read_text().split()[2] != "S":
+            assert runs("op_1")
+    still = runs("op_1")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert not still
 
 
 def test_a_child_does_not_make_its_parent_seem_to_live_on(tmp_path: Path) -> None:
@@ -124,7 +148,7 @@ def test_a_child_does_not_make_its_parent_seem_to_live_on(tmp_path: Path) -> Non
     with subprocess.Popen(command, stdin=subprocess.PIPE) as parent:
         parent.wait(60)
         with pytest.raises(Exception, match="op_1"):
-            Underway(tmp_path).refuse("equal")
+            Underway(tmp_path).refuse("equal", nobody)
         assert parent.stdin is not None
         parent.stdin.close()
 
@@ -151,5 +175,5 @@ def test_the_file_stays_small_however_much_is_brought_to_an_end(tmp_path: Path) 
     (file,) = tmp_path.iterdir()
     assert file.stat().st_size < 100_000
     with pytest.raises(Exception, match="op_in_doubt"):
-        here.refuse("equal")
-    here.refuse("f" * 64)
+        here.refuse("equal", nobody)
+    here.refuse("f" * 64, nobody)
