@@ -8,6 +8,7 @@ from typing import Any
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import BillingError, OutcomeUnknownError
 from stripe_billing_router.models import Result
+from tests.simulation.house import Bill
 from tests.simulation.processes import Process
 from tests.simulation.schedule import Doing, Intent
 from tests.simulation.truth import Effect
@@ -25,7 +26,8 @@ class Activity:
     `opened` are the operations whose intent it wrote, `caused` what it brought about in Stripe.
     `sending_since_ms` is when it came to the gate of its last send, and `sent_last` the key of
     that. `frozen_before` are the freezes in force when it began; `frozen_then` those in force
-    when it went on from its first rest after that send, for which it still `waits`.
+    when it went on from its first rest after that send, for which it still `waits`. `bill` is what
+    a refund gives a part of back.
     """
 
     doing: Doing
@@ -33,6 +35,7 @@ class Activity:
     began_ms: int
     began_by_wall_ms: int
     intent: Intent | None = None
+    bill: Bill | None = None
     frozen_before: frozenset[str] = frozenset()
     frozen_then: frozenset[str] = frozenset()
     sent_last: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from tests.simulation.at_the_bank import at_the_bank
@@ -46,6 +47,8 @@ from tests.simulation.schedule import (
 )
 
 PROCESSES = 2
+_REFUNDS_OF_BOTS = 0.7
+_TAKEN_OVER = 0.03
 _AT_THE_JOURNAL = 0.03
 _AT_THE_BANK = 0.08
 _AT_A_LEDGER_THAT_REFUSES = 0.03
@@ -101,10 +104,14 @@ def schedule(seed: int) -> Schedule:
     if chance > 1 - _WITH_FORGED_ROWS:
         return with_forged_rows(seed, random)
     rules = house(random)
-    if random.random() < _AT_THE_BANK:
+    chance = random.random()
+    if chance < _AT_THE_BANK:
         return at_the_bank(seed, random, rules)
+    if chance > 1 - _TAKEN_OVER:
+        return _taken_over(seed, random, rules)
     numbers = range(random.choice((1, 2, 2, 3) if rules.has_budgets else (1, 1, 1, 2, 3)))
-    intents = tuple(_intent(random, number) for number in numbers)
+    wanted = [_intent(random, number) for number in numbers]
+    intents = _with_refunds(Random(f"refunds {seed}"), wanted, rules)
     return Schedule(
         seed=seed,
         intents=intents,
@@ -112,6 +119,25 @@ def schedule(seed: int) -> Schedule:
         injections=_injections(random, intents),
         deaths_show=random.random() < 0.5,
         house=rules,
+    )
+
+
+def _taken_over(seed: int, random: Random, rules: House) -> Schedule:
+    """A bot dies, the recovery that takes its call up stands still, and another one takes over."""
+    verb = random.choice(("charge by amount", "charge by amount", "charge by price"))
+    meanwhile: tuple[Happening, ...] = Recover(1), Ask(0, 1)
+    stands_still = Suspend(random.choice((130.0, 130.0, 700.0)), meanwhile[: random.choice((1, 2))])
+    kind: PointKind = random.choice(("commit.after", "commit.after", "send.after"))
+    return Schedule(
+        seed=seed,
+        intents=(Intent(0, verb, "key-0", "succeeds", bot=random.choice(BOTS)),),
+        happenings=(Ask(0, 0), Wait(130.0), Recover(0), Ask(0, 0)),
+        injections=(
+            Injection("send.before", 0, Crash(), "ask", posts_only=True),
+            Injection(kind, random.choice((0, 0, 1)), stands_still, "recover", follows=True),
+        ),
+        deaths_show=random.random() < 0.5,
+        house=House() if rules.asks_people else rules,
     )
 
 
@@ -127,11 +153,29 @@ def _intent(random: Random, number: int) -> Intent:
     return Intent(number, verb, key, outcome, variant, random.choice((*BOTS, BOTS[0])))
 
 
+def _with_refunds(random: Random, intents: list[Intent], rules: House) -> tuple[Intent, ...]:
+    """Have refunds where something can be given back, and most of them of what a bot collected
+    itself, mostly the same bot."""
+    found = list(intents)
+    for intent in intents:
+        refunds = intent.verb == "refund" or (rules.gives_back and random.random() < 0.15)
+        if refunds and random.random() < _REFUNDS_OF_BOTS:
+            number = len(found)
+            verb = random.choice(("charge by amount", "charge by amount", "charge by price"))
+            key = f"key-{number}" if intent.key else None
+            bot = random.choice((intent.bot,) * 5 + BOTS)
+            found[intent.number] = replace(intent, verb="refund", variant="", of=number)
+            found.append(Intent(number, verb, key, "succeeds", bot=bot))
+    return tuple(found)
+
+
 # -- what happens from outside ------------------------------------------------------------------
 
 
 def _happenings(random: Random, intents: tuple[Intent, ...], rules: House) -> tuple[Happening, ...]:
-    lives = [_life(random, intent, rules) for intent in intents]
+    refunded = {intent.of for intent in intents}
+    wanted = [intent for intent in intents if intent.number not in refunded]
+    lives = [_life(random, intent, rules) for intent in wanted]
     merged: list[Happening] = []
     while any(lives):
         merged.append(random.choice([life for life in lives if life]).pop(0))
@@ -143,12 +187,29 @@ def _happenings(random: Random, intents: tuple[Intent, ...], rules: House) -> tu
 
 def _life(random: Random, intent: Intent, rules: House) -> list[Happening]:
     """One intent: asked for, perhaps again at once or later, and what people and banks do."""
-    life: list[Happening] = [_asks(random, intent)]
+    life: list[Happening] = [*_paid_for(random, intent, rules), _asks(random, intent)]
     if rules.rules and random.random() < 0.2:
         life.insert(0, Owes(intent.number, random.choice((60, 700, 50_000))))
+        if "checkout" in intent.verb:
+            life.append(CustomerActs(intent.number, succeed=True))
+    if rules.asks_people and random.random() < 0.1:
+        life += [Decide(approve=True), CardIsReplaced(intent.number), Wait(700.0)]
+        life.append(_asks(random, intent))
     for _ in range(random.choice((0, 1, 1, 2)) + rules.asks_people):
         life += [*_between(random, intent, rules), _asks(random, intent)]
     return life + _between(random, intent, rules)
+
+
+def _paid_for(random: Random, refund: Intent, rules: House) -> list[Happening]:
+    """What a refund gives back is collected before, mostly in the same window."""
+    if refund.of is None:
+        return []
+    paid: list[Happening] = [Ask(refund.of, random.choice((0, 0, 1)))]
+    if rules.asks_people:
+        paid += [Decide(approve=True), Ask(refund.of, 0)]
+    if random.random() < 0.4:
+        paid.append(Wait(random.choice((1.0, 2 * HOUR, 25 * HOUR))))
+    return paid
 
 
 def _between(random: Random, intent: Intent, rules: House) -> list[Happening]:

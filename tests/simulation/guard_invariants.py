@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stripe_billing_router.models import Budget, window_start_ms
+from tests.simulation.house import Part
 from tests.simulation.simulation import Simulation
 from tests.simulation.truth import Effect
 
@@ -35,6 +36,7 @@ class GuardsEnd:
         self._database = simulation.bed.rows
         self._rows = rows
         self._effects = effects
+        self._restored = self._restorable()
 
     def violations(self) -> Iterator[str]:
         if self._house.has_budgets:
@@ -48,9 +50,9 @@ class GuardsEnd:
                 yield from self._unapproved(row)
 
     def _overspent(self) -> Iterator[str]:
-        """What was collected by the operations that began in a window, less what refunds give
-        back there, stays within the limit; what was proven only after it had been given up
-        counts beyond it: decision 17."""
+        """What was collected by the operations that began in a window, less what their bots gave
+        back of it, stays within the limit; what was proven only after it had been given up counts
+        beyond it: decision 17."""
         spent: Counter[tuple[str, int]] = Counter()
         limits: dict[tuple[str, int], int] = {}
         for row in self._rows.values():
@@ -58,31 +60,40 @@ class GuardsEnd:
                 if isinstance(part.limit, Budget) and part.kind == "money":
                     place = part.counter, window_start_ms(part.limit.per, row["started_ms"])
                     limits[place] = part.limit.amount_minor
-                    spent[place] += self._spent(row)
-        for held in self._parts():
-            if held["kind"] == "restore" and held["state"] == "settled":
-                spent[held["counter"], held["window_start_ms"]] -= held["amount"]
+                    spent[place] += self._spent(row, part)
         for place, limit in limits.items():
             if spent[place] > limit:
                 yield f"{spent[place]} was spent of {place}, and {limit} is allowed"
 
-    def _spent(self, row: _Row) -> int:
+    def _spent(self, row: _Row, part: Part) -> int:
         if row["operation_id"] in self._watch.seen.given_up:
             return 0
-        return self._moved(row["operation_id"], "payment")
+        return self._left(row["operation_id"], part.counter)
+
+    def _left(self, operation_id: str, counter: str) -> int:
+        """Return what an operation collected, less what refunds gave back of that."""
+        return self._moved(operation_id, "payment") - self._restored[operation_id, counter]
+
+    def _restorable(self) -> Counter[tuple[str, str]]:
+        """Return what refunds have to give back, by the operation that was paid and counter."""
+        found: Counter[tuple[str, str]] = Counter()
+        for part in self._parts():
+            if part["kind"] == "restore":
+                paid_by = self._watch.seen.bills[part["operation_id"]].paid_by
+                found[str(paid_by), part["counter"]] += self._moved(part["operation_id"], "refund")
+        return found
 
     def _moved(self, operation_id: str, kind: str) -> int:
         return sum(e.minor for e in self._effects.get(operation_id, ()) if e.kind == kind)
 
     def _miscounted(self) -> Iterator[str]:
-        """A counter is the sum of what is held and settled, from which refunds have taken what they
-        give back; each attempt at a call has counted."""
+        """A counter is the sum of what is held and settled; each attempt at a call has counted."""
         money = self._sums()
         for row in self._database.execute("SELECT * FROM stripe_budgets"):
             place = row["counter"], row["window_start_ms"]
-            held = self._watch.seen.calls.get(place, money[place])
-            if row["used"] != held:
-                yield f"{row['used']} is used of {place}, not {held}"
+            counted = self._watch.seen.calls.get(place, money[place])
+            if row["used"] != counted:
+                yield f"{row['used']} is used of {place}, not {counted}"
             money.pop(place, None)
         for place, amount in money.items():
             if amount:
@@ -96,21 +107,16 @@ class GuardsEnd:
         return money
 
     def _missettled(self) -> Iterator[str]:
-        """Settled is what was paid, less what its refunds have given back, to the cent; a refund
-        gives back no more than it paid."""
-        parts, back = self._parts(), Counter[tuple[str, str]]()
-        for part in parts:
-            if part["kind"] == "restore" and part["state"] == "settled":
-                back[part["restores"], part["counter"]] += part["amount"]
-                refunded = self._moved(part["operation_id"], "refund")
-                if part["amount"] > refunded:
-                    yield f"{part['operation_id']} gave back {part['amount']}, not {refunded}"
-        for part in parts:
-            if part["kind"] == "money" and part["state"] == "settled":
-                name = part["operation_id"]
-                moved = self._moved(name, "payment") - back[name, part["counter"]]
-                if part["amount"] != moved:
-                    yield f"{name} is settled with {part['amount']}, not {moved}"
+        """Settled is what was paid less what was given back, and given back what was refunded, to
+        the cent."""
+        for part in self._parts():
+            if part["kind"] == "calls" or part["state"] != "settled":
+                continue
+            name = part["operation_id"]
+            restores = part["kind"] == "restore"
+            due = self._moved(name, "refund") if restores else self._left(name, part["counter"])
+            if part["amount"] != due:
+                yield f"{name} is settled with {part['amount']}, not {due}"
 
     def _parts(self) -> list[Any]:
         return self._database.execute("SELECT * FROM stripe_reservations").fetchall()

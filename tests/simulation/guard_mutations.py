@@ -12,14 +12,22 @@ from sqlalchemy import update
 from stripe_billing_router.engine import protocol
 from stripe_billing_router.engine.doubt.recovery import Recovery
 from stripe_billing_router.engine.executing import Executor
+from stripe_billing_router.engine.guards import policing
 from stripe_billing_router.engine.guards.approving import Approvals
+from stripe_billing_router.engine.guards.policing import spender_of
 from stripe_billing_router.engine.leases import Leases
-from stripe_billing_router.models import ApprovalState, OperationState, Reserve, UseApproval
+from stripe_billing_router.models import (
+    ApprovalState,
+    OperationState,
+    Reserve,
+    UseApproval,
+    window_start_ms,
+)
 from stripe_billing_router.store import FallbackStore, approvals, budgets, schema
 from tests.simulation.broken import Broken, always, nothing, replaced
 from tests.simulation.schedule import CardIsReplaced, Freeze, Owes, Schedule, Suspend
 
-renew = Leases.renew
+renew, reserve = Leases.renew, budgets.reserve
 
 # -- budgets ------------------------------------------------------------------------------------
 
@@ -79,6 +87,32 @@ def _taken_whatever_is_left(connection: Any, part: Any, start: int) -> bool:
     return bool(done.rowcount == 1)
 
 
+@contextmanager
+def _failed_refunds_give_back() -> Iterator[None]:
+    settled = budgets._settled
+
+    def generous(row: Any, state: Any, outcome: Any) -> Any:
+        if row["kind"] == "restore" and state is not OperationState.SUCCEEDED:
+            return "settled", row["amount"], -row["amount"]
+        return settled(row, state, outcome)
+
+    with patch.object(budgets, "_settled", generous):
+        yield
+
+
+def _whoever_was_paid(paid: Any) -> str:
+    return spender_of(paid) or "op_of_somebody"
+
+
+def _given_back_today(dialect: Any, connection: Any, write: Reserve, now_ms: int) -> None:
+    reserve(dialect, connection, write, now_ms)
+    part, table = write.reservation, schema.reservations
+    if part.kind == "restore":
+        today = window_start_ms(part.per, now_ms)
+        whose = table.c.operation_id == write.operation_id, table.c.counter == part.counter
+        connection.execute(update(table).where(*whose).values(window_start_ms=today))
+
+
 # -- approvals ----------------------------------------------------------------------------------
 
 
@@ -112,6 +146,10 @@ def _limited(schedule: Schedule) -> bool:
     return schedule.house.has_budgets
 
 
+def _gives_back(schedule: Schedule) -> bool:
+    return schedule.house.gives_back and any(i.verb == "refund" for i in schedule.intents)
+
+
 def _asked(schedule: Schedule) -> bool:
     return schedule.house.asks_people
 
@@ -135,6 +173,19 @@ GUARD_MUTATIONS: dict[str, Broken] = {
     ),
     "a page is opened whatever its customer owes": Broken(
         replaced(protocol, "due_beside", always(None)), (Owes,), where=_limited
+    ),
+    "a failed refund gives back": Broken(_failed_refunds_give_back, where=_gives_back),
+    "a refund of somebody else's payment gives back": Broken(
+        replaced(policing, "spender_of", _whoever_was_paid), where=_gives_back
+    ),
+    "a refund gives back to the day on which it is made": Broken(
+        replaced(budgets, "reserve", _given_back_today), where=_gives_back
+    ),
+    "a refund gives nothing back": Broken(
+        replaced(budgets, "_given_back", always(0)), where=_gives_back
+    ),
+    "what is given back can be given back again": Broken(
+        replaced(budgets, "_change_holding", nothing), where=_gives_back
     ),
     "an approval is not used up": Broken(replaced(approvals, "use", nothing), where=_asked),
     "an approval is good for whatever its operation does": Broken(

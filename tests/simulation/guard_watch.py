@@ -20,7 +20,7 @@ from stripe_billing_router.models import (
 )
 from stripe_billing_router.store.journal.codec import subject_of
 from tests.simulation.bed import Bed
-from tests.simulation.house import House, matches
+from tests.simulation.house import Bill, House, Part, matches
 
 _HELD_IN = ("pending", "unknown", "requires_action", "processing")
 _ENDED = ("succeeded", "failed", "canceled", "abandoned")
@@ -31,13 +31,15 @@ class Seen:
     """What was committed; a host that loses its last commit forgets it.
 
     `attempts` and `uses` count by operation and by approval, `calls` by counter and window.
-    `given_up` are operations that were abandoned, and not begun anew.
+    `given_up` are operations that were abandoned, and not begun anew, `bills` what refunds give
+    back, by operation.
     """
 
     attempts: Counter[str] = field(default_factory=Counter)
     uses: Counter[str] = field(default_factory=Counter)
     calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     given_up: set[str] = field(default_factory=set)
+    bills: dict[str, Bill] = field(default_factory=dict)
 
 
 class GuardWatch:
@@ -119,15 +121,30 @@ class GuardWatch:
         if state in _HELD_IN:
             for part in self._house.parts(row["bot_id"], row["verb"]):
                 found = held.get(part.counter)
-                if found is None and part.kind == "restore":
-                    continue  # a refund of what the ledger does not show, or this counter not paid
-                if found is None or (found["state"], found["kind"]) != ("reserved", part.kind):
-                    has = None if found is None else found["state"]
+                has = None if found is None else (found["state"], found["kind"], *_restores(found))
+                if has not in self._may_hold(name, part):
                     yield f"{name} is {state}, but its part of {part.counter} is {has}"
         for part in held.values():
             settled = part["kind"] == "calls" or state == "succeeded"
             if state in _ENDED and part["state"] != ("settled" if settled else "released"):
                 yield f"{name} is {state}, but its part of {part['counter']} is {part['state']}"
+
+    def _may_hold(self, operation_id: str, part: Part) -> Sequence[tuple[Any, ...] | None]:
+        """A refund holds what its bot's own payment took, in the window in which that was; nothing
+        of the payment of somebody else. What the ledger did not show in time it may leave out."""
+        if part.kind != "restore":
+            return [("reserved", part.kind, None)]
+        bill = self.seen.bills[operation_id]
+        if bill.paid_by is None:
+            return [None]
+        start = window_start_ms(part.limit.per, self._row(bill.paid_by)["started_ms"])
+        own = "reserved", "restore", bill.paid_by, start
+        return [own] if bill.shown else [own, None]
+
+    def shown(self, operation_id: str | None) -> bool:
+        """Return whether the ledger shows what an operation collected."""
+        query = "SELECT 1 FROM stripe_ledger WHERE operation_id = ? AND status = 'succeeded'"
+        return self._bed.rows.execute(query, (operation_id,)).fetchone() is not None
 
     def _find(self, operation_id: str) -> Any:
         query = "SELECT * FROM stripe_operations WHERE operation_id = ?"
@@ -137,3 +154,10 @@ class GuardWatch:
         found = self._find(operation_id)
         assert found is not None, operation_id
         return found
+
+
+def _restores(part: Any) -> tuple[Any, ...]:
+    """Return whose payment a part gives back, and the window that it gives it back to."""
+    if part["kind"] != "restore":
+        return (None,)
+    return part["restores"], part["window_start_ms"]

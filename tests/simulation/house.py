@@ -29,6 +29,16 @@ class Part:
     limit: Budget | CallLimit
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The payment that a refund gives back: its id in Stripe, and the operation by which the same
+    bot was paid, if it was; `shown` if the ledger showed that when the call began."""
+
+    id: str
+    paid_by: str | None = None
+    shown: bool = False
+
+
 @dataclass(frozen=True)
 class House:
     """The rules of a schedule."""
@@ -44,11 +54,16 @@ class House:
         return any(rule.budgets or rule.call_limits for rule in self.rules)
 
     @property
+    def gives_back(self) -> bool:
+        return any(budget.refunds_restore for rule in self.rules for budget in rule.budgets)
+
+    @property
     def asks_people(self) -> bool:
         return any(rule.approval_above for rule in self.rules)
 
     def parts(self, bot: str, verb: str) -> Iterator[Part]:
-        """Yield what an operation of this bot takes of counters; one part for each."""
+        """Yield what an operation of this bot takes of counters; one part for each. A refund gives
+        back to them, if what it gives back is a payment of the same bot."""
         for rule in self._matching(bot):
             for calls in rule.call_limits:
                 whose = "*" if calls.shared else bot

@@ -26,7 +26,8 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One thing that a bot wants once. `outcome` is how the customer's card behaves."""
+    """One thing that a bot wants once. `outcome` is how the customer's card behaves, `of` the
+    intent whose payment a refund gives back; without it, a payment from outside the library."""
 
     number: int
     verb: str
@@ -34,6 +35,7 @@ class Intent:
     outcome: str
     variant: str = ""
     bot: str = "finance:bot"
+    of: int | None = None
 
     @property
     def customer(self) -> str:

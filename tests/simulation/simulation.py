@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ from tests.simulation import schedule as plan
 from tests.simulation.activity import Activity, ask
 from tests.simulation.bed import Bed
 from tests.simulation.forged import forge
+from tests.simulation.house import Bill
 from tests.simulation.processes import Died, Process
 from tests.simulation.schedule import Doing, Injection, Intent, PointKind, Schedule
 from tests.simulation.truth import waiting_payment
@@ -66,7 +68,8 @@ class Simulation:
         self._boot = 0
         self._running: list[Activity] = []
         self._standing: list[PointKind] = []
-        self._bills: dict[int, str] = {}
+        self._bills: dict[int, Bill] = {}
+        self._outside: dict[int, str] = {}
         self._replaced: set[int] = set()
         self._key = SANDBOX_SECRET_KEY
         self._keys = 0
@@ -139,7 +142,7 @@ class Simulation:
                 world.add_customer(intent.customer)
             world.set_default_payment_method(intent.customer, intent.card)
             if intent.verb == "refund":
-                self._bills[intent.number] = self._paid_before(intent)
+                self._outside[intent.number] = self._paid_before(intent)
             world.set_outcome(intent.card, intent.outcome)
         self.watch.new_effects()
 
@@ -197,13 +200,29 @@ class Simulation:
         intent = self.schedule.intents[happening.intent]
         activity = self._activity("ask", happening.process, intent)
         key = intent.key or (self._told_key(intent) if happening.as_told else None)
+        activity.bill = self._bill(intent)
         self.watch.asks.append(activity)
 
         def call() -> None:
-            bill = self._bills.get(intent.number, "")
+            bill = activity.bill.id if activity.bill else ""
             activity.result = ask(activity.process.router, intent, key, bill)
 
         self._run(activity, call)
+
+    def _bill(self, intent: Intent) -> Bill | None:
+        """Return what a refund gives back, always the same: the payment that a bot was told of
+        before it first asked for the refund, or one from outside."""
+        if intent.verb != "refund":
+            return None
+        bill = self._bills.setdefault(intent.number, self._paid_by_then(intent))
+        return replace(bill, shown=self.watch.guards.shown(bill.paid_by))
+
+    def _paid_by_then(self, intent: Intent) -> Bill:
+        for told in self.watch.asks:
+            if told.intent and told.intent.number == intent.of and told.result and told.result.paid:
+                own = told.intent.bot == intent.bot
+                return Bill(told.result.id, told.operation_id if own else None)
+        return Bill(self._outside[intent.number])
 
     def _told_key(self, intent: Intent) -> str | None:
         """Return the key that a bot was told to come back with once people have decided."""
@@ -304,7 +323,7 @@ class Simulation:
         process = self._process(number)
         frozen = frozenset(self.watch.guards.freezes())
         now_ms, wall_ms = self.world.clock.now_ms(), self.bed.clock.now_ms()
-        return Activity(doing, process, now_ms, wall_ms, intent, frozen)
+        return Activity(doing, process, now_ms, wall_ms, intent, frozen_before=frozen)
 
     def _process(self, number: int) -> Process:
         """Return the process with this number: started anew if it has died, another if busy."""

@@ -32,6 +32,7 @@ GUARDS = {
     "approval approved",
     "approval rejected",
     "approval used",
+    "restore settled",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stripe_billing_router.models import CallLimit, PolicyRule
+from stripe_billing_router.models import Budget, PolicyRule
 from tests.simulation.bed import Bed
 from tests.simulation.guard_mutations import GUARD_MUTATIONS
 from tests.simulation.house import House
@@ -22,8 +22,8 @@ from tests.simulation.schedule import (
 )
 from tests.simulation.simulation import Simulation
 
-_CALLS = CallLimit("hour", 50, shared=True)
-_DIES_BEFORE_IT_SENDS = Injection("send.before", 0, Crash(), "ask", posts_only=True)
+_BUDGET = Budget("hour", 1500, "usd", shared=True, refunds_restore=True)
+_DIES_BEFORE_IT_REFUNDS = Injection("send.before", 1, Crash(), "ask", posts_only=True)
 
 
 def test_recovery_that_stood_still_over_a_budget_sends_nothing_late(bed: Bed) -> None:
@@ -48,12 +48,15 @@ def found(bed: Bed, schedule: Schedule) -> list[str]:
 
 
 def _story(injection: Injection) -> Schedule:
-    """A refund that counts against a limit; its bot dies, and recovery takes it up."""
+    """A refund that gives a budget something back; its bot dies, and recovery takes it up."""
     return Schedule(
         seed=0,
-        intents=(Intent(0, "refund", "key-0", "succeeds"),),
-        happenings=(Ask(0, 0), Wait(130.0), Recover(0)),
-        injections=(_DIES_BEFORE_IT_SENDS, injection),
+        intents=(
+            Intent(0, "refund", "key-0", "succeeds", of=1),
+            Intent(1, "charge by amount", "key-1", "succeeds"),
+        ),
+        happenings=(Ask(1, 0), Ask(0, 0), Wait(130.0), Recover(0)),
+        injections=(_DIES_BEFORE_IT_REFUNDS, injection),
         deaths_show=True,
-        house=House((PolicyRule("together", call_limits=(_CALLS,)),)),
+        house=House((PolicyRule("together", budgets=(_BUDGET,)),)),
     )

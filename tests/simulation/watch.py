@@ -107,6 +107,8 @@ class Watch:
     def _opened(self, activity: Activity, write: OpenOperation | ReopenOperation) -> None:
         operation_id = write.operation.operation_id
         activity.opened.append(operation_id)
+        if activity.bill is not None:
+            self.guards.seen.bills[operation_id] = activity.bill
         self._given_up.discard(operation_id)
         if isinstance(write, ReopenOperation):
             self._forget_sends(operation_id)
