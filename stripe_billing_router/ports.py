@@ -388,3 +388,19 @@ class Observer(Protocol):
     def notify(self, event: Event) -> None:
         """Hear of an event; be quick, for the call waits."""
         ...
+
+
+class OutcomeInDoubt(Exception):
+    """A request may have had its effect, and nothing more can be learnt now."""
+
+
+class Escalated(Exception):
+    """Neither found nor excluded; `args[0]` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old an operation is, in milliseconds: at least, and at most."""
+
+    least_ms: int
+    most_ms: int

@@ -26,7 +26,7 @@ class Catalogue:
         self._known: dict[str, _Object | None] = {}
 
     def __enter__(self) -> Self:
-        account = self._reader.get("/v1/account", self._key, "account")
+        account = self._reader.account(self._key)
         # A restricted key may not read its account; it is asked for what it may read.
         if account.status == 200 and account.body["id"] != STRIPE_MASTER_ACCOUNT_ID:
             raise KeyConfigurationError(

@@ -1,5 +1,6 @@
 """The operation protocol: write before you charge, send at most once, never guess."""
 
+from ..providers.stripe.reading import Lookups, Reader
 from .clock import SystemClock
 from .closing import Closing
 from .consequences.reactions import (
@@ -27,7 +28,6 @@ from .listing import PER_ENDPOINT, Listings, Page, Queries
 from .observing import Calls, ObservedProvider, Observers
 from .parts import Parts
 from .protocol import OperationSequence
-from .reading import Lookups, Reader
 from .sending import Sender
 
 __all__ = [

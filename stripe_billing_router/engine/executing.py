@@ -10,14 +10,14 @@ from typing import NoReturn
 
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError, PolicyViolationError
 from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result, Step
-from ..ports import CommitAmbiguous, Keys, Reply, StaleLease
+from ..ports import CommitAmbiguous, Keys, OutcomeInDoubt, Reply, StaleLease
 from ..providers.stripe.verbs import ForeignStep, Verb, due
 from ..secrecy import loggable
 from .failures import failure_of_reply, unknown
 from .guards.policing import Policing, within_limits
 from .leases import Lease, Leases
 from .parts import Parts
-from .sending import NotExecuted, OutcomeInDoubt
+from .sending import NotExecuted
 
 _log = logging.getLogger(__name__)
 

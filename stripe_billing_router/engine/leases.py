@@ -16,11 +16,9 @@ from weakref import WeakValueDictionary
 
 from ..models import OperationState, TakeLease, Write
 from ..ports import Clock, StaleLease, Store
+from ..providers.stripe.replies import SENDABLE_FOR_MS
 
 _MARGIN = 10.0
-
-SENDABLE_FOR_MS = 23 * 3600 * 1000
-"""Stripe may forget an idempotency key after 24 hours; nothing is sent again so late."""
 
 
 @dataclass(slots=True)

@@ -12,11 +12,12 @@ from ..errors import RateLimitedError, StripeUnavailableError
 from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Clock, Discrepancy, Guard, KeyProvider, Keys, Reply, Routes
+from ..providers.stripe.reading import BALANCE, EVENTS, Reader, good, items_of
 from ..providers.stripe.verbs import arguments
 from ..redaction import exact, shown
 from ..secrecy import discreet, discreet_methods
 from .guards.accounts import AccountCheck
-from .reading import Reader, good, items_of, with_keys
+from .sending import with_keys
 
 PER_ENDPOINT = 20
 IN_ALL = 80
@@ -166,7 +167,7 @@ class Queries:
 
         def read(keys: Keys) -> Mapping[str, Any]:
             self._accounts.check(bot, keys, route.route)
-            return good(self._reader.get("/v1/balance", keys.secret_key, "balance"), _CHECK)
+            return good(self._reader.get(BALANCE, keys.secret_key, "balance"), _CHECK)
 
         body = with_keys(self._keys, read)
         try:
@@ -181,7 +182,7 @@ class Queries:
         self._accounts.check_pin()
         query = _event_query(event_types, created, params)
         with_keys(self._keys, lambda keys: self._accounts.check(None, keys))
-        return self._pages("/v1/events", query)
+        return self._pages(EVENTS, query)
 
     @discreet
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..models import Operation
-from ..ports import Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
+from ..ports import Age, Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
+from ..providers.stripe.reading import Lookups, Reader
 from .closing import Closing
 from .guards.accounts import AccountCheck
 from .guards.approving import Approvals
 from .guards.policing import Policing
 from .guards.trust import Trust
 from .leases import Leases
-from .reading import Lookups, Reader
 from .sending import Sender
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """How old an operation is, in milliseconds: at least, and at most."""
-
-    least_ms: int
-    most_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +46,5 @@ class Parts:
         """
         ours = self.store.now_ms() - operation.started_ms
         theirs = self.reader.now_ms(keys.secret_key)
-        stripes = ours if theirs is None else theirs - started_by_stripe_ms(operation)
+        stripes = ours if theirs is None else theirs - operation.started_by_provider_ms
         return Age(min(ours, stripes), max(ours, stripes))
-
-
-def started_by_stripe_ms(operation: Operation) -> int:
-    """Return when an operation's intent was written, by Stripe's clock."""
-    return operation.started_ms + operation.skew_ms

@@ -45,8 +45,8 @@ from .failures import twin_in_doubt, unknown
 from .guards.policing import within_limits
 from .leases import Lease
 from .parts import Parts
-from .reading import with_keys
 from .replaying import Replayer
+from .sending import with_keys
 
 _LONGEST_KEY = 255
 

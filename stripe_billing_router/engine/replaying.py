@@ -7,13 +7,14 @@ from collections.abc import Callable
 from ..errors import IdempotencyConflictError, OperationInProgressError, PaymentActionRequiredError
 from ..models import Operation, OperationState, Result
 from ..ports import CommitAmbiguous, Keys, StaleLease
+from ..providers.stripe.replies import SENDABLE_FOR_MS
 from ..providers.stripe.verbs import Verb
 from . import leases
 from .doubt.waiting import WAITING, Follower
 from .executing import Executor
 from .failures import doubted, unknown
 from .guards.policing import within_limits
-from .leases import SENDABLE_FOR_MS, Lease
+from .leases import Lease
 from .parts import Parts
 
 _POLL = 0.05

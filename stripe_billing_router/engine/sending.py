@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
-from ..errors import BillingError
+from ..errors import BillingError, KeyConfigurationError, StripeRequestError
 from ..hashing import request_key
 from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
-from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
+from ..ports import Clock, KeyProvider, Keys, OutcomeInDoubt, PaymentProvider, Reply, Request, Store
+from ..providers.stripe.replies import Verdict, delay, verdict
 from ..providers.stripe.verbs import VERBS, check_step, strange
 from .leases import Lease, Leases
 
-
-class OutcomeInDoubt(Exception):
-    """A request may have had its effect, and nothing more can be learnt now."""
+T = TypeVar("T")
 
 
 class NotExecuted(Exception):
@@ -188,51 +185,6 @@ def _settled(step: Step, reply: Reply) -> StepOutput:
     return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id, reply.replayed)
 
 
-class Verdict(Enum):
-    """`SETTLED`: Stripe's definite answer. `AGAIN`: retry with the same key, nothing executed.
-    `DOUBT`: retry with the same key, the effect may exist. `STOP`: the same, and no retry helps."""
-
-    SETTLED = "settled"
-    AGAIN = "again"
-    DOUBT = "doubt"
-    STOP = "stop"
-
-
-def verdict(reply: Reply, *, in_doubt: bool) -> Verdict:
-    """Judge a reply. `in_doubt` says that an earlier attempt may have had its effect.
-
-    In doubt, only an answer about this very payment counts: a success, a replay of the first
-    answer, a decline, or a refusal that a payment that had happened could not have met.
-    """
-    if reply.kind == "not_sent":
-        return Verdict.AGAIN
-    if reply.kind == "indeterminate":
-        return Verdict.DOUBT
-    status = reply.status or 0
-    if 200 <= status < 300:
-        return Verdict.SETTLED
-    if status >= 500:
-        return Verdict.STOP if reply.replayed else Verdict.DOUBT
-    if reply.replayed:
-        return Verdict.SETTLED
-    return _refusal(reply, status, in_doubt)
-
-
-def _refusal(reply: Reply, status: int, in_doubt: bool) -> Verdict:
-    if status == 409:
-        return Verdict.DOUBT  # the key is in use, or a lock: something like this call is running
-    if status == 429 or (reply.should_retry and status != 402):  # a decline was executed
-        return Verdict.DOUBT if in_doubt else Verdict.AGAIN
-    if in_doubt and (status in (401, 403) or _error(reply, "type") == "idempotency_error"):
-        return Verdict.STOP
-    return Verdict.SETTLED
-
-
-def _error(reply: Reply, name: str) -> object:
-    error = reply.body.get("error")
-    return error.get(name) if isinstance(error, dict) else None
-
-
 _IN_PATH = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -255,12 +207,19 @@ def _filled(value: Any, ids: Mapping[str, Any]) -> Any:
     return value
 
 
-_FIRST = 0.5
-_LONGEST = 8.0
+def with_keys(keys: KeyProvider, read: Callable[[Keys], T]) -> T:
+    """Return what `read` finds with the keys in force, or with new ones if Stripe refuses these."""
+    used = keys.keys()
+    try:
+        return read(used)
+    except (KeyConfigurationError, StripeRequestError) as error:
+        fresh = rotated(keys, used) if _refuses_the_key(error) else None
+        if fresh is None:
+            raise
+    return read(fresh)
 
 
-def delay(attempt: int, reply: Reply) -> float:
-    """Return seconds to wait after attempt number `attempt` (from 0): exponential, with jitter,
-    and never less than the `Retry-After` that Stripe asked for."""
-    backoff = min(_FIRST * 2.0**attempt, _LONGEST) * random.uniform(0.5, 1.0)
-    return max(backoff, reply.retry_after or 0.0)
+def _refuses_the_key(error: KeyConfigurationError | StripeRequestError) -> bool:
+    if isinstance(error, StripeRequestError):
+        return error.http_status == 401
+    return error.reason == "refused_by_stripe"

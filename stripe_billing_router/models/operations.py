@@ -154,6 +154,11 @@ class Operation:
     outputs_seal: str | None = None
     outcome_seal: str | None = None
 
+    @property
+    def started_by_provider_ms(self) -> int:
+        """When its intent was written, by the provider's clock."""
+        return self.started_ms + self.skew_ms
+
 
 SYSTEM_STREAM = "_system"
 """The chain of entries that belong to no bot."""

@@ -31,7 +31,7 @@ class Provenance:
         parts = self._parts
         keys = parts.keys.keys()
         parts.engine.accounts.check(None, keys)
-        reply = parts.engine.reader.get(f"/v1/events/{event.event_id}", keys.secret_key, "event")
+        reply = parts.engine.reader.event(event.event_id, keys.secret_key)
         if reply.status == 404:
             raise NotFromStripe(_UNKNOWN)
         if reply.status != 200:

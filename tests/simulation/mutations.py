@@ -14,12 +14,12 @@ from sqlalchemy import update
 
 from stripe_billing_router.engine import closing, leases, protocol, replaying, sending
 from stripe_billing_router.engine.doubt import recovery
-from stripe_billing_router.engine.doubt.traces import Traces
 from stripe_billing_router.engine.protocol import OperationSequence
-from stripe_billing_router.engine.sending import Verdict, verdict
 from stripe_billing_router.hashing import new_operation_id
 from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
 from stripe_billing_router.ports import Proof, Reply
+from stripe_billing_router.providers.stripe.replies import Verdict, verdict
+from stripe_billing_router.providers.stripe.traces import Traces
 from stripe_billing_router.providers.stripe.verbs import (
     checkout,
     invoices,

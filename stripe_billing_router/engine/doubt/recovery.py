@@ -25,7 +25,8 @@ from ...models import (
     Step,
     StepOutput,
 )
-from ...ports import CommitAmbiguous, Event, Keys, StaleLease
+from ...ports import Age, CommitAmbiguous, Escalated, Event, Keys, OutcomeInDoubt, StaleLease
+from ...providers.stripe.traces import Traces
 from ...providers.stripe.verbs import VERBS, ForeignStep, Verb
 from ...redaction import redact
 from .. import leases
@@ -34,10 +35,8 @@ from ..executing import within_rules
 from ..guards.policing import within_limits
 from ..leases import Lease
 from ..observing import Observers
-from ..parts import Age, Parts
-from ..reading import with_keys
-from ..sending import NotExecuted, OutcomeInDoubt
-from .traces import Escalated, Traces
+from ..parts import Parts
+from ..sending import NotExecuted, with_keys
 from .waiting import WAITING, Canceller, Follower
 
 _UNSETTLED = (OperationState.PENDING, OperationState.UNKNOWN)

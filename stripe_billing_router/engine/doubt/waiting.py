@@ -13,6 +13,7 @@ from dataclasses import replace
 from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeRequestError
 from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput
 from ...ports import KeyProvider, Keys, Request, Store
+from ...providers.stripe.reading import Reader
 from ...providers.stripe.verbs import (
     VERBS,
     ForeignStep,
@@ -26,7 +27,7 @@ from ..closing import Closing
 from ..failures import doubted, money_of, unknown
 from ..guards.accounts import AccountCheck
 from ..guards.trust import Trust
-from ..reading import Reader, with_keys
+from ..sending import with_keys
 
 _STRIPE_ID = re.compile(r"[A-Za-z0-9_]{1,255}", re.ASCII)
 WAITING = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})

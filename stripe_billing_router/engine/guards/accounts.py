@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 from ...errors import (
     ConfigurationError,
-    KeyConfigurationError,
     LedgerUnavailableError,
-    StripeUnavailableError,
 )
 from ...hashing import key_fingerprint
 from ...locks import ForkSafeLock
 from ...master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
 from ...models import BotId, Route
-from ...ports import Clock, Discrepancy, Keys, Reply
+from ...ports import Clock, Discrepancy, Keys
+from ...providers.stripe.reading import Reader, account_named
 from ..consequences.reactions import Reactions
-from ..reading import Reader
 
 _GOOD_FOR = 6 * 3600.0
 _STRIPE_ITSELF = "https://api.stripe.com"
@@ -123,39 +121,8 @@ class AccountCheck:
         return account
 
     def _account_of(self, keys: Keys, fingerprint: str) -> str:
-        reply = self._reader.get("/v1/account", keys.secret_key, "account")
+        reply = self._reader.account(keys.secret_key)
         if reply.date_ms is not None:
             with suppress(LedgerUnavailableError):  # an unknown skew stops no check
                 self._seen = self._compared(reply.date_ms)
-        if reply.status == 200:
-            return _named(reply)
-        if reply.status == 403 and fingerprint in keys.accounts:
-            return keys.accounts[fingerprint]
-        raise _refused(reply, keys.source)
-
-
-def _named(reply: Reply) -> str:
-    """Return the account that Stripe names; what names none is no foreign account."""
-    account = reply.body.get("id")
-    if isinstance(account, str) and account.startswith("acct_"):
-        return account
-    raise StripeUnavailableError(
-        "Stripe's answer does not say whose the key is; nothing was sent. Repeat the call, or see "
-        "https://status.stripe.com.",
-        http_status=reply.status,
-        request_id=reply.request_id,
-    )
-
-
-def _refused(reply: Reply, source: str) -> KeyConfigurationError:
-    if reply.status == 403:
-        return KeyConfigurationError(
-            f"The restricted key from {source} may not read its own account. Give it that "
-            "permission, or pin its fingerprint to the account under allowed_secret_keys.",
-            reason="account_unreadable",
-        )
-    return KeyConfigurationError(
-        f"Stripe refuses the key from {source} (HTTP {reply.status}). Replace it with a live key "
-        "that has not been revoked.",
-        reason="refused_by_stripe",
-    )
+        return account_named(reply, keys, fingerprint)

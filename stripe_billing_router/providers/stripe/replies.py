@@ -1,11 +1,16 @@
-"""What the SDK gives or raises, as a Reply. Nothing of an exception that holds a key survives."""
+"""What the SDK gives or raises, as a Reply, and what that means for the payment.
+
+Nothing of an exception that holds a key survives.
+"""
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -129,3 +134,63 @@ def _date_ms(text: str | None) -> int | None:
         return int(parsedate_to_datetime(text).timestamp() * 1000) if text else None
     except (ValueError, OverflowError):
         return None
+
+
+class Verdict(Enum):
+    """`SETTLED`: Stripe's definite answer. `AGAIN`: retry with the same key, nothing executed.
+    `DOUBT`: retry with the same key, the effect may exist. `STOP`: the same, and no retry helps."""
+
+    SETTLED = "settled"
+    AGAIN = "again"
+    DOUBT = "doubt"
+    STOP = "stop"
+
+
+def verdict(reply: Reply, *, in_doubt: bool) -> Verdict:
+    """Judge a reply. `in_doubt` says that an earlier attempt may have had its effect.
+
+    In doubt, only an answer about this very payment counts: a success, a replay of the first
+    answer, a decline, or a refusal that a payment that had happened could not have met.
+    """
+    if reply.kind == "not_sent":
+        return Verdict.AGAIN
+    if reply.kind == "indeterminate":
+        return Verdict.DOUBT
+    status = reply.status or 0
+    if 200 <= status < 300:
+        return Verdict.SETTLED
+    if status >= 500:
+        return Verdict.STOP if reply.replayed else Verdict.DOUBT
+    if reply.replayed:
+        return Verdict.SETTLED
+    return _refusal(reply, status, in_doubt)
+
+
+def _refusal(reply: Reply, status: int, in_doubt: bool) -> Verdict:
+    if status == 409:
+        return Verdict.DOUBT  # the key is in use, or a lock: something like this call is running
+    if status == 429 or (reply.should_retry and status != 402):  # a decline was executed
+        return Verdict.DOUBT if in_doubt else Verdict.AGAIN
+    if in_doubt and (status in (401, 403) or _error(reply, "type") == "idempotency_error"):
+        return Verdict.STOP
+    return Verdict.SETTLED
+
+
+def _error(reply: Reply, name: str) -> object:
+    error = reply.body.get("error")
+    return error.get(name) if isinstance(error, dict) else None
+
+
+_FIRST = 0.5
+_LONGEST = 8.0
+
+
+def delay(attempt: int, reply: Reply) -> float:
+    """Return seconds to wait after attempt number `attempt` (from 0): exponential, with jitter,
+    and never less than the `Retry-After` that Stripe asked for."""
+    backoff = min(_FIRST * 2.0**attempt, _LONGEST) * random.uniform(0.5, 1.0)
+    return max(backoff, reply.retry_after or 0.0)
+
+
+SENDABLE_FOR_MS = 23 * 3600 * 1000
+"""Stripe may forget an idempotency key after 24 hours; nothing is sent again so late."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.engine import Leases
-from stripe_billing_router.engine.leases import SENDABLE_FOR_MS
 from stripe_billing_router.models import BotId, OpenOperation, Operation, OperationState, Step
 from stripe_billing_router.ports import StaleLease
+from stripe_billing_router.providers.stripe.replies import SENDABLE_FOR_MS
 from stripe_billing_router.sandbox import VirtualClock
 from stripe_billing_router.store import SqlStore
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.engine.sending import Verdict, delay, verdict
 from stripe_billing_router.ports import Reply
+from stripe_billing_router.providers.stripe.replies import Verdict, delay, verdict
 
 TYPES = ["card_error", "invalid_request_error", "idempotency_error", "api_error", None, 5]
 CODES = ["card_declined", "idempotency_key_in_use", "lock_timeout", "rate_limit", None, ["x"]]

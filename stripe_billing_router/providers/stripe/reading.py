@@ -7,19 +7,22 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ..errors import (
+from ...errors import (
     KeyConfigurationError,
     RateLimitedError,
     StripeRequestError,
     StripeUnavailableError,
 )
-from ..locks import ForkSafeLock
-from ..money import CURRENCIES
-from ..ports import Clock, KeyProvider, Keys, PaymentProvider, Reply, Request, Store
-from ..providers.stripe.verbs import Price, email_in
-from .sending import delay, rotated
+from ...locks import ForkSafeLock
+from ...money import CURRENCIES
+from ...ports import Clock, Keys, PaymentProvider, Reply, Request, Store
+from .replies import delay
+from .verbs import Price, email_in
 
 T = TypeVar("T")
+
+BALANCE, EVENTS = "/v1/balance", "/v1/events"
+"""Where they are read."""
 
 _ATTEMPTS = 3
 _LONGEST_WAIT = 10.0
@@ -56,25 +59,15 @@ class Reader:
 
     def now_ms(self, secret_key: str) -> int | None:
         """Return the time by Stripe's own clock, or None if it does not say."""
-        return self.get("/v1/account", secret_key, "account").date_ms
+        return self.account(secret_key).date_ms
 
+    def account(self, secret_key: str) -> Reply:
+        """Return what Stripe says of the account behind a key."""
+        return self.get("/v1/account", secret_key, "account")
 
-def with_keys(keys: KeyProvider, read: Callable[[Keys], T]) -> T:
-    """Return what `read` finds with the keys in force, or with new ones if Stripe refuses these."""
-    used = keys.keys()
-    try:
-        return read(used)
-    except (KeyConfigurationError, StripeRequestError) as error:
-        fresh = rotated(keys, used) if _refuses_the_key(error) else None
-        if fresh is None:
-            raise
-    return read(fresh)
-
-
-def _refuses_the_key(error: KeyConfigurationError | StripeRequestError) -> bool:
-    if isinstance(error, StripeRequestError):
-        return error.http_status == 401
-    return error.reason == "refused_by_stripe"
+    def event(self, event_id: str, secret_key: str) -> Reply:
+        """Return Stripe's answer to who asks for one event."""
+        return self.get(f"{EVENTS}/{event_id}", secret_key, "event")
 
 
 def _answered(reply: Reply) -> bool:
@@ -332,4 +325,40 @@ def _not_found(name: str, reply: Reply) -> StripeRequestError:
         "call, or the key's permissions; nothing was sent.",
         http_status=reply.status,
         request_id=reply.request_id,
+    )
+
+
+def account_named(reply: Reply, keys: Keys, fingerprint: str) -> str:
+    """Return the account behind a key, or what the file pins the key to if it may not read it."""
+    if reply.status == 200:
+        return _named(reply)
+    if reply.status == 403 and fingerprint in keys.accounts:
+        return keys.accounts[fingerprint]
+    raise _refused(reply, keys.source)
+
+
+def _named(reply: Reply) -> str:
+    """Return the account that Stripe names; what names none is no foreign account."""
+    account = reply.body.get("id")
+    if isinstance(account, str) and account.startswith("acct_"):
+        return account
+    raise StripeUnavailableError(
+        "Stripe's answer does not say whose the key is; nothing was sent. Repeat the call, or see "
+        "https://status.stripe.com.",
+        http_status=reply.status,
+        request_id=reply.request_id,
+    )
+
+
+def _refused(reply: Reply, source: str) -> KeyConfigurationError:
+    if reply.status == 403:
+        return KeyConfigurationError(
+            f"The restricted key from {source} may not read its own account. Give it that "
+            "permission, or pin its fingerprint to the account under allowed_secret_keys.",
+            reason="account_unreadable",
+        )
+    return KeyConfigurationError(
+        f"Stripe refuses the key from {source} (HTTP {reply.status}). Replace it with a live key "
+        "that has not been revoked.",
+        reason="refused_by_stripe",
     )

@@ -7,13 +7,20 @@ from typing import Any
 
 from ...hashing import request_key
 from ...models import Operation, Step, StepOutput
-from ...ports import KeyProvider, Keys, PaymentProvider, Reply, Request
-from ...providers.stripe.verbs import Verb, strange, stranger
-from ...providers.stripe.verbs.arguments import EXCLUDES
-from ..leases import SENDABLE_FOR_MS
-from ..parts import Age, started_by_stripe_ms
-from ..reading import Reader
-from ..sending import OutcomeInDoubt
+from ...ports import (
+    Age,
+    Escalated,
+    KeyProvider,
+    Keys,
+    OutcomeInDoubt,
+    PaymentProvider,
+    Reply,
+    Request,
+)
+from .reading import Reader
+from .replies import SENDABLE_FOR_MS
+from .verbs import Verb, strange, stranger
+from .verbs.arguments import EXCLUDES
 
 _BEFORE_MS = 3600 * 1000
 """How long before its intent an object may seem to have been made: Stripe's clock is another."""
@@ -25,10 +32,6 @@ _PAGE = 100
 
 _ENOUGH = 1000
 """Minor units. Stripe refuses a payment intent below its minimum, and then no key is used up."""
-
-
-class Escalated(Exception):
-    """Neither found nor excluded; `args[0]` says why."""
 
 
 class Traces:
@@ -71,7 +74,7 @@ class Traces:
     def _listed(
         self, path: str, params: Mapping[str, Any], operation: Operation, keys: Keys
     ) -> Iterator[Mapping[str, Any]]:
-        since = (started_by_stripe_ms(operation) - _BEFORE_MS) // 1000
+        since = (operation.started_by_provider_ms - _BEFORE_MS) // 1000
         query = {**params, "created": {"gte": since}, "limit": _PAGE}
         while True:
             reply = self._reader.get(path, keys.secret_key, "list", query)
