@@ -103,7 +103,9 @@ class BillingRouter(Door):
 
         `progress` is called with the number of operations looked at so far.
         """
-        return self._parts.recovery.run(progress)
+        report = self._parts.recovery.run(progress)
+        self._parts.store.catch_up()
+        return report
 
     def history(self, bot_id: str, *, after: int = 0, limit: int = 100) -> list[BillingEvent]:
         """Return what happened to a bot's money, in order: its events after sequence `after`."""

@@ -108,6 +108,10 @@ class FallbackStore(FallbackReads):
         self._sql.project()
         return done
 
+    def catch_up(self) -> None:
+        """Bring the projections up to what processes have left that died."""
+        self._sql.catch_up()
+
     def operation(self, operation_id: str) -> Operation | None:
         """Return an operation; while the database is away, one that only the journal knows."""
         try:

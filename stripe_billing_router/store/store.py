@@ -131,6 +131,11 @@ class SqlStore:
         if grown := self._grown.__dict__.pop("streams", None):
             attempt(_log, "projections wait", lambda: self._reach(grown))
 
+    def catch_up(self) -> None:
+        """Bring the projections up to all events, wherever they were written."""
+        if self._projections:
+            attempt(_log, "projections wait", lambda: self.projections.catch_up())
+
     def _reach(self, streams: set[str]) -> None:
         projections = self.projections
         try:

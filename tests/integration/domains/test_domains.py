@@ -409,6 +409,15 @@ app(["projections", "work"])
 """
 
 
+def test_recovery_applies_what_processes_have_left_that_died(any_bench: Bench) -> None:
+    with closing(store_on(any_bench.url, POINTS)) as died:
+        died.commit(GivePoints("g1", BOT, 7))
+    with any_bench.router() as router:
+        assert points_of(router, BOT) == 0
+        router.recover_operations()
+        assert points_of(router, BOT) == 7
+
+
 def _there(points: int, connection: Connection) -> bool:
     query = select(balances).where(balances.c.points == points)
     return connection.execute(query).first() is not None
