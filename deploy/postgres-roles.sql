@@ -296,6 +296,18 @@ BEGIN
         IF NEW.seal IS NULL OR NEW.seal IS NOT DISTINCT FROM OLD.seal THEN
             RAISE EXCEPTION 'a new plan has a new seal';
         END IF;
+        IF NEW.started_ms < OLD.started_ms THEN
+            RAISE EXCEPTION 'an earlier plan does not come back';
+        END IF;
+    END IF;
+    IF OLD.state <> 'awaiting_approval' AND NEW.state = 'awaiting_approval' THEN
+        RAISE EXCEPTION 'what has begun does not wait for an approval any more';
+    END IF;
+    IF OLD.state = 'awaiting_approval' AND NOT (
+        NEW.state IN ('awaiting_approval', 'canceled')
+        OR NEW.state = 'pending' AND NEW.seal IS DISTINCT FROM OLD.seal
+    ) THEN
+        RAISE EXCEPTION 'what waits for an approval begins under a new seal, or is canceled';
     END IF;
     IF NEW.state = 'abandoned' AND OLD.state <> 'abandoned'
        AND (OLD.state NOT IN ('pending', 'unknown') OR NEW.outcome IS NULL

@@ -50,6 +50,11 @@ def new_operation_id() -> str:
     return "op_" + uuid.uuid4().hex
 
 
+def new_attempt() -> str:
+    """Return a name for one attempt of an operation."""
+    return uuid.uuid4().hex[:15]
+
+
 def request_key(operation_id: str, step: str, generation: int = 0) -> str:
     """Return the Idempotency-Key of one request: one for each step, the same for each retry."""
     return f"{operation_id}-{step}" + (f"-{generation}" if generation else "")
@@ -101,6 +106,9 @@ def entry_hash(entry: LedgerEntry) -> str:
 
 
 _HASH = "sha256"
+_BYTES = 24
+"""Of 32, so that a seal and the name of what it is about fit into one column."""
+
 _SALT = b"stripe_billing_router"
 _INFO = b"seal of what is stored, version 1"
 
@@ -115,18 +123,22 @@ class Seals(Unpicklable):
 
     def seal(self, purpose: str, *parts: str | int | None) -> str:
         """Return the seal of these parts, in hexadecimal. Seals of one purpose serve no other."""
-        return hmac.digest(self._secrets[0], _message(purpose, parts), _HASH).hex()
+        return _made(self._secrets[0], _message(purpose, parts))
 
     def holds(self, seal: str | None, purpose: str, *parts: str | int | None) -> bool:
         """Say whether a seal was made of these very parts by a holder of one of the keys."""
         if not seal:
             return False
         message, given = _message(purpose, parts), seal.encode()
-        found = [hmac.digest(secret, message, _HASH).hex() for secret in self._secrets]
+        found = [_made(secret, message) for secret in self._secrets]
         return any(hmac.compare_digest(made.encode(), given) for made in found)
 
     def __repr__(self) -> str:
         return "Seals()"
+
+
+def _made(secret: bytes, message: bytes) -> str:
+    return hmac.digest(secret, message, _HASH)[:_BYTES].hex()
 
 
 def _derived(key: str) -> bytes:

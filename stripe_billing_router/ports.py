@@ -155,18 +155,20 @@ class Proof:
     """Which parts of a stored operation bear the seal of somebody who holds a key.
 
     `intent` is who asked for what, its plan and its time; `outputs` what its steps gave (nothing
-    needs no seal); `outcome` its state and what it came to. The rest anybody may have written who
+    needs no seal); `outcome` its state and what it came to. `awaited`: the intent waits for a
+    person's approval, so that nothing has been sent for it. The rest anybody may have written who
     can write to the database.
     """
 
     intent: bool
     outputs: bool
     outcome: bool
+    awaited: bool = False
 
     @property
     def may_be_sent(self) -> bool:
         """Whether its plan may be gone on with."""
-        return self.intent and self.outputs
+        return self.intent and self.outputs and not self.awaited
 
     @property
     def may_be_told(self) -> bool:
@@ -204,6 +206,11 @@ class Store(Protocol):
 
     def operation_of(self, stripe_id: str) -> str | None:
         """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
+        ...
+
+    def told_of(self, operation: Operation) -> frozenset[str]:
+        """Return every status that the ledger's entries of an operation, in its bot's stream, have
+        told of it."""
         ...
 
     def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:

@@ -70,6 +70,7 @@ class Closing:
             used_up,
             blocks_twins_for_ms,
             operation.generation,
+            operation.attempt,
         )
         try:
             self._commit(close, entry, closed)
@@ -116,6 +117,7 @@ class Closing:
             clean,
             blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS if doubted else 0,
             generation=operation.generation,
+            attempt=operation.attempt,
         )
         self._store.commit(close, AppendEntry(self._log_payment(closed, clean, verb)), *more)
         proven = operation.state is OperationState.ABANDONED

@@ -66,7 +66,7 @@ class Executor:
             raise _unknown(operation, "Stripe gave no clear answer.") from None
         except ForeignStep as foreign:
             self._parts.closing.leave_unknown(operation, lease.token)
-            raise self._parts.trust.refused(operation, str(foreign)) from None
+            raise self._parts.trust.foreign(operation, foreign) from None
         except StaleLease:
             self._parts.closing.leave_lost(operation, lease.token)
             raise _unknown(operation, "Another process has taken this operation over.") from None

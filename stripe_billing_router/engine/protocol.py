@@ -15,7 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LedgerUnavailableError
-from ..hashing import effect_hash, input_hash, key_fingerprint, keyed_operation_id, new_operation_id
+from ..hashing import (
+    effect_hash,
+    input_hash,
+    key_fingerprint,
+    keyed_operation_id,
+    new_attempt,
+    new_operation_id,
+)
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
     BotId,
@@ -215,6 +222,7 @@ class OperationSequence:
             user_email=plan.user_email or route.route.user_email or self._email(asked, plan),
             arguments=asked.call.arguments,
             skew_ms=self._parts.accounts.skew_ms(),
+            seal=new_attempt(),
         )
 
     def _email(self, asked: Asked, plan: Plan) -> str | None:

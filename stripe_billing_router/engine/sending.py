@@ -76,7 +76,7 @@ class Sender:
                         operation.operation_id,
                         lease.token,
                         operation.outputs,
-                        operation.generation,
+                        operation.attempt,
                     )
                 )
         return operation, next_step

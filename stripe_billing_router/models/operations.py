@@ -120,7 +120,8 @@ class Operation:
     Times are milliseconds since the epoch by the database's clock; `skew_ms` is what had to be
     added to it, when the intent was written, to have Stripe's. `generation` counts how often
     the operation was started afresh after it had been abandoned for good. The seals are those of
-    the row, whoever wrote them: `Store.proof` says whether they hold.
+    the row, whoever wrote them: `Store.proof` says whether they hold. `seal` begins with the name
+    of the attempt, which is all there is of it until the intent is written.
     """
 
     operation_id: str
@@ -158,6 +159,11 @@ class Operation:
     def started_by_provider_ms(self) -> int:
         """When its intent was written, by the provider's clock."""
         return self.started_ms + self.skew_ms
+
+    @property
+    def attempt(self) -> str:
+        """What tells this attempt from those before it; what came of it is sealed as its own."""
+        return (self.seal or "").partition(".")[0]
 
 
 SYSTEM_STREAM = "_system"

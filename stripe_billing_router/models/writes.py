@@ -58,7 +58,7 @@ class RecordOutputs:
     operation_id: str
     lease_token: str
     outputs: tuple[StepOutput, ...]
-    generation: int = 0
+    attempt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class CloseOperation:
     `outputs` of None leaves what is stored. `used_up` says that the request keys of this attempt
     can serve no other: should the operation be opened again, it gets new ones. For
     `blocks_twins_for_ms` milliseconds an equal keyless call is refused: its caller has not heard
-    of this outcome, and may be asking again. `generation` is that of the attempt.
+    of this outcome, and may be asking again. `generation` and `attempt` are those of what ended.
     """
 
     operation_id: str
@@ -91,6 +91,7 @@ class CloseOperation:
     used_up: bool = False
     blocks_twins_for_ms: int = 0
     generation: int = 0
+    attempt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

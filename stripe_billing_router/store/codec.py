@@ -205,7 +205,11 @@ _INTENT = (
     "operation_id bot_id verb idempotency_key input_hash account_id region amount_minor currency "
     "customer_id effect_hash steps arguments api_version skew_ms started_ms generation"
 ).split()
-"""Who asked for what, what is going to be sent for it, and since when."""
+"""Who asked for what, what is going to be sent for it, and since when. The seal also covers which
+attempt it is, and whether it waits for a person's approval."""
+
+_MAY_HAVE_AWAITED = (OperationState.AWAITING_APPROVAL, OperationState.CANCELED)
+"""The states of what waits for a person, and of what one has refused."""
 
 
 class Sealing:
@@ -218,19 +222,27 @@ class Sealing:
     def intent(self, row: Mapping[str, Any]) -> str | None:
         """Return the seal of an operation's row as it begins; nothing is sent without keys."""
         self._known = self._seals()
-        return self._made("intent", *_parts(row))
+        attempt = (row["seal"] or "").partition(".")[0]
+        awaits = str(row["state"]) == OperationState.AWAITING_APPROVAL
+        made = self._made("intent", *_parts(row, attempt, awaits))
+        return None if made is None else f"{attempt}.{made}"
 
-    def outputs(self, operation_id: str, generation: int, text: str) -> str | None:
+    def outputs(self, operation_id: str, attempt: str, text: str) -> str | None:
         """Return the seal of what the steps of one attempt gave."""
-        return self._late("outputs", operation_id, generation, text)
+        return self._late("outputs", operation_id, attempt, text)
 
     def outcome(
-        self, operation_id: str, generation: int, state: OperationState, text: str | None
+        self,
+        operation_id: str,
+        attempt: str,
+        generation: int,
+        state: OperationState,
+        text: str | None,
     ) -> str | None:
-        """Return the seal of what an operation came to; None for nothing."""
+        """Return the seal of what one attempt came to; None for nothing."""
         if text is None:
             return None
-        return self._late("outcome", operation_id, generation, str(state), text)
+        return self._late("outcome", operation_id, attempt, generation, str(state), text)
 
     def event(self, event_id: str, body: str) -> str | None:
         """Return the seal of a webhook as it was received."""
@@ -246,12 +258,13 @@ class Sealing:
 
     def sealed(self, operation: Operation) -> Operation:
         """Return an operation of which a believed line tells with the seals it will have."""
-        row, of, generation = operation_row(operation), operation.operation_id, operation.generation
+        row, of, attempt = operation_row(operation), operation.operation_id, operation.attempt
+        told = operation.generation, operation.state, row["outcome"]
         return replace(
             operation,
             seal=self.intent(row),
-            outputs_seal=self.outputs(of, generation, row["outputs"]),
-            outcome_seal=self.outcome(of, generation, operation.state, row["outcome"]),
+            outputs_seal=self.outputs(of, attempt, row["outputs"]),
+            outcome_seal=self.outcome(of, attempt, *told),
         )
 
     def holds(self, seal: str | None, purpose: str, *parts: str | int | None) -> bool:
@@ -262,16 +275,23 @@ class Sealing:
     def proof(self, operation: Operation) -> Proof:
         """Return what is proven of an operation as it was read."""
         row, of = operation_row(operation), operation.operation_id
-        state, generation = row["state"], operation.generation
+        state, generation, attempt = row["state"], operation.generation, operation.attempt
         # What an attempt used up begins anew with the next generation; its intent had this one.
         begun = [generation, generation - 1] if state == OperationState.ABANDONED else [generation]
-        told = ("outcome", of, generation, state, row["outcome"])
-        gave = ("outputs", of, generation, row["outputs"])
+        told = ("outcome", of, attempt, generation, state, row["outcome"])
+        gave = ("outputs", of, attempt, row["outputs"])
+        made = (operation.seal or "").partition(".")[2]
+
+        def holds(awaits: bool) -> bool:
+            return any(
+                self.holds(made, "intent", *_parts({**row, "generation": number}, attempt, awaits))
+                for number in begun
+            )
+
+        awaited = state in _MAY_HAVE_AWAITED and holds(awaits=True)
         return Proof(
-            intent=any(
-                self.holds(operation.seal, "intent", *_parts({**row, "generation": begun_as}))
-                for begun_as in begun
-            ),
+            intent=awaited or holds(awaits=False),
+            awaited=awaited,
             outputs=not operation.outputs or self.holds(operation.outputs_seal, *gave),
             outcome=operation.outcome is not None and self.holds(operation.outcome_seal, *told),
         )
@@ -295,5 +315,5 @@ class Sealing:
         return None if self._known is None else self._known.seal(purpose, *parts)
 
 
-def _parts(row: Mapping[str, Any]) -> list[Any]:
-    return [row[name] for name in _INTENT]
+def _parts(row: Mapping[str, Any], attempt: str, awaits: bool) -> list[Any]:
+    return [*(row[name] for name in _INTENT), attempt, int(awaits)]

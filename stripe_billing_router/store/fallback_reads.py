@@ -99,6 +99,10 @@ class FallbackReads(ABC):
         """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
         return self._read(lambda: self._sql.operation_of(stripe_id))
 
+    def told_of(self, operation: Operation) -> frozenset[str]:
+        """Return every status that the ledger has told of an operation."""
+        return self._read(lambda: self._sql.told_of(operation))
+
     def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
         """Return the bot's ledger entries that have this Stripe id, or mention it anywhere."""
         return self._read(lambda: self._sql.payments(stripe_id, bot_id))

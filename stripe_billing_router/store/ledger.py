@@ -303,6 +303,13 @@ def payments(connection: Connection, stripe_id: str, bot_id: str) -> list[Ledger
     return []
 
 
+def told_of(connection: Connection, operation_id: str, stream: str) -> frozenset[str]:
+    """Return every status that the entries of an operation have in its bot's stream."""
+    known = table.c.operation_id == operation_id, table.c.stream == stream
+    found = connection.execute(select(table.c.status).where(*known).distinct())
+    return frozenset(str(status) for status in found.scalars())
+
+
 def operation_of(connection: Connection, stripe_id: str) -> str | None:
     """Return the operation of the entries with this Stripe id, or None."""
     known = table.c.operation_id.is_not(None)

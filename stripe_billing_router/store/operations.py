@@ -124,8 +124,7 @@ def reopen_operation(
 ) -> None:
     """Give an operation that has had no effect a new plan and a lease; StaleLease if it has."""
     changes = {
-        **_planned(write.operation, now_ms, sealing),
-        "state": OperationState.PENDING,
+        **_planned(write.operation, OperationState.PENDING, now_ms, sealing),
         "lease_token": write.lease_token,
         "lease_until_ms": now_ms + write.lease_ms,
         "lease_owner": write.lease_owner,
@@ -155,7 +154,7 @@ def await_approval(
         waiting = {"state": str(OperationState.AWAITING_APPROVAL)}
         _insert(connection, operation, now_ms, waiting, sealing)
     elif state == OperationState.AWAITING_APPROVAL:
-        changes = _planned(operation, now_ms, sealing)
+        changes = _planned(operation, OperationState.AWAITING_APPROVAL, now_ms, sealing)
         _change(connection, operation.operation_id, [], changes, now_ms)
     elif state != OperationState.ABANDONED:
         raise StaleLease(operation.operation_id)
@@ -182,7 +181,7 @@ def record_outputs(
 ) -> None:
     """Store what the steps so far gave."""
     gave = outputs_json(write.outputs)
-    seal = sealing.outputs(write.operation_id, write.generation, gave)
+    seal = sealing.outputs(write.operation_id, write.attempt, gave)
     _change(
         connection,
         write.operation_id,
@@ -203,14 +202,14 @@ def close_operation(
 ) -> None:
     """Move the operation on and release its lease."""
     given: dict[str, Any] = {"of": write.operation_id, "at_ms": now_ms}
-    of, generation = write.operation_id, write.generation + write.used_up
+    of, attempt, generation = write.operation_id, write.attempt, write.generation + write.used_up
     given["told"] = outcome_json(write.outcome, encode)
-    given["told_seal"] = sealing.outcome(of, generation, write.state, given["told"])
+    given["told_seal"] = sealing.outcome(of, attempt, generation, write.state, given["told"])
     if write.lease_token is not None:
         given["token"] = write.lease_token
     if write.outputs is not None:
         given["gave"] = outputs_json(write.outputs, encode)
-        given["gave_seal"] = sealing.outputs(of, generation, given["gave"])
+        given["gave_seal"] = sealing.outputs(of, attempt, given["gave"])
         given["told"] = unrepeated(given["told"], write.outputs, encode)
     if write.blocks_twins_for_ms:
         given["blocks"] = now_ms + write.blocks_twins_for_ms
@@ -309,9 +308,12 @@ def _insert(
         raise DuplicateOperation(operation.operation_id) from None
 
 
-def _planned(operation: Operation, now_ms: int, sealing: Sealing) -> dict[str, Any]:
-    row = {**operation_row(operation), "started_ms": now_ms}
-    return {**{name: row[name] for name in _PLANNED}, "seal": sealing.intent(row)}
+def _planned(
+    operation: Operation, begins: OperationState, now_ms: int, sealing: Sealing
+) -> dict[str, Any]:
+    row = {**operation_row(operation), "started_ms": now_ms, "state": str(begins)}
+    planned = {name: row[name] for name in _PLANNED}
+    return {**planned, "state": begins, "seal": sealing.intent(row)}
 
 
 def _holds(token: str | None) -> ColumnElement[bool]:

@@ -182,6 +182,10 @@ class SqlStore:
         with self._database().read() as connection:
             return ledger.currency_of(connection, stripe_id)
 
+    def told_of(self, operation: Operation) -> frozenset[str]:
+        with self._database().read() as connection:
+            return ledger.told_of(connection, operation.operation_id, str(operation.bot))
+
     def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
         with self._database().read() as connection:
             return ledger.payments(connection, stripe_id, bot_id)

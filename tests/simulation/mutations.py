@@ -16,7 +16,13 @@ from stripe_billing_router.engine import closing, leases, protocol, replaying, s
 from stripe_billing_router.engine.doubt import recovery
 from stripe_billing_router.engine.protocol import OperationSequence
 from stripe_billing_router.hashing import new_operation_id
-from stripe_billing_router.models import AppendEntry, Failure, OperationState, Outcome
+from stripe_billing_router.models import (
+    AppendEntry,
+    Failure,
+    Operation,
+    OperationState,
+    Outcome,
+)
 from stripe_billing_router.ports import Proof, Reply
 from stripe_billing_router.providers.stripe.replies import Verdict, verdict
 from stripe_billing_router.providers.stripe.traces import Traces
@@ -172,6 +178,11 @@ def _at_the_bank(schedule: Schedule) -> bool:
     return any(intent.outcome == "processing" for intent in schedule.intents)
 
 
+def _everything(_: Any, operation: Operation) -> Proof:
+    awaits = operation.state is OperationState.AWAITING_APPROVAL
+    return Proof(intent=True, outputs=True, outcome=True, awaited=awaits)
+
+
 def _refused_and_left(
     _operation: Any, invoice: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Failure | None]:
@@ -316,9 +327,7 @@ MUTATIONS: dict[str, Broken] = {
         replaced(checkout, "_come_to", lambda _, session: checkout._outcome(session)),
         where=_at_the_bank,
     ),
-    "seals are not looked at": Broken(
-        replaced(codec.Sealing, "proof", always(Proof(True, True, True))), (Forge,)
-    ),
+    "seals are not looked at": Broken(replaced(codec.Sealing, "proof", _everything), (Forge,)),
     "steps are not looked at": Broken(replaced(sending, "check_step", nothing), (Forge,)),
     "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),
 }

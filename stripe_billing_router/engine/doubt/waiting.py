@@ -152,7 +152,7 @@ class Follower:
         try:
             check_step(VERBS[operation.verb], operation, step, step.path, step.params)
         except ForeignStep as foreign:
-            raise self._trust.refused(operation, str(foreign)) from None
+            raise self._trust.foreign(operation, foreign) from None
         request = Request(
             step.method,
             step.path,

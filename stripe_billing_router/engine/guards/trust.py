@@ -32,7 +32,7 @@ class Trust:
         """Say whether what an operation came to may be believed. People who reject what a bot
         asked for hold no key: then their decision says what the outcome does."""
         proof = self._store.proof(operation)
-        return proof.may_be_told or (proof.intent and self._is_rejected(operation))
+        return proof.may_be_told or (proof.awaited and self._is_rejected(operation))
 
     def require_to_send(self, operation: Operation) -> None:
         """Tell of, and refuse, what is not proven to be a key-holder's plan."""
@@ -40,15 +40,25 @@ class Trust:
             raise self.refused(operation)
 
     def require_unbegun(self, operation: Operation) -> None:
-        """Tell of, and refuse, what is not proven to have had no effect."""
-        awaits = operation.state is OperationState.AWAITING_APPROVAL
-        if not (self.may_be_sent(operation) if awaits else self.may_be_told(operation)):
-            raise self.refused(operation)
+        """Tell of, and refuse, what is not proven to have had no effect.
 
-    def refused(self, operation: Operation, foreign: str | None = None) -> OutcomeUnknownError:
-        """Tell people of an operation that bears no seal, or of which a step is `foreign` to its
-        verb, and return the error for its caller."""
-        why = _WHY if foreign is None else f"a step of its plan is not its own: {foreign}"
+        A seal does not say that a row is the latest of its operation: the ledger is asked too.
+        """
+        proof = self._store.proof(operation)
+        awaits = operation.state is OperationState.AWAITING_APPROVAL
+        if not (proof.awaited if awaits else proof.may_be_told):
+            raise self.refused(operation)
+        if more := self._store.told_of(operation) - {OperationState.ABANDONED}:
+            why = f"it is {operation.state}, and the ledger says {', '.join(sorted(more))}"
+            raise self.refused(operation, why)
+
+    def foreign(self, operation: Operation, step: object) -> OutcomeUnknownError:
+        """Tell people of an operation of which a step is foreign to its verb, as `refused`."""
+        return self.refused(operation, f"a step of its plan is not its own: {step}")
+
+    def refused(self, operation: Operation, why: str = _WHY) -> OutcomeUnknownError:
+        """Tell people of an operation that bears no seal, or is otherwise not what its row says,
+        and return the error for its caller."""
         self.tell(operation, why=why)
         return unknown(
             operation.operation_id,

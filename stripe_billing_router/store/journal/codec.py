@@ -91,7 +91,7 @@ def _record_fields(write: RecordOutputs) -> dict[str, Any]:
         "operation_id": write.operation_id,
         "lease_token": write.lease_token,
         "outputs": outputs_json(write.outputs),
-        "generation": write.generation,
+        "attempt": write.attempt,
     }
 
 
@@ -110,6 +110,7 @@ def _close_fields(write: CloseOperation) -> dict[str, Any]:
         "used_up": write.used_up,
         "blocks_twins_for_ms": write.blocks_twins_for_ms,
         "generation": write.generation,
+        "attempt": write.attempt,
     }
 
 
@@ -129,8 +130,8 @@ def _take(found: _Json) -> TakeLease:
 
 def _record(found: _Json) -> RecordOutputs:
     outputs = outputs_of(found["outputs"])
-    generation = found.get("generation", 0)
-    return RecordOutputs(found["operation_id"], found["lease_token"], outputs, generation)
+    attempt = found.get("attempt", "")
+    return RecordOutputs(found["operation_id"], found["lease_token"], outputs, attempt)
 
 
 def _close(found: _Json) -> CloseOperation:
@@ -143,6 +144,7 @@ def _close(found: _Json) -> CloseOperation:
         found["used_up"],
         found["blocks_twins_for_ms"],
         found.get("generation", 0),
+        found.get("attempt", ""),
     )
 
 

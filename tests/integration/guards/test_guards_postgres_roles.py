@@ -349,6 +349,10 @@ UPDATE stripe_operations SET started_ms = 1 WHERE state = 'requires_action';
 UPDATE stripe_operations SET generation = 9;
 UPDATE stripe_operations SET seal = NULL WHERE state = 'requires_action';
 UPDATE stripe_operations SET steps = '[]' WHERE state = 'awaiting_approval';
+UPDATE stripe_operations SET state = 'awaiting_approval', outcome = NULL, outcome_seal = NULL
+    WHERE state = 'requires_action';
+UPDATE stripe_operations SET state = 'pending', lease_token = 'x' WHERE state = 'awaiting_approval';
+UPDATE stripe_operations SET state = 'unknown' WHERE state = 'awaiting_approval';
 INSERT INTO stripe_approvals SELECT 'apr_x', operation_id, idempotency_key, bot_id, verb,
     effect_hash, input_hash, rule, amount_minor, currency, customer_id, 'pending',
     requested_ms, 9999999999999, NULL, NULL, NULL FROM stripe_approvals LIMIT 1;
