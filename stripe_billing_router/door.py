@@ -21,7 +21,6 @@ from .models import (
     Result,
     Subscription,
 )
-from .providers.stripe.verbs import VERBS
 from .secrecy import discreet_methods
 
 if TYPE_CHECKING:
@@ -225,7 +224,7 @@ class Door:
             self._start.once()
         work = partial(
             self._parts.sequence.run,
-            VERBS[verb],
+            self._parts.engine.verbs[verb],
             asked["bot_id"],
             {name: value for name, value in asked.items() if name not in _OF_EVERY_VERB},
             asked["params"],

@@ -3,7 +3,7 @@
 from ..config import HostCode
 from ..engine import BackgroundRecovery, OperatorsDesk
 from .assembly import Assembly, assemble
-from .domains import INSTALLED, domain, installed, loaded
+from .domains import INSTALLED, all_verbs, domain, installed, loaded, routing_file
 from .given import Given
 
 __all__ = [
@@ -13,8 +13,10 @@ __all__ = [
     "Given",
     "HostCode",
     "OperatorsDesk",
+    "all_verbs",
     "assemble",
     "domain",
     "installed",
     "loaded",
+    "routing_file",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import RoutingFile, Settings, load_routing_file, load_settings
+from ..config import RoutingFile, Settings, load_settings
 from ..domain import Domain
 from ..engine import (
     AccountCheck,
@@ -41,15 +41,16 @@ from ..engine import (
 )
 from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import BotId, Policies
+from ..models import BotId, Policies, Verbs
 from ..ports import Clock, Event, Guard
 from ..providers.stripe.gateway import StripeGateway
+from ..providers.stripe.verbs import Verb
 from ..providers.stripe.webhooks import StripeSignatures
 from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry
 from .consequences import Consequences, connect_consequences
-from .domains import installed
+from .domains import all_verbs, installed, routing_file
 from .given import Given
 
 
@@ -92,7 +93,7 @@ def assemble(given: Given) -> Assembly:
         api_base=given.api_base,
     )
     domains = installed()
-    file = load_routing_file(settings.routing_config, domains)
+    verbs, file = all_verbs(), routing_file(settings.routing_config)
     policies = file.policies if given.policies is None else given.policies.knowing(file.routes)
     clock = given.clock or SystemClock()
     gateway = StripeGateway(
@@ -102,7 +103,7 @@ def assemble(given: Given) -> Assembly:
     )
     keys = _keys(given, environ, file, clock)
     # The store tells observers, some of which write to the store: they are connected last.
-    store = _store(settings, file, clock, keys, lambda event: observers.tell(event), domains)
+    store = _store(settings, file, clock, keys, lambda event: observers.tell(event), domains, verbs)
     table = RoutingTable(
         file.routes,
         file.overrides,
@@ -128,10 +129,12 @@ def assemble(given: Given) -> Assembly:
     reactions = Reactions([*consequences.reactions, *given.reactions])
     desk = OperatorsDesk(store, observers)
     guards = (FreezeGuard(store), *_guards(domains, store, file), *given.guards)
-    parts = _parts(guards, store, gateway, table, keys, clock, file, observers, reactions, policies)
+    parts = _parts(
+        guards, store, gateway, table, keys, clock, file, observers, reactions, policies, verbs
+    )
     accounts, reader = parts.accounts, parts.reader
-    follower = Follower(keys, accounts, reader, parts.closing, parts.trust)
-    canceller = Canceller(store, accounts, follower, parts.closing, parts.trust)
+    follower = Follower(keys, accounts, reader, parts.closing, parts.trust, verbs)
+    canceller = Canceller(store, accounts, follower, parts.closing, parts.trust, verbs)
     return Assembly(
         settings=settings,
         table=table,
@@ -144,7 +147,9 @@ def assemble(given: Given) -> Assembly:
         recovery=Recovery(parts, canceller, follower, observers, file.recovery.complete_within),
         queries=Queries(table, keys, accounts, reader, parts.guards),
         listings=Listings(keys, accounts, reader, clock),
-        examiner=Examiner(table, keys, accounts, store, Forecast(policies, store, parts.guards)),
+        examiner=Examiner(
+            table, keys, accounts, store, Forecast(policies, store, parts.guards), verbs
+        ),
         webhook_check=WebhookAccountCheck(observers, reactions),
         consequences=consequences,
         signatures=StripeSignatures(),
@@ -171,6 +176,7 @@ def _store(
     keys: KeyRing,
     tell: Callable[[Event], None],
     domains: Sequence[Domain],
+    verbs: Verbs[Verb],
 ) -> FallbackStore:
     database = SqlStore(
         settings.ledger_url,
@@ -181,6 +187,7 @@ def _store(
         lock_timeout=file.recovery.lock_timeout,
         sealing=Sealing(keys.seals),
         domains=domains,
+        verbs=verbs,
     )
     return FallbackStore(
         database,
@@ -224,6 +231,7 @@ def _parts(
     observers: Observers,
     reactions: Reactions,
     policies: Policies,
+    verbs: Verbs[Verb],
 ) -> Parts:
     provider = ObservedProvider(gateway, observers, clock)
     reader = Reader(provider, clock)
@@ -239,11 +247,12 @@ def _parts(
         accounts=AccountCheck(reader, reactions, clock, gateway.api_base, store.now_ms),
         lookups=Lookups(reader, store, clock),
         leases=leases,
-        sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for),
+        sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for, verbs),
         closing=Closing(store, clock, observers, reactions),
-        policing=Policing(policies, store, approvals),
+        policing=Policing(policies, store, approvals, verbs),
         approvals=approvals,
         trust=Trust(store, observers),
         guards=guards,
         in_progress_wait=file.recovery.in_progress_wait,
+        verbs=verbs,
     )

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from ..bootstrap import installed
-from ..config import RoutingFile, Settings, load_routing_file, load_settings
+from .. import bootstrap
+from ..config import RoutingFile, Settings, load_settings
 from ..engine import SystemClock
 from ..errors import ConfigurationError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
@@ -32,7 +32,7 @@ def settings_of(config: Path | None) -> Settings:
 
 def routing_file(config: Path | None) -> RoutingFile:
     """Return the routing file; ConfigurationError with its faults."""
-    return load_routing_file(settings_of(config).routing_config, installed())
+    return bootstrap.routing_file(settings_of(config).routing_config)
 
 
 @contextmanager
@@ -54,7 +54,8 @@ def the_store(config: Path | None, *, may_create: bool = False) -> Iterator[SqlS
         account_id=STRIPE_MASTER_ACCOUNT_ID,
         api_base=settings.api_base,
         any_api_base=not may_create,
-        domains=installed(),
+        domains=bootstrap.installed(),
+        verbs=bootstrap.all_verbs(),
     )
     try:
         yield store

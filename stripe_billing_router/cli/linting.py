@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..bootstrap import all_verbs
 from ..config import RoutingFile
 from ..models.findings import Finding
 from ..policy.linting import lint_policies
@@ -48,7 +49,7 @@ def _findings(config: Path | None, online: bool) -> Iterator[Finding]:
     file = routing_file(config)
     yield from lint_overrides(file.routes, file.overrides)
     currencies = {key: r.currency or file.default_currency for key, r in file.routes.items()}
-    yield from lint_policies(file.policies, currencies)
+    yield from lint_policies(file.policies, currencies, all_verbs().values())
     if online:
         with Catalogue(config) as catalogue:
             yield from against_stripe(file, catalogue)

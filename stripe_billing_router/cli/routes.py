@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from ..bootstrap import all_verbs
 from ..config import RoutingFile
 from ..errors import InvalidRequestError
 from ..models import BotId, Route, RouteKey
 from ..models.routes import FIELDS
 from ..money import amounts_as_text
 from ..policy import Limit, limits
-from ..providers.stripe.verbs import VERBS
 from ..redaction import shown
 from ..routing import REGION, RoutingTable
 from .completing import BotArgument
@@ -81,7 +81,9 @@ def explain(
 
 def _limits(file: RoutingFile, bot: BotId, region: str) -> list[Limit]:
     """Return the limits of every verb, each once, in the file's order."""
-    found = [limit for verb in VERBS for limit in limits(file.policies, bot, verb, region)]
+    found = [
+        limit for verb in all_verbs().values() for limit in limits(file.policies, bot, verb, region)
+    ]
     return list(dict.fromkeys(found))
 
 

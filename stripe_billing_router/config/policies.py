@@ -13,19 +13,18 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    ValidationInfo,
     model_validator,
 )
 
 from ..errors import InvalidAmountError
-from ..models import SPENDING_VERBS, Budget, CallLimit, NewBots, Policies, PolicyRule, Window
+from ..models import Budget, CallLimit, NewBots, Policies, PolicyRule, Window
 from ..money import limit_to_minor
-from ..providers.stripe.verbs import VERBS
 from ..redaction import redact, shown
 from ..routing import wrong_name
 from .scalars import STRICT, boolean, currency_code, filled_list, one_of, whole_number, wrong
 
 _PATTERN: Final = re.compile(r"[A-Za-z0-9_.\-*?]{1,64}", re.ASCII)
-_BUDGETED: Final = tuple(sorted(SPENDING_VERBS | {"refund"}))
 
 
 def _pattern(value: object) -> str:
@@ -77,13 +76,23 @@ def _repeated(values: Iterable[Any]) -> list[Any]:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
+def _any_verb(value: object, info: ValidationInfo) -> str:
+    """The context of the validation are the verbs that there are."""
+    return one_of(info.context or ())(value)
+
+
+def _budgeted_verb(value: object, info: ValidationInfo) -> str:
+    verbs = (info.context or {}).values()
+    return one_of(sorted(verb.name for verb in verbs if verb.moves != "none"))(value)
+
+
 _Pattern = Annotated[str, PlainValidator(_pattern)]
 _Currency = Annotated[str, PlainValidator(currency_code)]
 _Boolean = Annotated[bool, PlainValidator(boolean)]
 _Window = Annotated[Window, PlainValidator(one_of(("hour", "day", "month")))]
 _Count = Annotated[int, PlainValidator(whole_number)]
-_AnyVerb = Annotated[str, PlainValidator(one_of(VERBS))]
-_BudgetedVerb = Annotated[str, PlainValidator(one_of(_BUDGETED))]
+_AnyVerb = Annotated[str, PlainValidator(_any_verb)]
+_BudgetedVerb = Annotated[str, PlainValidator(_budgeted_verb)]
 _List: Final = BeforeValidator(filled_list)
 _Amounts = Annotated[
     dict[str, Annotated[Any, PlainValidator(_entry)]],
@@ -113,11 +122,12 @@ class BudgetSection(BaseModel):
     currency: _Currency
     shared: _Boolean = False
     refunds_restore: _Boolean = False
-    verbs: Annotated[frozenset[_BudgetedVerb], _List] = SPENDING_VERBS
+    verbs: Annotated[frozenset[_BudgetedVerb] | None, _List] = None
 
     @model_validator(mode="after")
-    def _makes_a_budget(self) -> Self:
-        if self.refunds_restore and "refund" in self.verbs:
+    def _makes_a_budget(self, info: ValidationInfo) -> Self:
+        known = info.context or {}
+        if self.refunds_restore and any(known[name].gives_back for name in self.verbs or ()):
             raise wrong("counts refunds and gives them back as well; choose one of the two")
         _amount(self.amount, self.currency)
         return self

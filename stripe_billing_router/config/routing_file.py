@@ -11,7 +11,7 @@ from typing import Any
 
 from ..domain import Domain
 from ..errors import ConfigurationError
-from ..models import Fault, OverrideKey, Policies, Route, RouteKey
+from ..models import Declared, Fault, OverrideKey, Policies, Route, RouteKey
 from ..redaction import shown
 from .documents import Document, read_document
 from .faults import faulty, plain_path
@@ -43,16 +43,20 @@ class RoutingFile:
     domains: Mapping[str, Any] = field(default_factory=dict)
 
 
-def load_routing_file(path: str | os.PathLike[str], domains: Sequence[Domain] = ()) -> RoutingFile:
+def load_routing_file(
+    path: str | os.PathLike[str],
+    verbs: Mapping[str, Declared],
+    domains: Sequence[Domain] = (),
+) -> RoutingFile:
     """Return the file's contents: JSON by the suffix `.json`, else YAML.
 
     Raises one ConfigurationError with every fault of the file in `.faults`, each with its path
     inside the file, such as `("stripe.eu.finance.bot", "price_id is empty")`. No key is shown.
-    Where `domains` are installed, the section `billing` holds their settings.
+    Rules may name `verbs`. Where `domains` are installed, `billing` holds their settings.
     """
     where = Path(path).absolute()
     data, faults = _top_level(read_document(where))
-    sections, wrong_sections = check_sections(data)
+    sections, wrong_sections = check_sections(data, verbs)
     settings, wrong_settings = _settings_of(domains, data)
     tree = RouteTree(data, (*RESERVED, BILLING) if domains else RESERVED)
     faults = [*faults, *wrong_sections, *wrong_settings, *tree.faults]

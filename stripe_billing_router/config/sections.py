@@ -18,7 +18,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from ..hashing import key_fingerprint
-from ..models import Fault
+from ..models import (
+    Declared,
+    Fault,
+)
 from ..redaction import shown
 from ..routing import dotted
 from .hooks import Hooks
@@ -123,11 +126,13 @@ _SECTIONS: Final[Mapping[str, type[Recovery] | type[Hooks]]] = {
 }
 
 
-def check_sections(data: Mapping[str, Any]) -> tuple[Sections, list[Fault]]:
+def check_sections(
+    data: Mapping[str, Any], verbs: Mapping[str, Declared]
+) -> tuple[Sections, list[Fault]]:
     """Return the sections and their faults; with faults, the sections are the defaults."""
     given = {name: data[name] for name in RESERVED if data.get(name) is not None}
     try:
-        return Sections.model_validate(given), []
+        return Sections.model_validate(given, context=verbs), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
     return Sections(), list(_faults(details))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..models import Operation
+from ..models import (
+    Operation,
+    Verbs,
+)
 from ..ports import Age, Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
 from ..providers.stripe.reading import Lookups, Reader
+from ..providers.stripe.verbs import Verb
 from .closing import Closing
 from .guards.accounts import AccountCheck
 from .guards.approving import Approvals
@@ -37,6 +41,7 @@ class Parts:
     trust: Trust
     guards: Sequence[Guard]
     in_progress_wait: float
+    verbs: Verbs[Verb]
 
     def age(self, operation: Operation, keys: Keys) -> Age:
         """Return how long ago an operation may first have been sent.

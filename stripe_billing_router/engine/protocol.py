@@ -192,8 +192,8 @@ class OperationSequence:
         self, asked: Asked, verb: Verb, route: ResolvedRoute, keys: Keys
     ) -> tuple[Keys, Plan, int | None]:
         bot, given = asked.call.bot, asked.call.arguments
-        theirs = "payment_id" in given  # what is given back has the payment's own currency
-        observing.asks(given.get("amount"), None if theirs else route.currency)
+        # What is given back has the payment's own currency.
+        observing.asks(given.get("amount"), None if verb.gives_back else route.currency)
         self._parts.accounts.check(bot, keys, route.route)
         lookups = self._parts.lookups.with_keys(keys)
         plan = verb.plan(asked.call, route, lookups)

@@ -9,10 +9,21 @@ from typing import Any, TypeVar
 
 from ..errors import BillingError, KeyConfigurationError, StripeRequestError
 from ..hashing import request_key
-from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
+from ..models import (
+    Operation,
+    Outcome,
+    RecordOutputs,
+    Step,
+    StepOutput,
+    Verbs,
+)
 from ..ports import Clock, KeyProvider, Keys, OutcomeInDoubt, PaymentProvider, Reply, Request, Store
 from ..providers.stripe.replies import Verdict, delay, verdict
-from ..providers.stripe.verbs import VERBS, check_step, strange
+from ..providers.stripe.verbs import (
+    Verb,
+    check_step,
+    strange,
+)
 from .leases import Lease, Leases
 
 T = TypeVar("T")
@@ -37,7 +48,9 @@ class Sender:
         clock: Clock,
         leases: Leases,
         retry_for: float,
+        verbs: Verbs[Verb],
     ) -> None:
+        self._verbs = verbs
         self._store = store
         self._provider = provider
         self._keys = keys
@@ -124,7 +137,7 @@ class Sender:
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)
-        check_step(VERBS[operation.verb], operation, step, path, params)
+        check_step(self._verbs[operation.verb], operation, step, path, params)
         keyed = step.method == "post" and not step.repeatable
         key = request_key(operation.operation_id, step.name, operation.generation)
         return Request(

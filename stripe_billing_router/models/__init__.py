@@ -19,7 +19,6 @@ from .operations import (
     StepOutput,
 )
 from .policies import (
-    SPENDING_VERBS,
     Approval,
     ApprovalState,
     Budget,
@@ -48,7 +47,7 @@ from .results import (
 )
 from .routes import Fault, OverrideKey, ResolvedRoute, Route, RouteKey
 from .shown import Shown
-from .verbs import LEFT_OUT
+from .verbs import LEFT_OUT, Declared, Moves, Verbs
 from .writes import (
     AppendEntry,
     AskApproval,
@@ -74,7 +73,6 @@ __all__ = [
     "GIVEN_UP",
     "LEFT_OUT",
     "NEXT_STATES",
-    "SPENDING_VERBS",
     "SYSTEM_STREAM",
     "UNDER_WAY",
     "Anomaly",
@@ -98,6 +96,7 @@ __all__ = [
     "CloseOperation",
     "Customer",
     "DecideApproval",
+    "Declared",
     "DiscrepancyRecord",
     "DiscrepancyState",
     "EntryDraft",
@@ -112,6 +111,7 @@ __all__ = [
     "InboxState",
     "LedgerEntry",
     "MarkProcessed",
+    "Moves",
     "NewBots",
     "NoteFact",
     "OpenOperation",
@@ -140,6 +140,7 @@ __all__ = [
     "UnfreezeScope",
     "Usage",
     "UseApproval",
+    "Verbs",
     "Window",
     "Write",
     "major",

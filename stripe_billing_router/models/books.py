@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .operations import OperationState
+from .verbs import Moves
 
 UNDER_WAY = frozenset(
     {
@@ -32,6 +33,7 @@ class BookedEntry:
     destination_account: str | None
     operation_id: str | None
     status: str | None
+    moves: Moves = field(default="in", kw_only=True)
 
     @property
     def succeeded(self) -> bool:
@@ -47,6 +49,7 @@ class BookedOperation:
     verb: str
     state: str
     account_id: str
+    moves: Moves = field(default="in", kw_only=True)
 
     @property
     def under_way(self) -> bool:

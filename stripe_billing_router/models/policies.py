@@ -11,13 +11,12 @@ from typing import Literal
 from .bots import BotId
 from .operations import Operation
 from .routes import RouteKey
+from .verbs import Declared
 
 Window = Literal["hour", "day", "month"]
 """A calendar window in UTC, as card issuers count their spending limits."""
 
 NewBots = Literal["refused", "limited"]
-
-SPENDING_VERBS = frozenset({"charge", "create_subscription", "create_checkout_session"})
 
 
 def window_start_ms(window: Window, now_ms: int) -> int:
@@ -35,8 +34,9 @@ def window_start_ms(window: Window, now_ms: int) -> int:
 class Budget:
     """The most that may be spent in a window, in minor units of one currency.
 
-    Per bot, or `shared` by all bots that the rule matches. `verbs` are those that count. Refunds
-    give nothing back unless `refunds_restore`.
+    Per bot, or `shared` by all bots that the rule matches. `verbs` are the names of those that
+    count; None: all that move money, but for what gives payments back. That gives nothing back to
+    the budget unless `refunds_restore`.
     """
 
     per: Window
@@ -44,7 +44,13 @@ class Budget:
     currency: str
     shared: bool = False
     refunds_restore: bool = False
-    verbs: frozenset[str] = SPENDING_VERBS
+    verbs: frozenset[str] | None = None
+
+    def counts(self, verb: Declared) -> bool:
+        """Say whether what a verb moves is counted."""
+        if self.verbs is None:
+            return verb.moves != "none" and not verb.gives_back
+        return verb.name in self.verbs
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def _of_budget(rule: PolicyRule, budget: Budget, facts: Facts) -> Iterator[Reser
     counter = counter_of(rule, budget, facts.bot)
     # What a refund gives back is settled with what it really paid; it may be unknown here.
     amount, limit = facts.amount_minor or 0, budget.amount_minor
-    if facts.verb in budget.verbs:
+    if budget.counts(facts.verb):
         yield Reservation(rule.name, counter, "money", budget.per, amount, limit, budget.currency)
-    elif facts.verb == "refund" and budget.refunds_restore:
+    elif facts.verb.gives_back and budget.refunds_restore:
         yield Reservation(rule.name, counter, "restore", budget.per, amount, limit, budget.currency)

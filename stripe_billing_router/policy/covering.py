@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from ..models import SPENDING_VERBS, Budget, CallLimit, PolicyRule
+from ..models import Budget, CallLimit, Declared, PolicyRule
 from .currencies import permitted
 from .matching import fits, patterns
 
-_VERBS = SPENDING_VERBS | {"refund"}
 
-
-def covers(strict: PolicyRule, rule: PolicyRule) -> bool:
-    """Return whether `strict` matches every bot that `rule` matches and is nowhere laxer.
+def covers(strict: PolicyRule, rule: PolicyRule, verbs: Collection[Declared]) -> bool:
+    """Return whether `strict` matches every bot that `rule` matches and is nowhere laxer to any of
+    the verbs.
 
     Where that cannot be seen from the patterns and limits side by side the answer is False.
     """
     return (
         matches_as_many(strict, rule)
         and _verbs(strict, rule)
-        and _currencies(strict, rule)
+        and _currencies(strict, rule, verbs)
         and _amounts(strict.largest, rule.largest)
         and _approval(strict, rule)
-        and all(any(_budget(s, b) for s in strict.budgets) for b in rule.budgets)
+        and all(any(_budget(s, b, verbs) for s in strict.budgets) for b in rule.budgets)
         and all(any(_calls(s, c) for s in strict.call_limits) for c in rule.call_limits)
         and (strict.own_payments_only or not rule.own_payments_only)
     )
@@ -42,8 +41,10 @@ def _verbs(strict: PolicyRule, rule: PolicyRule) -> bool:
     return rule.verbs is None or (strict.verbs is not None and strict.verbs <= rule.verbs)
 
 
-def _currencies(strict: PolicyRule, rule: PolicyRule) -> bool:
-    for verb in _VERBS if strict.verbs is None else _VERBS & strict.verbs:
+def _currencies(strict: PolicyRule, rule: PolicyRule, verbs: Collection[Declared]) -> bool:
+    for verb in verbs:
+        if verb.moves == "none" or (strict.verbs is not None and verb.name not in strict.verbs):
+            continue
         lax, narrow = permitted(rule, verb), permitted(strict, verb)
         if lax is not None and (narrow is None or not narrow <= lax):
             return False
@@ -66,11 +67,11 @@ def _approval(strict: PolicyRule, rule: PolicyRule) -> bool:
     )
 
 
-def _budget(strict: Budget, budget: Budget) -> bool:
+def _budget(strict: Budget, budget: Budget, verbs: Collection[Declared]) -> bool:
     return (
         (strict.per, strict.currency) == (budget.per, budget.currency)
         and strict.amount_minor <= budget.amount_minor
-        and strict.verbs >= budget.verbs
+        and all(strict.counts(verb) or not budget.counts(verb) for verb in verbs)
         and (strict.shared or not budget.shared)
         and (budget.refunds_restore or not strict.refunds_restore)
     )

@@ -51,13 +51,13 @@ def spent(policies: Policies, facts: Facts) -> tuple[Reservation, ...]:
 
     For a refund that came back, these are the budgets to which it had given its amount back.
     """
-    kind = "restore" if facts.verb == "refund" else "money"
+    kind = "restore" if facts.verb.gives_back else "money"
     counted = reservations(matching(policies, facts.bot, facts.region), facts)
     return tuple(part for part in counted if part.kind == kind)
 
 
 def _check_verb(rule: PolicyRule, facts: Facts) -> None:
-    if rule.verbs is not None and facts.verb not in rule.verbs:
+    if rule.verbs is not None and facts.verb.name not in rule.verbs:
         raise wrong_verb(rule, facts)
 
 
@@ -100,6 +100,6 @@ def _threshold(rule: PolicyRule, facts: Facts) -> int:
 
 
 def _own_payment(rules: Sequence[PolicyRule], facts: Facts) -> str | None:
-    if facts.verb != "refund":
+    if not facts.verb.gives_back:
         return None
     return next((rule.name for rule in rules if rule.own_payments_only), None)

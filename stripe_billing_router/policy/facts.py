@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models import BotId, Reservation
-
-_WITHOUT_AMOUNT = frozenset({"create_customer"})
+from ..models import BotId, Declared, Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +12,14 @@ class Facts:
     """What a call is about to do. `amount_minor` is None where it cannot be known."""
 
     bot: BotId
-    verb: str
+    verb: Declared
     region: str
     amount_minor: int | None
     currency: str | None
 
     @property
     def moves_money(self) -> bool:
-        return moves_money(self.verb)
+        return self.verb.moves != "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,3 @@ class Demands:
     reservations: tuple[Reservation, ...] = ()
     approval: str | None = None
     own_payment: str | None = None
-
-
-def moves_money(verb: str) -> bool:
-    """Return whether limits on amounts concern the verb: all but those that have no amount."""
-    return verb not in _WITHOUT_AMOUNT

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from ..models import BotId, Policies, PolicyRule, Window
+from ..models import BotId, Declared, Policies, PolicyRule, Window
 from ..money import to_major
 from .counters import counter_of
 from .currencies import permitted
-from .facts import moves_money
 from .matching import matching
 
 What = Literal["verbs", "currencies", "largest", "budget", "calls", "own_payments", "approval"]
@@ -33,32 +32,32 @@ class Limit:
     counter: str | None = None
 
 
-def limits(policies: Policies, bot: BotId, verb: str, region: str) -> tuple[Limit, ...]:
-    """Return every limit that applies to a call of `verb`, rule by rule, in the file's order."""
+def limits(policies: Policies, bot: BotId, verb: Declared, region: str) -> tuple[Limit, ...]:
+    """Return every limit that applies to a call of the verb, rule by rule, in the file's order."""
     rules = matching(policies, bot, region)
     return tuple(limit for rule in rules for limit in _of(rule, bot, verb))
 
 
-def _of(rule: PolicyRule, bot: BotId, verb: str) -> Iterator[Limit]:
+def _of(rule: PolicyRule, bot: BotId, verb: Declared) -> Iterator[Limit]:
     if rule.verbs is not None:
         yield Limit(rule.name, "verbs", tuple(sorted(rule.verbs)))
-    if moves_money(verb):
+    if verb.moves != "none":
         yield from _of_money(rule, bot, verb)
     for calls in rule.call_limits:
         counter = counter_of(rule, calls, bot)
         yield Limit(rule.name, "calls", calls.calls, window=calls.per, counter=counter)
-    if rule.own_payments_only and verb == "refund":
+    if rule.own_payments_only and verb.gives_back:
         yield Limit(rule.name, "own_payments")
 
 
-def _of_money(rule: PolicyRule, bot: BotId, verb: str) -> Iterator[Limit]:
+def _of_money(rule: PolicyRule, bot: BotId, verb: Declared) -> Iterator[Limit]:
     allowed = permitted(rule, verb)
     if allowed is not None:
         yield Limit(rule.name, "currencies", tuple(sorted(allowed)))
     for currency, minor in rule.largest.items():
         yield Limit(rule.name, "largest", to_major(minor, currency), currency)
     for budget in rule.budgets:
-        if verb in budget.verbs:
+        if budget.counts(verb):
             amount = to_major(budget.amount_minor, budget.currency)
             counter = counter_of(rule, budget, bot)
             yield Limit(rule.name, "budget", amount, budget.currency, budget.per, counter)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..models import SPENDING_VERBS, BotId, Policies, PolicyRule, RouteKey
+from ..models import BotId, Declared, Policies, PolicyRule, RouteKey
 from ..models.findings import Finding
 from .covering import covers, matches_as_many
 from .currencies import capped, permitted
@@ -16,15 +16,24 @@ _MOST_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What the checks look at: the rules, the currency of each route, and which match which."""
+    """What the checks look at: the rules, the currency of each route, which match which, and the
+    verbs."""
 
     rules: Sequence[PolicyRule]
     currencies: Mapping[RouteKey, str]
     rules_of: Mapping[RouteKey, Sequence[PolicyRule]]
     routes_of: Mapping[str, Sequence[RouteKey]]
+    verbs: Collection[Declared]
+
+    @property
+    def spending(self) -> list[Declared]:
+        """The verbs that move money, but for what gives it back."""
+        return [verb for verb in self.verbs if verb.moves != "none" and not verb.gives_back]
 
 
-def lint_policies(policies: Policies, currencies: Mapping[RouteKey, str]) -> list[Finding]:
+def lint_policies(
+    policies: Policies, currencies: Mapping[RouteKey, str], verbs: Collection[Declared]
+) -> list[Finding]:
     """Return what is suspicious about the rules; `currencies` is in force for each route."""
     routes_of: dict[str, list[RouteKey]] = {rule.name: [] for rule in policies.rules}
     rules_of: dict[RouteKey, list[PolicyRule]] = {}
@@ -32,7 +41,7 @@ def lint_policies(policies: Policies, currencies: Mapping[RouteKey, str]) -> lis
         rules_of[key] = [rule for rule in policies.rules if matches(rule, key)]
         for rule in rules_of[key]:
             routes_of[rule.name].append(key)
-    ground = _Ground(policies.rules, currencies, rules_of, routes_of)
+    ground = _Ground(policies.rules, currencies, rules_of, routes_of, verbs)
     return [finding for check in _CHECKS for finding in check(ground)]
 
 
@@ -47,9 +56,9 @@ def rule_covered(ground: _Ground) -> Iterator[Finding]:
     """Of two equal rules the later one is told."""
     for place, rule in enumerate(ground.rules):
         for other_place, other in enumerate(ground.rules):
-            if other is rule or not covers(other, rule):
+            if other is rule or not covers(other, rule, ground.verbs):
                 continue
-            if other_place < place or not covers(rule, other):
+            if other_place < place or not covers(rule, other, ground.verbs):
                 message = (
                     f"changes nothing: {other.name} matches the same bots and is at least as "
                     "strict everywhere; remove one of them"
@@ -77,7 +86,7 @@ def route_currency_refused(ground: _Ground) -> Iterator[Finding]:
     for rule in ground.rules:
         refused: dict[str, list[RouteKey]] = {}
         for key in ground.routes_of[rule.name]:
-            if not _lets_pass(rule, ground.currencies[key]):
+            if not _lets_pass(rule, ground.currencies[key], ground.spending):
                 refused.setdefault(ground.currencies[key], []).append(key)
         for currency, keys in refused.items():
             message = (
@@ -106,7 +115,7 @@ def budget_never_used(ground: _Ground) -> Iterator[Finding]:
     for rule in ground.rules:
         for place, budget in enumerate(rule.budgets):
             refused = rule.currencies is not None and budget.currency not in rule.currencies
-            if refused or (rule.verbs is not None and not budget.verbs & rule.verbs):
+            if refused or not any(map(budget.counts, _allowed(rule, ground.verbs))):
                 message = (
                     f"counts nothing: the rule's {'currencies' if refused else 'verbs'} refuse "
                     "what it counts; correct one of them"
@@ -116,7 +125,7 @@ def budget_never_used(ground: _Ground) -> Iterator[Finding]:
 
 def currency_without_limit(ground: _Ground) -> Iterator[Finding]:
     for rule in ground.rules:
-        limited = set(rule.approval_above).union(*(capped(rule, v) for v in SPENDING_VERBS))
+        limited = set(rule.approval_above).union(*(capped(rule, v) for v in ground.spending))
         free = sorted((rule.currencies or frozenset()) - limited) if limited else []
         if free:
             message = (
@@ -137,9 +146,12 @@ _CHECKS = (
 )
 
 
-def _lets_pass(rule: PolicyRule, currency: str) -> bool:
-    spending = SPENDING_VERBS if rule.verbs is None else SPENDING_VERBS & rule.verbs
-    allowed = [permitted(rule, verb) for verb in spending]
+def _allowed(rule: PolicyRule, verbs: Collection[Declared]) -> list[Declared]:
+    return [verb for verb in verbs if rule.verbs is None or verb.name in rule.verbs]
+
+
+def _lets_pass(rule: PolicyRule, currency: str, spending: Collection[Declared]) -> bool:
+    allowed = [permitted(rule, verb) for verb in _allowed(rule, spending)]
     return not allowed or any(codes is None or currency in codes for codes in allowed)
 
 

@@ -14,7 +14,7 @@ from .facts import Facts
 def wrong_verb(rule: PolicyRule, facts: Facts) -> PolicyViolationError:
     allowed = tuple(sorted(rule.verbs or ()))
     return PolicyViolationError(
-        f"The rule {rule.name} does not allow {facts.verb} to {facts.bot}: it allows "
+        f"The rule {rule.name} does not allow {facts.verb.name} to {facts.bot}: it allows "
         f"{_listed(allowed)}. {_else_change(rule, 'verbs')}",
         rule=rule.name,
         limit=allowed,
@@ -26,7 +26,7 @@ def wrong_currency(
 ) -> PolicyViolationError:
     allowed = tuple(sorted(permitted))
     if facts.currency is None:
-        what = f"a {facts.verb} whose currency cannot be known"
+        what = f"a {facts.verb.name} whose currency cannot be known"
     else:
         what = f"{facts.currency} to {facts.bot}"
     why = "" if rule.currencies is not None else ", the currencies that it has limits for"
@@ -41,9 +41,9 @@ def wrong_currency(
 
 def unknown_amount(rule: PolicyRule, facts: Facts) -> PolicyViolationError:
     return PolicyViolationError(
-        f"The rule {rule.name} limits amounts, and what this {facts.verb} would come to cannot be "
-        "known before it is done. Pass the amount, use a price with a fixed amount, or have a "
-        f"person change policies.rules.{rule.name} in the routing file.",
+        f"The rule {rule.name} limits amounts, and what this {facts.verb.name} would come to "
+        "cannot be known before it is done. Pass the amount, use a price with a fixed amount, or "
+        f"have a person change policies.rules.{rule.name} in the routing file.",
         rule=rule.name,
         limit=_largest(rule, facts),
     )
@@ -93,7 +93,7 @@ def _largest(rule: PolicyRule, facts: Facts) -> Decimal | None:
     found = [
         budget.amount_minor
         for budget in rule.budgets
-        if budget.currency == currency and facts.verb in budget.verbs
+        if budget.currency == currency and budget.counts(facts.verb)
     ]
     if currency in rule.largest:
         found.append(rule.largest[currency])

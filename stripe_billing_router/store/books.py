@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from ..models import BookedEntry, BookedOperation, OperationState
+from ..models import BookedEntry, BookedOperation, Declared, OperationState, Verbs
 from .database import Database
 from .schema import ledger, operations
-
-MONEY = ("charge", "refund", "subscription", "checkout_session")
-"""The action types of entries about money that Stripe moves."""
 
 _CHUNK = 2000
 """How many ids one query asks for."""
 
-_ENTRY = [ledger.c[field.name] for field in fields(BookedEntry)]
-_OPERATION = [operations.c[field.name] for field in fields(BookedOperation)]
+_ENTRY = [ledger.c[field.name] for field in fields(BookedEntry) if field.name != "moves"]
+_OPERATION = [
+    operations.c[field.name] for field in fields(BookedOperation) if field.name != "moves"
+]
 
 Place = tuple[int, int]
 """Where a page of entries ended: `timestamp_ms` and `sequence` of its last one."""
 
 
 class Books:
-    """What the ledger and the operations say about some ids, or about some time."""
+    """What the ledger and the operations say about some ids, or about some time.
 
-    def __init__(self, database: Database) -> None:
+    The verbs say which entries are about money, and where it goes.
+    """
+
+    def __init__(self, database: Database, verbs: Verbs[Declared]) -> None:
         self._database = database
+        self._verbs = verbs
+        self._moves = {verb.action_type: verb.moves for verb in verbs.values()}
+        self._money = verbs.moving("in", "out")
 
     def entries_named(self, ids: Collection[str]) -> list[BookedEntry]:
         """Return the entries about money that carry one of these Stripe ids."""
@@ -44,7 +49,8 @@ class Books:
         """Return those of these operations that there are."""
         query = select(*_OPERATION)
         found = self._among(query, operations.c.operation_id, operation_ids)
-        return [BookedOperation(*row) for row in found]
+        verbs = {verb.name: verb.moves for verb in self._verbs.values()}
+        return [BookedOperation(*row, moves=verbs.get(row.verb, "none")) for row in found]
 
     def collected(
         self, since_ms: int, until_ms: int, *, after: Place | None, limit: int
@@ -53,10 +59,10 @@ class Books:
         query = (
             select(*_ENTRY)
             .where(_between(since_ms, until_ms), ledger.c.status == OperationState.SUCCEEDED)
-            .where(ledger.c.action_type.in_(MONEY))
+            .where(ledger.c.action_type.in_(self._money))
         )
         with self._database.read() as connection:
-            return [BookedEntry(*row) for row in connection.execute(_page(query, after, limit))]
+            return self._booked(connection.execute(_page(query, after, limit)))
 
     def refused_payments(self, since_ms: int, until_ms: int, *, limit: int) -> Iterator[Refused]:
         """Yield `(operation id, Stripe ids)` of what failed: the answer alone names its payment.
@@ -78,24 +84,19 @@ class Books:
                 return
             after = (rows[-1].timestamp_ms, rows[-1].sequence)
 
-    def size(self, since_ms: int, until_ms: int) -> Mapping[str, int]:
-        """Return how many entries there are by action type; those that failed are `failed`."""
-        kind, error = ledger.c.action_type, ledger.c.error
-        query = (
-            select(kind, error, func.count())
-            .where(_between(since_ms, until_ms))
-            .group_by(kind, error)
-        )
-        counts: dict[str, int] = {}
+    def payments(self, since_ms: int, until_ms: int) -> int:
+        """Return about how many payments there were, those that failed as well."""
+        query = select(func.count()).where(_between(since_ms, until_ms))
+        paying = query.where(ledger.c.action_type.in_(self._verbs.moving("in")))
         with self._database.read() as connection:
-            for action_type, failed, count in connection.execute(query):
-                name = "failed" if failed else action_type
-                counts[name] = counts.get(name, 0) + count
-        return counts
+            return connection.execute(paying).scalar_one()
 
     def _entries(self, column: Any, ids: Collection[str]) -> list[BookedEntry]:
-        query = select(*_ENTRY).where(ledger.c.action_type.in_(MONEY))
-        return [BookedEntry(*row) for row in self._among(query, column, ids)]
+        query = select(*_ENTRY).where(ledger.c.action_type.in_(self._money))
+        return self._booked(self._among(query, column, ids))
+
+    def _booked(self, rows: Iterable[Any]) -> list[BookedEntry]:
+        return [BookedEntry(*row, moves=self._moves[row.action_type]) for row in rows]
 
     def _among(self, query: Select[Any], column: Any, ids: Collection[str]) -> Iterator[Any]:
         wanted = sorted(ids)

@@ -13,7 +13,15 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 
 from ..errors import ConfigurationError, LedgerTamperedError
 from ..hashing import GENESIS, commitment, entry_hash
-from ..models import SYSTEM_STREAM, AppendEntry, EntryDraft, LedgerEntry, major
+from ..models import (
+    SYSTEM_STREAM,
+    AppendEntry,
+    Declared,
+    EntryDraft,
+    LedgerEntry,
+    Verbs,
+    major,
+)
 from ..secrecy import discreet_methods
 from . import outbox
 from .codec import Encode, clean_json, entry_of
@@ -26,6 +34,7 @@ from .schema import ledger as table
 from .streams import locked_head
 
 _BATCH = 1000
+_NO_VERBS: Verbs[Declared] = Verbs()
 
 _COLUMNS = [column.name for column in fields(LedgerEntry)]
 _INSERT = Prepared(insert(table))
@@ -258,6 +267,7 @@ def append_entry(
     connection: Connection,
     write: AppendEntry,
     encode: Encode = clean_json,
+    verbs: Verbs[Declared] = _NO_VERBS,
 ) -> None:
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream
@@ -277,7 +287,7 @@ def append_entry(
         connection,
         dialect.at_once(connection),
         (_INSERT, {name: getattr(entry, name) for name in _COLUMNS} | sealed),
-        outbox.entry_recorded(entry, head.event_sequence + 1),
+        outbox.entry_recorded(entry, head.event_sequence + 1, verbs),
         (_MOVE_HEAD, end),
     )
 

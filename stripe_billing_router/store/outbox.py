@@ -11,7 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from ..models import SYSTEM_STREAM, BillingEvent, EventDraft, LedgerEntry, OperationState
+from ..models import (
+    SYSTEM_STREAM,
+    BillingEvent,
+    Declared,
+    EventDraft,
+    LedgerEntry,
+    OperationState,
+    Verbs,
+)
 from .dialects import Dialect
 from .outbox_schema import outbox as table
 from .prepared import Prepared
@@ -19,19 +27,20 @@ from .schema import heads, operations
 from .streams import locked_head
 
 _STATES = frozenset(map(str, OperationState))
-_OWN_NAMES = {("refund", "succeeded"): "payment.refunded"}
 _DOUBT = "operation.unknown"
 _INSERT = Prepared(insert(table))
 _FIELDS = [column.name for column in table.c if column.name != "stream"]
 
 
-def entry_recorded(entry: LedgerEntry, sequence: int) -> tuple[Prepared, dict[str, Any]]:
+def entry_recorded(
+    entry: LedgerEntry, sequence: int, verbs: Verbs[Declared]
+) -> tuple[Prepared, dict[str, Any]]:
     """Return what tells of a ledger entry. `sequence` comes from the head of its stream, locked."""
     row = {
         "stream": entry.stream,
         "sequence": sequence,
         "id": _new_id(),
-        "name": name_of(entry.action_type, entry.status, entry.operation_id),
+        "name": name_of(entry.action_type, entry.status, entry.operation_id, verbs),
         "at_ms": entry.timestamp_ms,
         "action": entry.action_type,
         "operation_id": entry.operation_id,
@@ -44,7 +53,11 @@ def entry_recorded(entry: LedgerEntry, sequence: int) -> tuple[Prepared, dict[st
 
 
 def record_doubt(
-    dialect: Dialect, connection: Connection, operation_id: str, now_ms: int
+    dialect: Dialect,
+    connection: Connection,
+    operation_id: str,
+    now_ms: int,
+    verbs: Verbs[Declared],
 ) -> list[str]:
     """Tell that nobody knows what became of an operation, unless that is the last that was told.
     Return the streams that have grown by it.
@@ -57,10 +70,11 @@ def record_doubt(
     locked_head(dialect, connection, stream)
     if _last_told(connection, stream, operation_id) == _DOUBT:
         return []
+    verb = verbs.get(operation["verb"])
     doubt = EventDraft(
         stream,
         _DOUBT,
-        operation["verb"].removeprefix("create_"),
+        operation["verb"] if verb is None else verb.action_type,
         operation_id,
         amount_minor=operation["amount_minor"],
         currency=operation["currency"],
@@ -109,9 +123,9 @@ def _last_told(connection: Connection, stream: str, operation_id: str) -> str | 
     return connection.execute(query).scalar()
 
 
-def name_of(action: str, status: str | None, operation_id: str | None) -> str:
+def name_of(action: str, status: str | None, operation_id: str | None, verbs: Verbs[Any]) -> str:
     """Return the name of the event about an entry with this action type and status."""
-    own = _OWN_NAMES.get((action, status or ""))
+    own = verbs.events.get((action, status))
     if own is not None:
         return own
     if operation_id is not None and status in _STATES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
@@ -16,11 +16,13 @@ from ..locks import ForkSafeLock
 from ..models import (
     Approval,
     ApprovalState,
+    Declared,
     Freeze,
     LedgerEntry,
     Operation,
     OperationState,
     Usage,
+    Verbs,
     Write,
 )
 from ..ports import Clock, Proof
@@ -71,8 +73,10 @@ class SqlStore:
         lock_timeout: float = LOCK_TIMEOUT,
         sealing: Sealing | None = None,
         domains: Sequence[Domain] = (),
+        verbs: Verbs[Any] | None = None,
     ) -> None:
         self.writes = Writes(domains)
+        self._verbs: Verbs[Declared] = verbs or Verbs()
         self._schemas = schemas_of(domains)
         self._projections = projections_of(domains)
         self._grown = threading.local()
@@ -296,7 +300,7 @@ class SqlStore:
 
     @property
     def books(self) -> Books:
-        return Books(self._database())
+        return Books(self._database(), self._verbs)
 
     @property
     def discrepancies(self) -> DiscrepancyDB:
@@ -325,7 +329,7 @@ class SqlStore:
                 self._opened = None
 
     def _transaction(self, database: Database, connection: Connection) -> SqlTransaction:
-        return SqlTransaction(database, connection, self.sealing, self._is_alive)
+        return SqlTransaction(database, connection, self.sealing, self._is_alive, self._verbs)
 
     def _database(self) -> Database:
         opened = self._opened

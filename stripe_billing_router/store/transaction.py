@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from ..models import BillingEvent, EventDraft, Operation
+from ..models import (
+    BillingEvent,
+    Declared,
+    EventDraft,
+    Operation,
+    Verbs,
+)
 from . import operations, outbox
 from .codec import EncodedOnce, Sealing
 from .database import Database
@@ -18,7 +24,16 @@ class SqlTransaction:
     The time is asked for when it is first needed: entries of the ledger alone need none.
     """
 
-    __slots__ = ("_at_ms", "_database", "connection", "encode", "is_alive", "sealing", "streams")
+    __slots__ = (
+        "_at_ms",
+        "_database",
+        "connection",
+        "encode",
+        "is_alive",
+        "sealing",
+        "streams",
+        "verbs",
+    )
 
     def __init__(
         self,
@@ -26,11 +41,13 @@ class SqlTransaction:
         connection: Connection,
         sealing: Sealing,
         is_alive: IsAlive,
+        verbs: Verbs[Declared],
     ) -> None:
         self._database = database
         self.connection = connection
         self.sealing = sealing
         self.is_alive = is_alive
+        self.verbs = verbs
         self._at_ms: int | None = None
         self.encode = EncodedOnce()
         self.streams: set[str] = set()

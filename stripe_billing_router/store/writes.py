@@ -43,12 +43,12 @@ def _close(t: T, write: CloseOperation) -> None:
     operations.close_operation(t.connection, write, t.now_ms, t.encode, t.sealing)
     budgets.settle(t.connection, write, t.now_ms)
     if write.state is OperationState.UNKNOWN:
-        told = outbox.record_doubt(t.dialect, t.connection, write.operation_id, t.now_ms)
+        told = outbox.record_doubt(t.dialect, t.connection, write.operation_id, t.now_ms, t.verbs)
         t.streams.update(told)
 
 
 def _append(t: T, write: AppendEntry) -> None:
-    ledger.append_entry(t.dialect, t.connection, write, t.encode)
+    ledger.append_entry(t.dialect, t.connection, write, t.encode, t.verbs)
     t.streams.add(write.entry.stream)
 
 

@@ -29,7 +29,7 @@ from .judging import Judge
 from .limits import DAY_MS, Limits
 from .matching import matched
 from .movements import Movement
-from .planning import PlannedSource, ReadPlan, payments_in, planned
+from .planning import PlannedSource, ReadPlan, planned
 from .reading import Reads, read_sources
 from .second_look import SecondLook
 from .takings import Sums
@@ -101,8 +101,8 @@ class Inspection:
         store, limits = self._router.store, self._limits
         now_ms = store.now_ms()
         until_ms = limits.until_ms or now_ms
-        in_window = payments_in(store.books.size(limits.since_ms, until_ms))
-        in_month = payments_in(store.books.size(now_ms - 30 * DAY_MS, now_ms))
+        in_window = store.books.payments(limits.since_ms, until_ms)
+        in_month = store.books.payments(now_ms - 30 * DAY_MS, now_ms)
         routed = len(surveying.named_by_routes(self._router))
         return planned(limits, until_ms, in_window, in_month, routed)
 

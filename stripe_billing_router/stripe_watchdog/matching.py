@@ -79,4 +79,4 @@ def _with_operation(
 
 def _may_own(operation: BookedOperation, shown: Shown) -> bool:
     """Metadata is easily copied: what gives money back is no operation's that collects it."""
-    return (operation.verb == "refund") == (shown.kind == "refund")
+    return (operation.moves == "out") == (shown.kind == "refund")

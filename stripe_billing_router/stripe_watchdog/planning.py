@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..engine import PER_ENDPOINT, READ_PAGE
@@ -57,8 +57,3 @@ def planned(
     found.append(PlannedSource("account", 1, 2))
     allowance = max(_LEAST_READS, round(_READS_PER_PAYMENT * payments_of_month))
     return ReadPlan(tuple(found), allowance)
-
-
-def payments_in(size: Mapping[str, int]) -> int:
-    """Return about how many payments so many ledger entries tell of."""
-    return sum(count for kind, count in size.items() if kind not in ("customer", "refund"))

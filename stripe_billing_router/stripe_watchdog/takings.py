@@ -45,7 +45,7 @@ class Sums:
     def add_orphan(self, claim: Claim) -> None:
         """Count an entry that Stripe knows nothing of."""
         entry = claim.entry
-        amount = (-1 if entry.action_type == "refund" else 1) * (entry.amount_minor or 0)
+        amount = (-1 if entry.moves == "out" else 1) * (entry.amount_minor or 0)
         self._count(entry.timestamp_ms, entry.currency or "", _LEDGER, amount)
         self._count(entry.timestamp_ms, entry.currency or "", _EXPLAINED, -amount)
 

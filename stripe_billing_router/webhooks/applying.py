@@ -11,7 +11,10 @@ from functools import partial
 
 from ..bootstrap import Assembly
 from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Write
-from ..providers.stripe.verbs import VERBS, stranger
+from ..providers.stripe.verbs import (
+    Verb,
+    stranger,
+)
 from . import facts
 from .entering import Entering, Mark
 from .judging import IN_DOUBT, WAITS, Judgement, Look, Nothing, Proven, Wait, judge, told, weigh
@@ -19,9 +22,6 @@ from .owners import Owners, subscription_of
 from .reading import operation_named_by
 
 _CHARGES = frozenset({"charge.succeeded", "charge.failed", "charge.captured", "charge.expired"})
-_MADE_BY_VERBS = frozenset(
-    {"payment_intent", "checkout.session", "subscription", "customer", "invoice", "refund"}
-)
 _UNSETTLED = WAITS | IN_DOUBT
 
 
@@ -35,6 +35,7 @@ class Applier:
     def __init__(self, parts: Assembly) -> None:
         self._parts = parts
         self._store = parts.store
+        self._verbs = parts.engine.verbs
         self._books = Entering(parts)
         self._owners = Owners(parts.store, parts.keys, parts.engine.accounts, parts.engine.reader)
 
@@ -50,15 +51,16 @@ class Applier:
             return self._charge(event, mark)
         if kind == "invoice" and subscription_of(event.object):
             return self._subscription_invoice(event, mark)
-        if kind in _MADE_BY_VERBS:
+        if self._verbs.making(kind) is not None:
             return self._own_object(event, mark)
         return self._books.nothing(mark)
 
     def _own_object(self, event: InboxEvent, mark: Mark) -> InboxState:
         operation = self._operation(event.operation_id, event.object_id)
         over = event.type == "customer.subscription.deleted"
-        if operation is not None and over and operation.state not in _UNSETTLED:
-            find = partial(facts.ended, event)
+        made_by = self._verbs.making(event.object.get("object"))
+        if operation is not None and over and made_by and operation.state not in _UNSETTLED:
+            find = partial(facts.ended, event, made_by)
             return self._books.enter(event, find, lambda: operation, mark)
         if operation is not None and _is_about(event, operation):
             return self._move(event, operation, mark)
@@ -85,15 +87,16 @@ class Applier:
         if operation is None:
             return self._books.nothing(mark)
         first = event.object.get("billing_reason") == "subscription_create"
-        if not first or _is_paid_late(event, operation):
+        by_call = "subscription" in self._verbs[operation.verb].makes
+        if not first or (by_call and _is_paid_late(event, operation)):
             return self._renewal(event, operation, mark)
-        by_call = operation.verb == "create_subscription"
         if operation.state in WAITS if by_call else operation.state is OperationState.PROCESSING:
             return self._act(event, operation, Look(), mark)
         return self._books.nothing(mark, operation=operation)
 
     def _renewal(self, event: InboxEvent, operation: Operation, mark: Mark) -> InboxState:
-        find = partial(facts.renewal, event)
+        made_by = self._verbs.making("subscription") or self._verbs[operation.verb]
+        find = partial(facts.renewal, event, made_by)
         return self._books.enter(event, find, lambda: operation, mark, self._counted(operation))
 
     def _counted(self, operation: Operation) -> Callable[[facts.Fact], Sequence[Write]]:
@@ -115,10 +118,12 @@ class Applier:
         """Move the operation on whose own object the event is about."""
         if operation.state is OperationState.AWAITING_APPROVAL or self._held(operation):
             raise NotYet(f"operation {operation.operation_id} is being executed")
+        verb = self._verbs[operation.verb]
         if operation.state in _UNSETTLED:
-            judgement = judge(event, operation, self._parts.gateway.api_version)
+            judgement = judge(event, operation, verb, self._parts.gateway.api_version)
             return self._act(event, operation, judgement, mark)
-        find = partial(facts.after_the_end, event, operation, self._shown(event, operation))
+        shown = self._shown(event, operation, verb)
+        find = partial(facts.after_the_end, event, operation, verb, shown)
         return self._books.enter(event, find, lambda: operation, mark, self._counted(operation))
 
     def _act(
@@ -129,7 +134,7 @@ class Applier:
                 return self._act(event, operation, self._looked(event, operation), mark)
             case Proven(outcome):
                 done = mark(InboxState.PROCESSED, operation.operation_id)
-                verb = VERBS[operation.verb]
+                verb = self._verbs[operation.verb]
                 self._parts.engine.closing.record(operation, outcome, verb, done)
                 return InboxState.PROCESSED
             case Nothing(state):
@@ -137,18 +142,18 @@ class Applier:
             case Wait(why):
                 raise NotYet(why)
 
-    def _shown(self, event: InboxEvent, operation: Operation) -> Outcome | None:
+    def _shown(self, event: InboxEvent, operation: Operation, verb: Verb) -> Outcome | None:
         """Return what an event shows of an operation that had come to its end; Stripe is asked
         about a session that is paid after it had failed, which does not show all of it."""
-        outcome, paid = told(event, operation), event.object.get("payment_status") == "paid"
+        outcome, paid = told(event, operation, verb), event.object.get("payment_status") == "paid"
         if outcome is not None or not paid or operation.state is OperationState.SUCCEEDED:
             return outcome
         named = _with_id(operation, event.object_id)
-        return self._parts.follower.glance(named, VERBS[operation.verb])
+        return self._parts.follower.glance(named, verb)
 
     def _looked(self, event: InboxEvent, operation: Operation) -> Judgement:
         """Ask Stripe. An operation in doubt may be in others' hands: it is only read."""
-        verb, follower = VERBS[operation.verb], self._parts.follower
+        verb, follower = self._verbs[operation.verb], self._parts.follower
         if operation.state in WAITS:
             trusted = self._parts.engine.trust.may_be_told(operation)
             look = follower.look if trusted else follower.witness
@@ -184,7 +189,7 @@ def _is_paid_late(event: InboxEvent, operation: Operation) -> bool:
     """Whether a first invoice is paid that was not when its call came to its end: a bank that had
     refused it was asked again. (A checkout session's own events tell of that.)"""
     ended = operation.outcome if operation.state not in _UNSETTLED else None
-    if operation.verb != "create_subscription" or ended is None or ended.paid:
+    if ended is None or ended.paid:
         return False
     return event.object.get("status") == "paid" and bool(event.object.get("amount_paid"))
 

@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome
+from ..models import (
+    Declared,
+    InboxEvent,
+    InboxState,
+    Operation,
+    OperationState,
+    Outcome,
+)
 from ..providers.stripe.verbs.base import currency_of, id_of, minor_of
 
 ANOMALY = "anomaly"
@@ -99,26 +106,31 @@ def bypassing_refund(event: InboxEvent, seen: frozenset[str]) -> Finding:
 
 
 def after_the_end(
-    event: InboxEvent, operation: Operation, outcome: Outcome | None, seen: frozenset[str]
+    event: InboxEvent,
+    operation: Operation,
+    verb: Declared,
+    outcome: Outcome | None,
+    seen: frozenset[str],
 ) -> Finding:
     """What an event says of an operation that had come to its end."""
     if outcome is None or outcome.state is operation.state:
         return InboxState.PROCESSED
-    found = _contrary(event, operation, outcome)
+    found = _contrary(event, operation, verb, outcome)
     if found is None:
         return InboxState.SUPERSEDED
     return InboxState.PROCESSED if found.name in seen else found
 
 
-def _contrary(event: InboxEvent, operation: Operation, outcome: Outcome) -> Fact | None:
+def _contrary(
+    event: InboxEvent, operation: Operation, verb: Declared, outcome: Outcome
+) -> Fact | None:
     """A refund may come back after it had succeeded. A payment never succeeds after its end: if
     Stripe says so, people have to look."""
-    refund = operation.verb == "refund"
     ended = operation.state is OperationState.SUCCEEDED
     gone = outcome.state in (OperationState.FAILED, OperationState.CANCELED)
-    if refund and ended and gone:
-        return _came_back(event.object, operation)
-    if not refund and not ended and outcome.paid:
+    if verb.gives_back and ended and gone:
+        return _came_back(event.object, operation, verb)
+    if not verb.gives_back and not ended and outcome.paid:
         return Fact(
             id_of(event.object),
             "contradicted",
@@ -132,12 +144,12 @@ def _contrary(event: InboxEvent, operation: Operation, outcome: Outcome) -> Fact
     return None
 
 
-def _came_back(refund: Mapping[str, Any], operation: Operation) -> Fact:
+def _came_back(refund: Mapping[str, Any], operation: Operation, verb: Declared) -> Fact:
     given = operation.outcome.amount_minor if operation.outcome is not None else None
     return Fact(
         id_of(refund),
         "reversed",
-        "refund",
+        verb.action_type,
         -(given or 0),
         currency_of(refund),
         error=True,
@@ -147,7 +159,7 @@ def _came_back(refund: Mapping[str, Any], operation: Operation) -> Fact:
     )
 
 
-def renewal(event: InboxEvent, seen: frozenset[str]) -> Finding:
+def renewal(event: InboxEvent, verb: Declared, seen: frozenset[str]) -> Finding:
     """A subscription's later invoice is paid, or could not be."""
     body = event.object
     paid = event.type in ("invoice.paid", "invoice.payment_succeeded")
@@ -160,7 +172,7 @@ def renewal(event: InboxEvent, seen: frozenset[str]) -> Finding:
     fact = Fact(
         id_of(body),
         name,
-        "subscription",
+        verb.action_type,
         minor_of(body, "amount_paid") if paid else 0,
         currency_of(body),
         error=not paid,
@@ -169,10 +181,10 @@ def renewal(event: InboxEvent, seen: frozenset[str]) -> Finding:
     return fact if paid else replace(fact, alert=f"renewal {fact.object_id} was not paid")
 
 
-def ended(event: InboxEvent, seen: frozenset[str]) -> Finding:
+def ended(event: InboxEvent, verb: Declared, seen: frozenset[str]) -> Finding:
     """A subscription is over."""
     if "ended" in seen:
         return InboxState.PROCESSED
     body = event.object
     currency = currency_of(body)
-    return Fact(id_of(body), "ended", "subscription", 0, currency, error=False, of_operation=True)
+    return Fact(id_of(body), "ended", verb.action_type, 0, currency, False, of_operation=True)

@@ -18,7 +18,10 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..providers.stripe.verbs import VERBS, UnreadableAnswer
+from ..providers.stripe.verbs import (
+    UnreadableAnswer,
+    Verb,
+)
 
 IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 WAITS = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})
@@ -56,26 +59,26 @@ class Nothing:
 Judgement = Proven | Look | Wait | Nothing
 
 
-def judge(event: InboxEvent, operation: Operation, api_version: str) -> Judgement:
+def judge(event: InboxEvent, operation: Operation, verb: Verb, api_version: str) -> Judgement:
     """Return what an event means for an operation that is open and that nobody holds.
 
     A draft is where every invoice begins: only as an answer does it say that nobody can pay it.
     """
     if event.object.get("object") == "invoice" and event.object.get("status") == "draft":
         return weigh(operation, None)
-    outcome = told(event, operation)
+    outcome = told(event, operation, verb)
     if event.type in _SHOWS_TOO_LITTLE and operation.state in WAITS:
         outcome = None
     foreign = event.api_version not in (None, api_version)
     return Look() if outcome is None or foreign else weigh(operation, outcome)
 
 
-def told(event: InboxEvent, operation: Operation) -> Outcome | None:
+def told(event: InboxEvent, operation: Operation, verb: Verb) -> Outcome | None:
     """Return the outcome that the event's object shows, as the verb reads it; None if it does not
     show one."""
     seen = StepOutput(operation.steps[0].name, 200, event.object)
     try:
-        judged = VERBS[operation.verb].revisit(replace(operation, outputs=(seen,)))
+        judged = verb.revisit(replace(operation, outputs=(seen,)))
     except (UnreadableAnswer, AttributeError, KeyError, TypeError, ValueError):
         return None
     return None if isinstance(judged, Step) else judged

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.config.policies import BudgetSection, CallsSection, RuleSection
 from stripe_billing_router.errors import PolicyViolationError
 from stripe_billing_router.models import BotId, Policies
 from stripe_billing_router.money import to_minor
 from stripe_billing_router.policy import Demands, Facts, demands, linting
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from stripe_billing_router.routing import linting as overrides
 from stripe_billing_router.routing import stripe_objects
 
@@ -32,15 +33,15 @@ CALLS = [row for row in ROWS if re.match(r"`(charge|refund|create_customer) ", r
 def _policies(folder: Path, text: str) -> Policies:
     path = folder / "routes.yaml"
     path.write_text(text)
-    return load_routing_file(path).policies
+    return routing_file(path).policies
 
 
 def _facts(call: str) -> Facts:
     verb, bot, *amount = call.split()
     if not amount:
-        return Facts(BotId.parse(bot), verb, "default", None, None)
+        return Facts(BotId.parse(bot), VERBS[verb], "default", None, None)
     minor = None if amount[0] == "unknown" else to_minor(amount[0], amount[1])
-    return Facts(BotId.parse(bot), verb, "default", minor, amount[1])
+    return Facts(BotId.parse(bot), VERBS[verb], "default", minor, amount[1])
 
 
 def _result(found: Demands) -> str:

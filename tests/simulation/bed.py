@@ -17,8 +17,7 @@ from unittest.mock import patch
 import stripe
 from sqlalchemy import event
 
-from stripe_billing_router.bootstrap import assembly, installed
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import all_verbs, assembly, installed, routing_file
 from stripe_billing_router.engine import SystemClock
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.ports import Clock
@@ -113,6 +112,7 @@ class Bed:
             account_id=STRIPE_MASTER_ACCOUNT_ID,
             api_base=SANDBOX_API_BASE,
             domains=installed(),
+            verbs=all_verbs(),
         )
         store.operation("none")
         store.close()
@@ -141,7 +141,7 @@ def _faster() -> Iterator[None]:
     """Spare thousands of schedules what changes nothing: the same file read again, log lines that
     nobody sees, copies of what is only written down."""
     with (
-        patch.object(assembly, "load_routing_file", cache(load_routing_file)),
+        patch.object(assembly, "routing_file", cache(routing_file)),
         patch("stripe._api_requestor.log_debug", _silent),
         patch("stripe._api_requestor.log_info", _silent),
         patch.object(codec, "asdict", _as_dict),

@@ -18,6 +18,7 @@ SCOPES = ("finance:bot", "stripe:finance:bot", "finance:*", "*")
 """What people freeze; the second is the first, spelled out."""
 
 _MOVING_VERBS = ("charge", "refund", "create_subscription", "create_checkout_session")
+_SPENDING = frozenset(_MOVING_VERBS) - {"refund"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class House:
             for budget in rule.budgets:
                 whose = "*" if budget.shared else bot
                 counter = f"{rule.name}/money/{budget.per}/{budget.currency}/{whose}"
-                if verb in budget.verbs:
+                if verb in (budget.verbs or _SPENDING):
                     yield Part(counter, "money", budget)
                 elif verb == "refund" and budget.refunds_restore:
                     yield Part(counter, "restore", budget)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ...bootstrap import Assembly, Given, assemble, installed
-from ...config import RoutingFile, Settings, load_routing_file
+from ...bootstrap import Assembly, Given, assemble, installed, routing_file
+from ...config import RoutingFile, Settings
 from ...engine import AccountCheck, Reactions, Reader, SystemClock
 from ...keys.ring import vault_settings
 from ...keys.vault import VaultSettings
@@ -39,7 +39,7 @@ class Facts:
 
     @cached_property
     def file(self) -> RoutingFile:
-        return load_routing_file(self.settings.routing_config, installed())
+        return routing_file(self.settings.routing_config)
 
     @cached_property
     def assembly(self) -> Assembly:

@@ -27,7 +27,10 @@ from ...models import (
 )
 from ...ports import Age, CommitAmbiguous, Escalated, Event, Keys, OutcomeInDoubt, StaleLease
 from ...providers.stripe.traces import Traces
-from ...providers.stripe.verbs import VERBS, ForeignStep, Verb
+from ...providers.stripe.verbs import (
+    ForeignStep,
+    Verb,
+)
 from ...redaction import redact
 from .. import leases
 from ..closing import BOT_MAY_ASK_FOR_MS
@@ -121,7 +124,7 @@ class Recovery:
         """A payment that nobody finished in a day is taken back; a refund is the customer's."""
         if self._parts.store.now_ms() - operation.updated_ms < _WAITS_FOR_MS:
             return "left"
-        if operation.verb == "refund":
+        if self._parts.verbs[operation.verb].moves == "out":
             self._claim(operation)
             return self._look(operation)
         result = self._canceller.cancel(operation.operation_id)
@@ -144,7 +147,9 @@ class Recovery:
         accounts = self._parts.accounts
         keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys))
         if not self._parts.trust.may_be_sent(operation):
-            found = self._traces.found(operation, VERBS[operation.verb], keys, proven=False)
+            found = self._traces.found(
+                operation, self._parts.verbs[operation.verb], keys, proven=False
+            )
             return self._witness(operation, found, dead)
         lease = self._parts.leases.take(
             operation.operation_id,
@@ -162,7 +167,7 @@ class Recovery:
     def _witness(self, operation: Operation, found: StepOutput | None, dead: bool | None) -> str:
         """Look an operation up whose row proves nothing, and tell. Nothing is sent for it; what
         Stripe itself shows to have happened is recorded. `dead` of None: it waits, in no hands."""
-        verb = VERBS[operation.verb]
+        verb = self._parts.verbs[operation.verb]
         lost = found is None and dead is not None
         outcome = None if lost else self._follower.witness(operation, verb, found)
         self._parts.trust.tell(operation, _shown(outcome))
@@ -183,7 +188,7 @@ class Recovery:
         return "recorded"
 
     def _settle_held(self, operation: Operation, keys: Keys, lease: Lease) -> str:
-        verb = VERBS[operation.verb]
+        verb = self._parts.verbs[operation.verb]
         # The age grows while budgets are asked, or while this process stands still.
         looked = self._parts.clock.elapsed()
         age = self._parts.age(operation, keys)

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeRequestError
-from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput
+from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput, Verbs
 from ...ports import KeyProvider, Keys, Request, Store
 from ...providers.stripe.reading import Reader
 from ...providers.stripe.verbs import (
-    VERBS,
     ForeignStep,
     UnreadableAnswer,
     Verb,
@@ -43,7 +42,9 @@ class Follower:
         reader: Reader,
         closing: Closing,
         trust: Trust,
+        verbs: Verbs[Verb],
     ) -> None:
+        self._verbs = verbs
         self._keys = keys
         self._accounts = accounts
         self._reader = reader
@@ -150,7 +151,7 @@ class Follower:
 
     def _asked(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
         try:
-            check_step(VERBS[operation.verb], operation, step, step.path, step.params)
+            check_step(self._verbs[operation.verb], operation, step, step.path, step.params)
         except ForeignStep as foreign:
             raise self._trust.foreign(operation, foreign) from None
         request = Request(
@@ -220,7 +221,9 @@ class Canceller:
         follower: Follower,
         closing: Closing,
         trust: Trust,
+        verbs: Verbs[Verb],
     ) -> None:
+        self._verbs = verbs
         self._store = store
         self._accounts = accounts
         self._follower = follower
@@ -231,7 +234,7 @@ class Canceller:
         """Cancel, and return what the operation has come to: `canceled`, or what overtook it."""
         self._accounts.check_pin()
         operation = self._cancellable(operation_id)
-        verb = VERBS[operation.verb]
+        verb = self._verbs[operation.verb]
         if not self._trust.may_be_told(operation):
             raise self._trust.refused(operation)
         if operation.state in WAITING:
@@ -242,7 +245,7 @@ class Canceller:
     def look(self, operation: Operation) -> Operation:
         """Return what an operation that waits has come to without being canceled, recorded."""
         with doubted(operation):
-            return self._follower.read_anew(operation, VERBS[operation.verb])
+            return self._follower.read_anew(operation, self._verbs[operation.verb])
 
     def _cancellable(self, operation_id: object) -> Operation:
         sane = isinstance(operation_id, str) and _AN_ID.fullmatch(operation_id)

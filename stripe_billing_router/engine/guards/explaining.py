@@ -13,17 +13,22 @@ from ...master_account import STRIPE_MASTER_ACCOUNT_ID
 from ...models import (
     AppliedLimit,
     BotId,
+    Declared,
     Explanation,
     Fault,
     Policies,
     Reservation,
     Route,
+    Verbs,
     window_start_ms,
 )
 from ...money import to_major, to_minor
 from ...policy import Demands, Facts, Limit, demands, limits, over_limit
 from ...ports import Guard, KeyProvider, Keys, Routes, Store
-from ...providers.stripe.verbs import VERBS, arguments
+from ...providers.stripe.verbs import (
+    Verb,
+    arguments,
+)
 from ...redaction import shown
 from ..consequences.reactions import WHAT
 from .accounts import AccountCheck
@@ -39,7 +44,9 @@ class Examiner:
         accounts: AccountCheck,
         store: Store,
         forecast: Forecast,
+        verbs: Verbs[Verb],
     ) -> None:
+        self._verbs = verbs
         self._routes = routes
         self._keys = keys
         self._accounts = accounts
@@ -54,9 +61,9 @@ class Examiner:
         `amount` is in major units of the route's currency; None stands for the smallest one.
         """
         bot = BotId.parse(bot_id)
-        if not isinstance(verb, str) or verb not in VERBS:
+        if not isinstance(verb, str) or verb not in self._verbs:
             raise InvalidRequestError(
-                f"{shown(verb)} is not a money verb; pass one of {', '.join(VERBS)}.",
+                f"{shown(verb)} is not a money verb; pass one of {', '.join(self._verbs)}.",
                 parameter="verb",
             )
         wanted = arguments.overrides(overrides)
@@ -64,7 +71,7 @@ class Examiner:
         keys = self._keys.keys()
         fingerprint = key_fingerprint(keys.secret_key)
         minor = 1 if amount is None else to_minor(amount, found.currency)
-        facts = Facts(bot, verb, found.region, minor, found.currency)
+        facts = Facts(bot, self._verbs[verb], found.region, minor, found.currency)
         refusals, approval = self._forecast.refusals(facts)
         wrong = self._wrong(fingerprint in keys.allowed, found.route)
         return Explanation(
@@ -78,7 +85,7 @@ class Examiner:
             key_fingerprint=fingerprint,
             key_source=keys.source,
             key_allowed=fingerprint in keys.allowed,
-            limits=self._forecast.limits(bot, verb, found.region),
+            limits=self._forecast.limits(bot, facts.verb, found.region),
             refusals=(*wrong, *refusals),
             approval=approval,
         )
@@ -142,7 +149,7 @@ class Forecast:
         self._store = store
         self._guards = guards
 
-    def limits(self, bot: BotId, verb: str, region: str) -> tuple[AppliedLimit, ...]:
+    def limits(self, bot: BotId, verb: Declared, region: str) -> tuple[AppliedLimit, ...]:
         """Return every limit that applies; what is left is None if it cannot be read."""
         found = limits(self._policies, bot, verb, region)
         return tuple(self._applied(limit) for limit in found)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from ...errors import PolicyViolationError
-from ...models import BotId, LedgerEntry, Operation, OperationState, Policies, Reserve, Spend, Write
+from ...models import (
+    BotId,
+    LedgerEntry,
+    Operation,
+    OperationState,
+    Policies,
+    Reserve,
+    Spend,
+    Verbs,
+    Write,
+)
 from ...money import to_major
 from ...policy import Demands, Facts, demands, limits_money, over_limit, spent
 from ...ports import BudgetExceeded, Store
+from ...providers.stripe.verbs import Verb
 from .approving import Approvals
 
 
 class Policing:
     """Applies the rules of one router."""
 
-    def __init__(self, policies: Policies, store: Store, approvals: Approvals) -> None:
+    def __init__(
+        self, policies: Policies, store: Store, approvals: Approvals, verbs: Verbs[Verb]
+    ) -> None:
+        self._verbs = verbs
         self._policies = policies
         self._store = store
         self._approvals = approvals
@@ -29,7 +43,7 @@ class Policing:
         if not self._policies.rules:
             return Demands()
         paid = self._paid(operation)
-        found = demands(self._policies, _facts(operation, paid))
+        found = demands(self._policies, self._facts(operation, paid))
         if found.own_payment is not None and paid is None:
             raise _not_its_own(operation, found.own_payment)
         return _restoring(found, spender_of(paid))
@@ -43,7 +57,7 @@ class Policing:
         reserves: list[Write] = [*_reserves(operation, demanded), *self.more_due(operation, due)]
         if demanded.approval is None:
             return reserves
-        facts = _facts(operation, self._paid(operation))
+        facts = self._facts(operation, self._paid(operation))
         shown = replace(operation, amount_minor=facts.amount_minor, currency=facts.currency)
         return [*reserves, self._approvals.granted(shown, demanded.approval)]
 
@@ -81,9 +95,10 @@ class Policing:
     ) -> list[Spend]:
         """Return what counts money that moved after an operation: a renewal, or a refund's that
         came back."""
-        facts = replace(_facts(operation, None), amount_minor=amount_minor, currency=currency)
+        facts = self._facts(operation, None)
+        facts = replace(facts, amount_minor=amount_minor, currency=currency)
         counted = spent(self._policies, facts)
-        if operation.verb == "refund":  # what it gave back is asked of its own reservation
+        if facts.verb.gives_back:  # what it gave back is asked of its own reservation
             counted = tuple(replace(part, restores=operation.operation_id) for part in counted)
         return [Spend(spent_by, part) for part in counted]
 
@@ -93,9 +108,23 @@ class Policing:
             rule.own_payments_only or any(budget.refunds_restore for budget in rule.budgets)
             for rule in self._policies.rules
         )
-        if operation.verb != "refund" or not matters:
+        if not (matters and self._verbs[operation.verb].gives_back):
             return None
-        return own_payment(operation, self._store)
+        return own_payment(operation, self._store, self._verbs.moving("in"))
+
+    def _facts(self, operation: Operation, paid: LedgerEntry | None) -> Facts:
+        """Return what is known of the call; a whole refund gives back what the ledger shows."""
+        facts = Facts(
+            operation.bot,
+            self._verbs[operation.verb],
+            operation.region,
+            operation.amount_minor,
+            operation.currency,
+        )
+        if paid is None or facts.amount_minor is not None:
+            return facts
+        collected = paid.amount_minor if is_collected(paid) else None
+        return replace(facts, amount_minor=collected, currency=paid.currency)
 
 
 def _restoring(found: Demands, spender: str | None) -> Demands:
@@ -119,21 +148,6 @@ def within_limits() -> Iterator[None]:
 
 def _reserves(operation: Operation, demanded: Demands) -> list[Reserve]:
     return [Reserve(operation.operation_id, part) for part in demanded.reservations]
-
-
-def _facts(operation: Operation, paid: LedgerEntry | None) -> Facts:
-    """Return what is known of the call; a whole refund gives back what the ledger shows."""
-    facts = Facts(
-        operation.bot,
-        operation.verb,
-        operation.region,
-        operation.amount_minor,
-        operation.currency,
-    )
-    if paid is None or facts.amount_minor is not None:
-        return facts
-    collected = paid.amount_minor if is_collected(paid) else None
-    return replace(facts, amount_minor=collected, currency=paid.currency)
 
 
 def _not_its_own(operation: Operation, rule: str) -> PolicyViolationError:
@@ -165,7 +179,6 @@ def _not_approved(operation: Operation, rule: str) -> PolicyViolationError:
     )
 
 
-_PAYING = frozenset({"charge", "subscription", "checkout_session"})
 _RENEWED = "paid"
 """The status of what a webhook told of: a later invoice of a bot's own subscription."""
 
@@ -175,8 +188,9 @@ _NAMING = ("id", "latest_charge", "payment_intent", "charge", "invoice", "latest
 """Where Stripe names payments in what it tells; other text in it may be the bot's own."""
 
 
-def own_payment(operation: Operation, store: Store) -> LedgerEntry | None:
-    """Return the ledger's entry of the bot's own payment that a refund is for, or None.
+def own_payment(operation: Operation, store: Store, paying: Set[str]) -> LedgerEntry | None:
+    """Return the ledger's entry of the bot's own payment that a refund is for, or None. `paying`
+    are the action types of what collects.
 
     Of several the one that tells what was collected: one of a payment under way says nothing yet.
     """
@@ -187,7 +201,7 @@ def own_payment(operation: Operation, store: Store) -> LedgerEntry | None:
         entry
         for stripe_id in dict.fromkeys(str(name) for name in wanted if name)
         for entry in store.payments(stripe_id, str(operation.bot))
-        if _shows(entry, stripe_id)
+        if entry.action_type in paying and _shows(entry, stripe_id)
     ]
     return max(shown, key=lambda entry: (is_collected(entry), entry.sequence), default=None)
 
@@ -205,7 +219,7 @@ def spender_of(paid: LedgerEntry | None) -> str | None:
 
 
 def _shows(entry: LedgerEntry, stripe_id: str) -> bool:
-    if entry.action_type not in _PAYING or entry.status not in _HAPPENED:
+    if entry.status not in _HAPPENED:
         return False
     return entry.id == stripe_id or stripe_id in _named(_told(entry))
 

@@ -96,7 +96,7 @@ class Traces:
         if age.least_ms > _FORGOTTEN_AFTER_MS:
             self._clear_exclusion(operation, keys)
             return None
-        reply = self._provider.send(self._harmless(operation, keys))
+        reply = self._provider.send(self._harmless(operation, verb, keys))
         if reply.kind == "answered" and reply.status == 200:
             if _named(reply.body, EXCLUDES) != _attempt(operation):
                 raise OutcomeInDoubt
@@ -149,9 +149,9 @@ class Traces:
             request_key(operation.operation_id, step.name, operation.generation),
         )
 
-    def _harmless(self, operation: Operation, keys: Keys) -> Request:
+    def _harmless(self, operation: Operation, verb: Verb, keys: Keys) -> Request:
         """An unconfirmed payment intent collects nothing; its metadata says what it is for."""
-        known = operation.verb == "charge" and operation.amount_minor is not None
+        known = verb.moves == "in" and operation.amount_minor and operation.currency
         params: dict[str, Any] = {
             "amount": max(operation.amount_minor or 0, _ENOUGH) if known else _ENOUGH,
             "currency": operation.currency if known else "usd",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from stripe_billing_router.config import WatchdogConfig, load_routing_file, load_watchdog_config
+from stripe_billing_router.bootstrap import routing_file
+from stripe_billing_router.config import WatchdogConfig, load_watchdog_config
 from stripe_billing_router.stripe_watchdog.run import CHECK_IDS
 from stripe_billing_router.usage_lint.allowances import allowances
 from tests.acceptance.documents.pages import ROOT, Block
@@ -25,7 +26,7 @@ def check_yaml(block: Block, folder: Path) -> None:
     elif names <= set(WatchdogConfig.model_fields):
         load_watchdog_config(path, {}, CHECK_IDS)
     else:
-        load_routing_file(path)
+        routing_file(path)
 
 
 def _check_hooks(block: Block) -> None:

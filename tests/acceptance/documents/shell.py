@@ -18,8 +18,8 @@ from unittest.mock import patch
 import pytest
 
 from stripe_billing_router import BillingRouter
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.cli import main as router_main
-from stripe_billing_router.config import load_routing_file
 from stripe_billing_router.config.template import TEMPLATE_PATH
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, World
@@ -195,7 +195,7 @@ def a_shell(folder: Path, service: Callable[[str], str]) -> Iterator[Shell]:
             "acct_…": STRIPE_MASTER_ACCOUNT_ID,
         }
         assert shell("stripe-billing-router init").code == 0
-        file = load_routing_file(folder / TEMPLATE_PATH)
+        file = routing_file(folder / TEMPLATE_PATH)
         furnish_routes(world, file.routes, file.overrides)
         yield shell
 

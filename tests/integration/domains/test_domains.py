@@ -33,6 +33,7 @@ from stripe_billing_router.errors import (
 )
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.models import BillingEvent, EventDraft
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from stripe_billing_router.sandbox import SANDBOX_API_BASE, SANDBOX_SECRET_KEY
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.database import Away, Database
@@ -150,7 +151,7 @@ def test_its_command_and_its_checks_are_there(
 def test_faults_of_its_section_are_the_file_s(one_bench: Bench) -> None:
     limit_to(one_bench, "{points: {most: many}, credits: {}}")
     with pytest.raises(ConfigurationError) as caught:
-        load_routing_file(one_bench.config, [POINTS])
+        load_routing_file(one_bench.config, VERBS, [POINTS])
     assert [path for path, _ in caught.value.faults] == ["billing", "billing.points.most"]
 
 

@@ -15,6 +15,7 @@ from stripe_billing_router.models import (
     TakeLease,
 )
 from stripe_billing_router.ports import StaleLease
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.outbox import name_of
 from tests.integration.outbox.outbox_bench import entry, store_at
@@ -134,7 +135,7 @@ def test_history_comes_in_pages(store: SqlStore) -> None:
     ],
 )
 def test_names(action: str, status: str | None, operation_id: str | None, name: str) -> None:
-    assert name_of(action, status, operation_id) == name
+    assert name_of(action, status, operation_id, VERBS) == name
 
 
 def test_writers_at_once_leave_no_gap_and_no_twin(url: str, store: SqlStore) -> None:

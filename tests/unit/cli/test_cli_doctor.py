@@ -18,9 +18,9 @@ import responses
 from sqlalchemy import create_engine, text
 
 import stripe_billing_router
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.cli.doctor import CHECKS
 from stripe_billing_router.client import BillingRouter
-from stripe_billing_router.config import load_routing_file
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, World
 from stripe_billing_router.sandbox.server import SandboxServer, real_time_world, serving
 from stripe_billing_router.store.journal import JournalFile
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, server: SandboxServer, monkeypatch: pytest.MonkeyPatc
     path.write_text(FILE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRIPE_SECRET_KEY", SANDBOX_SECRET_KEY)
-    file = load_routing_file(path)
+    file = routing_file(path)
     furnish_routes(server.world, file.routes, file.overrides)
     with BillingRouter(recover_at_start=False) as router:
         router.charge("finance:bot", "5.00")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.config.template import template
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault, World
 from stripe_billing_router.sandbox.server import SandboxServer, serving
@@ -52,7 +52,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
 
 
 def _furnished(server: SandboxServer, path: Path) -> World:
-    file = load_routing_file(path)
+    file = routing_file(path)
     furnish_routes(server.world, file.routes, file.overrides)
     return server.world
 

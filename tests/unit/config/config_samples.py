@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.errors import ConfigurationError
 
 PLANTED = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
@@ -25,7 +25,7 @@ def written(folder: Path, text: str | bytes, name: str = "routes.yaml") -> Path:
 def refused(path: Path) -> ConfigurationError:
     """Load a faulty file and return its error, after a look at what every error has to keep."""
     with pytest.raises(ConfigurationError) as caught:
-        load_routing_file(path)
+        routing_file(path)
     assert caught.value.faults
     assert str(caught.value).endswith(".")
     assert PLANTED not in everything_shown(caught.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.config.documents import read_document
 from stripe_billing_router.config.faults import faulty
 from stripe_billing_router.models import Fault
@@ -90,7 +90,7 @@ def test_json_that_cannot_be_read_is_refused(tmp_path: Path, text: str, says: st
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     for name in ("routes.yaml", "routes.json"):
         text = b'\xef\xbb\xbf{"default_currency": "chf"}'
-        assert load_routing_file(written(tmp_path, text, name)).default_currency == "chf"
+        assert routing_file(written(tmp_path, text, name)).default_currency == "chf"
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
@@ -166,7 +166,7 @@ stripe:
         customer_id: *c
   us: *eu
 """
-    routes = load_routing_file(written(tmp_path, text)).routes
+    routes = routing_file(written(tmp_path, text)).routes
     assert {key[3]: route.price_id for key, route in routes.items() if key[1] == "us"} == {
         "one": "price_1",
         "two": "price_2",

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.errors import ConfigurationError
 from tests.unit.config.config_samples import PLANTED, everything_shown, refused, written
 
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _loads_or_says_why(path: Path) -> None:
     shown = ""
     try:
-        shown = repr(load_routing_file(path))
+        shown = repr(routing_file(path))
     except ConfigurationError as error:
         shown = everything_shown(error)
     assert PLANTED not in shown
@@ -130,7 +130,7 @@ def test_a_key_planted_anywhere_is_refused_and_never_shown(
     for name, text in (("f.json", json.dumps(content)), ("f.yaml", yaml.safe_dump(content))):
         path = written(tmp_path, text, name)
         if (place, planting) in _WHERE_KEYS_BELONG:
-            assert PLANTED not in repr(load_routing_file(path))
+            assert PLANTED not in repr(routing_file(path))
         else:
             refused(path)
 

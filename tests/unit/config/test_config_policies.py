@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from stripe_billing_router.errors import ConfigurationError
-from stripe_billing_router.models import SPENDING_VERBS, Budget, CallLimit, Policies, PolicyRule
+from stripe_billing_router.models import Budget, CallLimit, Policies, PolicyRule
 from tests.unit.config.config_samples import PLANTED, everything_shown, messages, refused, written
 
 WHOLE = """
@@ -37,7 +37,7 @@ policies:
 
 
 def _policies(folder: Path, text: str) -> Policies:
-    return load_routing_file(written(folder, text)).policies
+    return routing_file(written(folder, text)).policies
 
 
 def _faults(folder: Path, text: str) -> list[str]:
@@ -56,7 +56,7 @@ def test_a_whole_section_is_read_in_minor_units(tmp_path: Path) -> None:
         largest={"usd": 50_000, "jpy": 1000},
         budgets=(
             Budget("day", 100_050, "usd", shared=True, verbs=frozenset({"charge"})),
-            Budget("day", 0, "usd", refunds_restore=True, verbs=SPENDING_VERBS),
+            Budget("day", 0, "usd", refunds_restore=True),
             Budget("month", 250_000_000, "jpy"),
         ),
         call_limits=(CallLimit("hour", 100), CallLimit("hour", 900, shared=True)),
@@ -70,7 +70,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
     """JSON has numbers and booleans of its own."""
     data = yaml.safe_load(WHOLE)
     (tmp_path / "r.json").write_text(json.dumps(data))
-    assert load_routing_file(tmp_path / "r.json").policies == _policies(tmp_path, WHOLE)
+    assert routing_file(tmp_path / "r.json").policies == _policies(tmp_path, WHOLE)
 
 
 @pytest.mark.parametrize("text", ["default_currency: usd", "policies:", "policies: {}"])
@@ -219,7 +219,7 @@ def test_garbage_is_refused_with_a_path_or_means_what_it_says(folder: Path, sect
     found = Policies()
     told: list[ConfigurationError] = []
     try:
-        found = load_routing_file(path).policies
+        found = routing_file(path).policies
     except ConfigurationError as error:
         told.append(error)
     assert PLANTED not in repr(found) + "".join(map(everything_shown, told))

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from stripe_billing_router.config import Hooks, Recovery, load_routing_file
+from stripe_billing_router.bootstrap import routing_file
+from stripe_billing_router.config import Hooks, Recovery
 from stripe_billing_router.errors import ConfigurationError
 from stripe_billing_router.models import BotId, Policies
 from stripe_billing_router.routing import RoutingTable
@@ -44,7 +45,7 @@ WHOLE = {
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
     """JSON is YAML, so one text serves both readers."""
     for name in ("routes.json", "routes.yaml", "routes.yml", "routes"):
-        file = load_routing_file(written(tmp_path, json.dumps(WHOLE), name))
+        file = routing_file(written(tmp_path, json.dumps(WHOLE), name))
         route = file.routes["stripe", "default", "finance", "bot"]
         assert (route.price_id, route.currency, route.user_email) == ("price_1", "gbp", None)
         assert file.overrides == {
@@ -57,7 +58,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 
 
 def test_keys_are_kept_as_fingerprints_only(tmp_path: Path) -> None:
-    file = load_routing_file(written(tmp_path, json.dumps(WHOLE)))
+    file = routing_file(written(tmp_path, json.dumps(WHOLE)))
     of_planted = "sha256:" + hashlib.sha256(PLANTED.encode()).hexdigest()
     assert file.allowed_secret_keys == (of_planted, KEY_A, KEY_B)
     assert file.key_accounts == {KEY_B: "acct_12345678"}
@@ -65,19 +66,17 @@ def test_keys_are_kept_as_fingerprints_only(tmp_path: Path) -> None:
 
 
 def test_what_is_absent_has_its_default(tmp_path: Path) -> None:
-    file = load_routing_file(
-        written(tmp_path, f"stripe: {{default: {{finance: {{bot: {ROUTE}}}}}}}")
-    )
+    file = routing_file(written(tmp_path, f"stripe: {{default: {{finance: {{bot: {ROUTE}}}}}}}"))
     assert file.recovery == Recovery(30, 30, 5, 900)
     assert (file.default_currency, file.allowed_secret_keys) == ("usd", ())
 
 
 def test_a_file_may_leave_all_routes_to_code(tmp_path: Path) -> None:
-    assert load_routing_file(written(tmp_path, "default_currency: chf")).routes == {}
+    assert routing_file(written(tmp_path, "default_currency: chf")).routes == {}
 
 
 def test_the_files_routes_and_rules_serve_a_table(tmp_path: Path) -> None:
-    file = load_routing_file(written(tmp_path, json.dumps(WHOLE)))
+    file = routing_file(written(tmp_path, json.dumps(WHOLE)))
     table = RoutingTable(file.routes, file.overrides, file.default_currency)
     found = table.resolve(BotId.parse("finance:bot"), {"plan": "pro"})
     assert found.route.price_id == "price_pro"
@@ -86,7 +85,7 @@ def test_the_files_routes_and_rules_serve_a_table(tmp_path: Path) -> None:
 def test_region_no_and_bot_on_are_names_and_not_booleans(tmp_path: Path) -> None:
     """YAML 1.1 reads `no`, `on`, `off`, `yes`, `1e3` and `null` as anything but text."""
     text = f"stripe: {{no: {{off: {{on: {ROUTE}, yes: {ROUTE}, 1e3: {ROUTE}, null: {ROUTE}}}}}}}"
-    routes = load_routing_file(written(tmp_path, text)).routes
+    routes = routing_file(written(tmp_path, text)).routes
     assert {key[1:] for key in routes} == {
         ("no", "off", bot) for bot in ("on", "yes", "1e3", "null")
     }
@@ -94,7 +93,7 @@ def test_region_no_and_bot_on_are_names_and_not_booleans(tmp_path: Path) -> None
 
 def test_an_override_value_may_look_like_a_number(tmp_path: Path) -> None:
     bot = ROUTE[:-1] + ", overrides: {tier: {1: {price_id: price_2}, 010: {price_id: price_3}}}}"
-    file = load_routing_file(written(tmp_path, f"stripe: {{eu: {{finance: {{bot: {bot}}}}}}}"))
+    file = routing_file(written(tmp_path, f"stripe: {{eu: {{finance: {{bot: {bot}}}}}}}"))
     assert {key[-1] for key in file.overrides} == {"1", "010"}
 
 
@@ -237,11 +236,11 @@ def test_a_time_that_is_no_number_is_refused_in_json_too(tmp_path: Path, value: 
 def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, "{}")
     monkeypatch.chdir(tmp_path)
-    assert load_routing_file("routes.yaml").path == tmp_path / "routes.yaml"
+    assert routing_file("routes.yaml").path == tmp_path / "routes.yaml"
 
 
 def test_what_was_loaded_cannot_be_changed(tmp_path: Path) -> None:
-    file = load_routing_file(written(tmp_path, json.dumps(WHOLE)))
+    file = routing_file(written(tmp_path, json.dumps(WHOLE)))
     with pytest.raises(TypeError):
         file.routes["stripe", "default", "finance", "x"] = None  # type: ignore[index]
     with pytest.raises(AttributeError):
@@ -250,4 +249,4 @@ def test_what_was_loaded_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="stripe-billing-router init"):
-        load_routing_file(tmp_path / "absent.yaml")
+        routing_file(tmp_path / "absent.yaml")

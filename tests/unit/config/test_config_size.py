@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stripe_billing_router.config import load_routing_file
+from stripe_billing_router.bootstrap import routing_file
 from tests.unit.config.config_samples import written
 
 COUNT = 100_000
@@ -31,7 +31,7 @@ def _categories() -> Iterator[str]:
 
 def _timed(path: Path) -> float:
     started = time.process_time()
-    file = load_routing_file(path)
+    file = routing_file(path)
     seconds = time.process_time() - started
     assert len(file.routes) == COUNT
     print(f"{COUNT} routes of {path.name} in {seconds:.2f} s")
@@ -59,6 +59,6 @@ def test_a_hundred_thousand_faults_are_told_as_soon(tmp_path: Path, name: str) -
     with pytest.raises(
         RuntimeError, match=rf"(?s){COUNT} faults in .*and {COUNT - 20} more"
     ) as caught:
-        load_routing_file(path)
+        routing_file(path)
     assert time.process_time() - started < 10
     assert len(str(caught.value)) < 10_000

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from stripe_billing_router.models import BotId, Budget, CallLimit, PolicyRule
 from stripe_billing_router.policy import Limit, limits
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from tests.unit.policy.policy_samples import BOT, policies
 
 WHO = BotId.parse(BOT)
@@ -28,7 +29,7 @@ RULES = policies(
 
 
 def test_every_limit_of_a_charge_is_told_in_major_units() -> None:
-    assert limits(RULES, WHO, "charge", "default") == (
+    assert limits(RULES, WHO, VERBS["charge"], "default") == (
         Limit("first", "verbs", ("charge", "refund")),
         Limit("first", "currencies", ("jpy", "usd")),
         Limit("first", "largest", Decimal("500.00"), "usd"),
@@ -41,16 +42,16 @@ def test_every_limit_of_a_charge_is_told_in_major_units() -> None:
 
 
 def test_a_refund_has_its_own_limits() -> None:
-    told = limits(RULES, WHO, "refund", "default")
+    told = limits(RULES, WHO, VERBS["refund"], "default")
     assert Limit("first", "own_payments") in told
     assert [limit.limit for limit in told if limit.what == "budget"] == [Decimal("0.007")]
 
 
 def test_a_verb_without_an_amount_has_no_limits_of_amounts() -> None:
-    told = limits(RULES, WHO, "create_customer", "default")
+    told = limits(RULES, WHO, VERBS["create_customer"], "default")
     assert {limit.what for limit in told} == {"verbs", "calls"}
 
 
 def test_a_region_has_its_own_rules() -> None:
-    told = limits(RULES, WHO, "charge", "eu")
+    told = limits(RULES, WHO, VERBS["charge"], "eu")
     assert Limit("elsewhere", "largest", Decimal("0.01"), "usd") in told

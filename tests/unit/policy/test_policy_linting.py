@@ -13,6 +13,7 @@ from stripe_billing_router.models import Budget, CallLimit, Policies, PolicyRule
 from stripe_billing_router.policy import Facts
 from stripe_billing_router.policy.covering import covers
 from stripe_billing_router.policy.linting import lint_policies
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from tests.unit.policy.policy_samples import asked, calls, rules
 
 ROUTES: dict[RouteKey, str] = {
@@ -22,6 +23,7 @@ ROUTES: dict[RouteKey, str] = {
     ("stripe", "default", "reporting", "reporter"): "usd",
 }
 CHARGE, REFUND = frozenset({"charge"}), frozenset({"refund"})
+ALL = VERBS.values()
 DAY = Budget("day", 5000, "usd")
 
 
@@ -30,7 +32,7 @@ def rule(name: str = "r", **limits: Any) -> PolicyRule:
 
 
 def found(*given_rules: PolicyRule) -> list[tuple[str, str]]:
-    return [(check, path) for check, path, _ in lint_policies(Policies(given_rules), ROUTES)]
+    return [(check, path) for check, path, _ in lint_policies(Policies(given_rules), ROUTES, ALL)]
 
 
 def test_rules_that_can_be_meant_have_no_finding() -> None:
@@ -99,17 +101,17 @@ def test_each_finding_has_its_id_and_its_place(
     check: str, place: str, given_rules: list[PolicyRule]
 ) -> None:
     assert found(*given_rules) == [(check, f"policies.rules.{place}")]
-    (finding,) = lint_policies(Policies(tuple(given_rules)), ROUTES)
+    (finding,) = lint_policies(Policies(tuple(given_rules)), ROUTES, ALL)
     assert "; " in finding.message, "it ends with what to do"
 
 
 def test_bots_are_named_and_counted() -> None:
     only_yen = rule(currencies=frozenset({"jpy"}))
-    first, second = lint_policies(Policies((only_yen,)), ROUTES)
+    first, second = lint_policies(Policies((only_yen,)), ROUTES, ALL)
     assert "usd, the currency of finance:fee_collector in default, finance:tax" in first.message
     assert "eur, the currency of finance:fee_collector in eu;" in second.message
     many = {("stripe", "eu", "finance", f"b{n}"): "usd" for n in range(9)}
-    (finding,) = lint_policies(Policies((only_yen,)), many)
+    (finding,) = lint_policies(Policies((only_yen,)), many, ALL)
     assert "finance:b2 in eu and 6 more;" in finding.message
 
 
@@ -136,7 +138,7 @@ def test_bots_are_named_and_counted() -> None:
     ],
 )
 def test_what_is_laxer_in_one_thing_covers_nothing(strict: Any, lax: Any) -> None:
-    assert not covers(rule(**strict), rule(**lax))
+    assert not covers(rule(**strict), rule(**lax), ALL)
 
 
 NAMES = [field.name for field in fields(PolicyRule)][1:]
@@ -157,7 +159,7 @@ def test_a_rule_that_is_covered_changes_nothing(
     pair: tuple[PolicyRule, PolicyRule], call: Facts
 ) -> None:
     strict, lax = pair
-    assume(covers(strict, lax))
+    assume(covers(strict, lax, ALL))
     alone, both = asked(Policies((strict,)), call), asked(Policies((strict, lax)), call)
     assert (alone is None) == (both is None)
     if alone is None or both is None:

@@ -7,7 +7,7 @@ from time import perf_counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.models import BotId, Budget, CallLimit, Policies, PolicyRule
+from stripe_billing_router.models import BotId, Budget, CallLimit, Declared, Policies, PolicyRule
 from stripe_billing_router.policy import Demands, Facts, demands, limits, matching
 from tests.unit.policy.policy_samples import asked, call_limits, calls, facts, rules
 
@@ -91,7 +91,7 @@ def test_what_is_counted_is_told_beforehand(given_rules: list[PolicyRule], call:
         assert part.kind == "restore" or part.counter in told
 
 
-def _who(call: Facts) -> tuple[BotId, str, str]:
+def _who(call: Facts) -> tuple[BotId, Declared, str]:
     return call.bot, call.verb, call.region
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.models import BookedEntry, BookedOperation, Shown
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from stripe_billing_router.stripe_watchdog.matching import matched
 
 SHOWN = Shown("charge", "ch_1", "pi_1", 0, "succeeded", 5, "usd", ("pi_1", "in_1"), "op_1")
@@ -92,6 +93,6 @@ def test_an_operation_that_nobody_knows_owns_nothing() -> None:
     ],
 )
 def test_copied_metadata_makes_no_owner_of_another_kind(kind: Any, verb: str, owned: bool) -> None:
-    books = Books([], [replace(OPERATION, verb=verb)])
+    books = Books([], [replace(OPERATION, verb=verb, moves=VERBS[verb].moves)])
     (movement,) = matched(books, [replace(SHOWN, kind=kind)])
     assert movement.ours is owned

@@ -17,6 +17,7 @@ from stripe_billing_router.models import (
     Outcome,
     Step,
 )
+from stripe_billing_router.providers.stripe.verbs import VERBS
 from stripe_billing_router.webhooks import facts
 from stripe_billing_router.webhooks.judging import (
     IN_DOUBT,
@@ -99,19 +100,20 @@ def test_an_invoice_paid_with_nothing_on_it_proves_nothing() -> None:
 
 def test_what_cannot_be_read_is_looked_up() -> None:
     waiting = operation(S.PROCESSING)
-    assert isinstance(judge(event(), waiting, VERSION), Proven)
-    assert isinstance(judge(event(), waiting, "2027-01-01.other"), Look)
-    assert isinstance(judge(event(amount_received="five"), waiting, VERSION), Look)
-    assert isinstance(judge(event(status=["succeeded"]), waiting, VERSION), Look)
-    assert isinstance(judge(event(currency="xxx"), waiting, VERSION), Look)
+    assert isinstance(judge(event(), waiting, CHARGE, VERSION), Proven)
+    assert isinstance(judge(event(), waiting, CHARGE, "2027-01-01.other"), Look)
+    assert isinstance(judge(event(amount_received="five"), waiting, CHARGE, VERSION), Look)
+    assert isinstance(judge(event(status=["succeeded"]), waiting, CHARGE, VERSION), Look)
+    assert isinstance(judge(event(currency="xxx"), waiting, CHARGE, VERSION), Look)
 
 
 def test_a_refused_payment_is_looked_up_before_it_is_taken_down() -> None:
     error = {"code": "card_declined", "type": "card_error"}
     refused = event(status="requires_payment_method", last_payment_error=error)
-    assert isinstance(judge(refused, operation(S.PROCESSING), VERSION), Look)
+    assert isinstance(judge(refused, operation(S.PROCESSING), CHARGE, VERSION), Look)
 
 
+CHARGE = VERBS["charge"]
 REFUND = {"id": "re_1", "object": "refund", "amount": 200, "currency": "usd"}
 
 
@@ -155,15 +157,17 @@ def test_a_dispute_sums_to_what_it_holds(order: tuple[str, ...]) -> None:
 def test_an_operation_at_its_end_stays_there(state: S) -> None:
     for told in S:
         unpaid = outcome(told)
-        found = facts.after_the_end(event(), operation(state), unpaid, frozenset())
+        found = facts.after_the_end(event(), operation(state), CHARGE, unpaid, frozenset())
         same = told is state
         assert found is (InboxState.PROCESSED if same else InboxState.SUPERSEDED)
 
 
 def test_a_payment_that_succeeds_after_its_end_is_an_anomaly_once() -> None:
     paid = outcome(S.SUCCEEDED, paid=True)
-    found = facts.after_the_end(event(), operation(S.CANCELED), paid, frozenset())
+    found = facts.after_the_end(event(), operation(S.CANCELED), CHARGE, paid, frozenset())
     assert isinstance(found, facts.Fact)
     assert (found.action_type, found.amount_minor, found.severity) == ("anomaly", 500, "critical")
-    again = facts.after_the_end(event(), operation(S.CANCELED), paid, frozenset({found.name}))
+    again = facts.after_the_end(
+        event(), operation(S.CANCELED), CHARGE, paid, frozenset({found.name})
+    )
     assert again is InboxState.PROCESSED

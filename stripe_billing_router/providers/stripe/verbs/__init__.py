@@ -1,5 +1,6 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
+from ....models import Verbs
 from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb, email_in
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
@@ -8,15 +9,10 @@ from .customer import CustomerVerb
 from .refund import RefundVerb
 from .subscription import SubscriptionVerb
 
-_ALL: tuple[Verb, ...] = (
-    ChargeVerb(),
-    RefundVerb(),
-    SubscriptionVerb(),
-    CheckoutVerb(),
-    CustomerVerb(),
+VERBS: Verbs[Verb] = Verbs(
+    [ChargeVerb(), RefundVerb(), SubscriptionVerb(), CheckoutVerb(), CustomerVerb()]
 )
-
-VERBS = {verb.name: verb for verb in _ALL}
+"""Ours; `bootstrap` adds those of installed domains."""
 
 __all__ = [
     "VERBS",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ....models import (
     BotId,
+    Declared,
     Failure,
     Operation,
     OperationState,
@@ -136,50 +138,50 @@ class Lookups(Protocol):
         ...
 
 
-class Verb(Protocol):
+class Verb(Declared, ABC):
     """One money verb. `requests` are all that it ever sends: `{id}` stands for any Stripe id."""
 
-    name: ClassVar[str]
-    action_type: ClassVar[str]
     requests: ClassVar[tuple[str, ...]]
 
+    @abstractmethod
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return arguments and `**params` in plain types, or raise InvalidRequestError."""
-        ...
 
+    @abstractmethod
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan: ...
 
+    @abstractmethod
     def proceed(self, operation: Operation) -> Step | Outcome:
         """Return the next request to send, or what the operation has come to."""
-        ...
 
+    @abstractmethod
     def search(self, operation: Operation) -> Search:
         """Return where Stripe lists what the operation's first step creates."""
-        ...
 
     def wind_up(self, operation: Operation) -> Step | Outcome:
         """As `proceed`, but for an operation that is too old to be completed: nothing is collected
         any more, what is half-made is taken down, and what has happened is recorded."""
-        ...
+        return self.proceed(operation)
 
+    @abstractmethod
     def refresh(self, operation: Operation) -> Step:
         """Return the request that reads the present state of an operation that waits."""
-        ...
 
     def revisit(self, operation: Operation) -> Step | Outcome:
         """As `proceed`, for an operation that waited: its first output is what Stripe shows now."""
-        ...
+        return self.proceed(operation)
 
-    def cancel(self, operation: Operation) -> Step | None:
+    def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - what never waits
         """Return the request that ends an operation that waits; None if none can."""
-        ...
+        return None
 
-    def returns(self, operation: Operation) -> bool:
+    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - of most verbs it is
         """Say whether a waiting operation is this caller's result, rather than an error."""
-        ...
+        return True
 
+    @abstractmethod
     def result_type(self) -> type[Result]: ...
 
 

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar, NamedTuple
 
 from ....errors import InvalidRequestError
-from ....models import Charge, Operation, Outcome, ResolvedRoute, Result, Step
+from ....models import (
+    LEFT_OUT,
+    Charge,
+    Operation,
+    Outcome,
+    ResolvedRoute,
+    Result,
+    Step,
+)
 from . import arguments as check
 from . import invoices, payment_intents
-from .base import Call, Lookups, Plan, Search, waiting_id
+from .base import Call, Lookups, Plan, Search, Verb, waiting_id
 from .methods import PAYMENT_METHOD_PREFIXES
 
-_ARGUMENTS = (
-    "amount",
-    "description",
-    "price_id",
-    "quantity",
-    "customer_id",
-    "payment_method_id",
-    "on_session",
-)
 _PAYS = ("price_id", "quantity", "customer_id", "payment_method_id")
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeVerb:
+class _Arguments(NamedTuple):
+    amount: Decimal | int | str | float = LEFT_OUT
+    description: str | None = None
+    price_id: str = LEFT_OUT
+    quantity: int = LEFT_OUT
+    customer_id: str = LEFT_OUT
+    payment_method_id: str = LEFT_OUT
+    on_session: bool = False
+
+
+class ChargeVerb(Verb):
     """`amount` makes a PaymentIntent; `price_id`, or neither, makes an invoice."""
 
     name: ClassVar[str] = "charge"
     action_type: ClassVar[str] = "charge"
+    moves = "in"
+    arguments = _Arguments
+    makes = ("payment_intent", "invoice")
     requests: ClassVar[tuple[str, ...]] = (*payment_intents.REQUESTS, *invoices.REQUESTS)
 
     def check(
@@ -39,7 +50,7 @@ class ChargeVerb:
         clean = _check_arguments(arguments)
         flow = invoices if clean["amount"] is None else payment_intents
         return clean, check.params(
-            params, flow.PARAMETERS, _ARGUMENTS, flow.DECIDED, flow.AMOUNT_GROWS
+            params, flow.PARAMETERS, _Arguments._fields, flow.DECIDED, flow.AMOUNT_GROWS
         )
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:

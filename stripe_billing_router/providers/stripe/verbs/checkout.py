@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 from ....errors import InvalidAmountError
 from ....models import (
+    LEFT_OUT,
     CheckoutSession,
     Failure,
     Operation,
@@ -27,6 +28,7 @@ from .base import (
     Plan,
     Search,
     UnreadableAnswer,
+    Verb,
     currency_of,
     id_of,
     known,
@@ -37,7 +39,6 @@ from .base import (
     waiting_id,
 )
 
-_ARGUMENTS = ("line_items", "customer_id", "mode")
 _DECIDED = frozenset(
     """
     after_expiration customer customer_account currency line_items metadata mode setup_intent_data
@@ -67,12 +68,20 @@ _PAID = {"paid": True, "unpaid": False, "no_payment_required": False}
 _PATH = "/v1/checkout/sessions"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutVerb:
+class _Arguments(NamedTuple):
+    line_items: Sequence[Mapping[str, Any]]
+    customer_id: str = LEFT_OUT
+    mode: str | None = None
+
+
+class CheckoutVerb(Verb):
     """One request; the session waits for its customer until it is completed or expires."""
 
     name: ClassVar[str] = "create_checkout_session"
     action_type: ClassVar[str] = "checkout_session"
+    moves = "in"
+    arguments = _Arguments
+    makes = ("checkout.session",)
     requests: ClassVar[tuple[str, ...]] = (
         f"post {_PATH}",
         f"get {_PATH}/{{id}}",
@@ -91,7 +100,7 @@ class CheckoutVerb:
             ),
             "mode": check.one_of(arguments["mode"], _LATER, "mode"),
         }
-        more = check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED, _AMOUNT_VARIES)
+        more = check.params(params, _PARAMETERS, _Arguments._fields, _DECIDED, _AMOUNT_VARIES)
         for name in _LATER.values():
             if not isinstance(more.get(name, {}), dict):
                 raise check.invalid(name, "is not a dict; pass one")
@@ -147,14 +156,8 @@ class CheckoutVerb:
     def refresh(self, operation: Operation) -> Step:
         return _look(waiting_id(operation))
 
-    def revisit(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
-
     def cancel(self, operation: Operation) -> Step | None:
         return _expire(waiting_id(operation))
-
-    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
-        return True
 
     def result_type(self) -> type[Result]:
         return CheckoutSession
@@ -180,7 +183,7 @@ def _line_items(given: Any) -> list[Any]:
             "line_items", "is not a list of items; pass [{'price': 'price_…', 'quantity': 1}]"
         )
     lines = {"line_items": list(given)}
-    checked = check.params(lines, _PARAMETERS, _ARGUMENTS, (), lines)["line_items"]
+    checked = check.params(lines, _PARAMETERS, _Arguments._fields, (), lines)["line_items"]
     return [_line(line, f"line_items[{number}]") for number, line in enumerate(checked)]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ....models import (
     Customer,
@@ -17,20 +16,25 @@ from ....models import (
 )
 from ....redaction import shown
 from . import arguments as check
-from .base import Call, Lookups, Plan, Search, id_of, output_of, refused, waiting_id
+from .base import Call, Lookups, Plan, Search, Verb, id_of, output_of, refused, waiting_id
 
-_ARGUMENTS = ("customer_info",)
 _DECIDED = frozenset("balance cash_balance metadata test_clock".split())
 _CREATE = "customer"
 _LONGEST_EMAIL = 254
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerVerb:
+class _Arguments(NamedTuple):
+    customer_info: Mapping[str, Any]
+
+
+class CustomerVerb(Verb):
     """One request. `customer_info` are the fields of the customer, such as name and email."""
 
     name: ClassVar[str] = "create_customer"
     action_type: ClassVar[str] = "customer"
+    moves = "none"
+    arguments = _Arguments
+    makes = ("customer",)
     requests: ClassVar[tuple[str, ...]] = ("post /v1/customers", "get /v1/customers/{id}")
 
     def check(
@@ -44,7 +48,9 @@ class CustomerVerb:
         twice = set(info) & set(params)
         if twice:
             raise check.invalid(str(sorted(map(str, twice))[0]), "is given twice; leave one out")
-        fields = check.params({**info, **params}, "CustomerCreateParams", _ARGUMENTS, _DECIDED)
+        fields = check.params(
+            {**info, **params}, "CustomerCreateParams", _Arguments._fields, _DECIDED
+        )
         check.optional_text(fields.get("email"), "email", _LONGEST_EMAIL)
         return {"customer_info": fields}, {}
 
@@ -63,20 +69,8 @@ class CustomerVerb:
     def search(self, operation: Operation) -> Search:  # noqa: ARG002 - the same for all
         return Search(_CREATE, "/v1/customers", {})
 
-    def wind_up(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
-
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"/v1/customers/{waiting_id(operation)}", {}, "customer")
-
-    def revisit(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
-
-    def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - never waits
-        return None
-
-    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
-        return True
 
     def result_type(self) -> type[Result]:
         return Customer

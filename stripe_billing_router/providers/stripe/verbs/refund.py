@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar, NamedTuple
 
 from ....errors import InvalidRequestError
 from ....models import (
+    LEFT_OUT,
     Failure,
     Operation,
     OperationState,
@@ -24,6 +25,7 @@ from .base import (
     Lookups,
     Plan,
     Search,
+    Verb,
     currency_of,
     id_of,
     known,
@@ -34,7 +36,6 @@ from .base import (
     waiting_id,
 )
 
-_ARGUMENTS = ("payment_id", "amount", "reason")
 _DECIDED = frozenset(
     """
     amount charge currency customer metadata origin payment_intent reason refund_application_fee
@@ -53,12 +54,22 @@ _STATE_OF_STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RefundVerb:
+class _Arguments(NamedTuple):
+    payment_id: str
+    amount: Decimal | int | str | float = LEFT_OUT
+    reason: str | None = None
+
+
+class RefundVerb(Verb):
     """One refund request; the customer's bank may take days over it."""
 
     name: ClassVar[str] = "refund"
     action_type: ClassVar[str] = "refund"
+    moves = "out"
+    gives_back = True
+    arguments = _Arguments
+    makes = ("refund",)
+    events: ClassVar[Mapping[str, str]] = {"succeeded": "payment.refunded"}
     requests: ClassVar[tuple[str, ...]] = (
         "post /v1/refunds",
         "get /v1/refunds/{id}",
@@ -73,7 +84,7 @@ class RefundVerb:
             "amount": check.amount(arguments),
             "reason": check.one_of(arguments["reason"], _REASONS, "reason"),
         }
-        return clean, check.params(params, "RefundCreateParams", _ARGUMENTS, _DECIDED)
+        return clean, check.params(params, "RefundCreateParams", _Arguments._fields, _DECIDED)
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:  # noqa: ARG002
         asked = call.arguments
@@ -103,21 +114,12 @@ class RefundVerb:
     def search(self, operation: Operation) -> Search:
         return Search(_CREATE, "/v1/refunds", _listed_by(operation))
 
-    def wind_up(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
-
     def refresh(self, operation: Operation) -> Step:
         return Step("look", "get", f"/v1/refunds/{waiting_id(operation)}", {}, "refund")
-
-    def revisit(self, operation: Operation) -> Step | Outcome:
-        return self.proceed(operation)
 
     def cancel(self, operation: Operation) -> Step | None:
         path = f"/v1/refunds/{waiting_id(operation)}/cancel"
         return Step("cancel", "post", path, {}, "refund", repeatable=True)
-
-    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
-        return True
 
     def result_type(self) -> type[Result]:
         return Refund

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 from ....errors import InvalidRequestError
 from ....models import (
+    LEFT_OUT,
     Failure,
     Operation,
     OperationState,
@@ -27,6 +28,7 @@ from .base import (
     Plan,
     Search,
     UnreadableAnswer,
+    Verb,
     currency_of,
     failure_of,
     id_of,
@@ -41,7 +43,6 @@ from .methods import billed_currency, chosen_method
 from .payment_intents import destination
 
 _PARAMETERS = "SubscriptionCreateParams"
-_ARGUMENTS = ("price_id", "customer_id", "quantity")
 _DECIDED = frozenset(
     """
     collection_method currency customer customer_account days_until_due default_payment_method
@@ -89,25 +90,33 @@ _MADE_WITHIN = 3600
 """Seconds. Whatever was made later is no first invoice."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionVerb:
+class _Arguments(NamedTuple):
+    price_id: str = LEFT_OUT
+    customer_id: str = LEFT_OUT
+    quantity: int = LEFT_OUT
+
+
+class SubscriptionVerb(Verb):
     """One request. Unless the caller decides otherwise, a first payment that fails refuses all."""
 
     name: ClassVar[str] = "create_subscription"
     action_type: ClassVar[str] = "subscription"
+    moves = "in"
+    arguments = _Arguments
+    makes = ("subscription",)
     requests: ClassVar[tuple[str, ...]] = REQUESTS
 
     def check(
         self, arguments: Mapping[str, Any], params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        given = {name: check.given(arguments, name) for name in _ARGUMENTS}
+        given = {name: check.given(arguments, name) for name in _Arguments._fields}
         clean = {
             "price_id": check.stripe_id(given["price_id"], "price_id", ("price_", "plan_")),
             "customer_id": check.stripe_id(given["customer_id"], "customer_id", ("cus_",)),
             "quantity": check.quantity(given["quantity"]),
         }
         pays = set(declared(_PARAMETERS)) - _PAYS_NOTHING
-        return clean, check.params(params, _PARAMETERS, _ARGUMENTS, _DECIDED, pays)
+        return clean, check.params(params, _PARAMETERS, _Arguments._fields, _DECIDED, pays)
 
     def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan:
         asked = call.arguments
@@ -170,9 +179,6 @@ class SubscriptionVerb:
 
     def cancel(self, operation: Operation) -> Step | None:
         return None if operation.outcome is None else _ending(operation.outcome.body)
-
-    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - the same for all
-        return True
 
     def result_type(self) -> type[Result]:
         return Subscription
