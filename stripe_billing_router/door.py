@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from .errors import InvalidRequestError
 from .models import (
     LEFT_OUT,
     Balance,
@@ -237,3 +238,24 @@ class Door:
 
 _OF_EVERY_VERB = frozenset("self bot_id overrides idempotency_key metadata params".split())
 """What every verb's method takes; the rest are the verb's own arguments."""
+
+
+def run_verb(
+    router: Door,
+    verb: str,
+    bot_id: str,
+    arguments: Mapping[str, Any],
+    *,
+    overrides: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    **params: Any,
+) -> Result:
+    """Run a verb by its name, such as a domain's own. What is left out of `arguments` has the
+    default that the verb declares. Raises as the methods do."""
+    declared = router._parts.engine.verbs[verb].arguments
+    given = {**declared._field_defaults, **arguments}
+    if given.keys() != set(declared._fields):
+        raise InvalidRequestError(f"{verb} takes {', '.join(declared._fields)}; pass these.")
+    every = {"overrides": overrides, "idempotency_key": idempotency_key, "metadata": metadata}
+    return router._run(verb, {**given, **every, "bot_id": bot_id, "params": params})

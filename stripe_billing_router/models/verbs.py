@@ -38,7 +38,7 @@ class Declared:
     name: ClassVar[str]
     action_type: ClassVar[str]
     moves: ClassVar[Moves]
-    arguments: ClassVar[type[tuple[Any, ...]]]
+    arguments: ClassVar[type[Any]]
     gives_back: ClassVar[bool] = False
     makes: ClassVar[tuple[str, ...]] = ()
     events: ClassVar[Mapping[str, str]] = {}

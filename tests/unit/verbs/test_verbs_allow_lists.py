@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stripe_billing_router.door import Door
 from stripe_billing_router.errors import InvalidRequestError
 from stripe_billing_router.providers.stripe.verbs import VERBS
 from stripe_billing_router.providers.stripe.verbs.arguments import FORBIDDEN_ANYWHERE
@@ -281,3 +283,18 @@ def test_what_is_let_through_is_plain_text(verb: str) -> None:
         asked = call.arguments.get("customer_info", call.params)
         assert [(type(k), type(v)) for k, v in asked.items()] == [(str, str)] * len(asked)
         assert "y" not in asked.values()
+
+
+SHARED = {"self", "bot_id", "overrides", "idempotency_key", "metadata", "params"}
+
+
+@every_verb
+def test_a_verb_declares_the_arguments_of_the_router_s_method(verb: str) -> None:
+    declared = VERBS[verb].arguments
+    parameters = inspect.signature(getattr(Door, verb)).parameters
+    own = {name: found for name, found in parameters.items() if name not in SHARED}
+    assert tuple(own) == declared._fields
+    hints = {name: found.annotation for name, found in own.items()}
+    assert hints == {name: kind.__forward_arg__ for name, kind in declared.__annotations__.items()}
+    defaults = {n: p.default for n, p in own.items() if p.default is not p.empty}
+    assert defaults == declared._field_defaults
