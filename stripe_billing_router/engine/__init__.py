@@ -24,7 +24,7 @@ from .guards.policing import Policing
 from .guards.trust import Trust
 from .leases import Leases, provably_alive
 from .listing import PAGE as READ_PAGE
-from .listing import PER_ENDPOINT, Listings, Page, Queries
+from .listing import PER_ENDPOINT, Listings, Page, Queries, unreadable
 from .observing import Calls, ObservedProvider, Observers
 from .parts import Parts
 from .protocol import OperationSequence
@@ -70,4 +70,5 @@ __all__ = [
     "Trust",
     "WebhookAccountCheck",
     "provably_alive",
+    "unreadable",
 ]

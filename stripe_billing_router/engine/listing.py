@@ -13,7 +13,7 @@ from ..models import Balance, BotId
 from ..money import to_major
 from ..ports import Clock, Discrepancy, Guard, KeyProvider, Keys, Reply, Routes
 from ..providers.stripe.reading import BALANCE, EVENTS, Reader, good, items_of
-from ..providers.stripe.verbs import arguments
+from ..providers.stripe.verbs import arguments, misplaced
 from ..redaction import exact, shown
 from ..secrecy import discreet, discreet_methods
 from .guards.accounts import AccountCheck
@@ -101,7 +101,10 @@ class Listings:
     def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page:
         """Return a page of at most `PAGE` objects. Raises a BillingError if it cannot be read."""
         params = {"limit": PAGE, **query, **({} if after is None else {"starting_after": after})}
-        return page_of(good(self._get(path, "list", params), _MEND))
+        page = page_of(good(self._get(path, "list", params), _MEND))
+        if misplaced(query, page.items):
+            raise unreadable()
+        return page
 
     def one(self, path: str, expects: str) -> Mapping[str, Any] | None:
         """Return an object, None if Stripe has none or has deleted it."""
@@ -109,6 +112,8 @@ class Listings:
         if reply.status == 404:
             return None
         body = good(reply, _MEND)
+        if body.get("id") != path.rpartition("/")[2]:
+            raise unreadable()
         return None if body.get("deleted") else body
 
     def _get(self, path: str, expects: str, params: Mapping[str, Any]) -> Reply:
@@ -188,6 +193,9 @@ class Queries:
     def _pages(self, path: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         while True:
             page = page_of(self._page(path, query))
+            types = query.get("types")
+            if types is not None and any(item.get("type") not in types for item in page.items):
+                raise unreadable()
             yield from (dict(item) for item in page.items)
             if page.next_after is None:
                 return

@@ -100,13 +100,18 @@ def _key(key: object) -> str | None:
     if key is None:
         return None
     key = exact(key)
-    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+    if not isinstance(key, str) or not _is_sane(key):
         raise arguments.invalid(
-            "idempotency_key", f"is {shown(key)}; pass 1 to {_LONGEST_KEY} printable characters"
+            "idempotency_key",
+            f"is {shown(key)}; pass 1 to {_LONGEST_KEY} printable characters, not only blanks",
         )
     if redact(key) != key:
         raise arguments.invalid("idempotency_key", "holds what looks like a secret; use another")
     return key
+
+
+def _is_sane(key: str) -> bool:
+    return len(key) <= _LONGEST_KEY and key.isprintable() and bool(key.strip())
 
 
 class OperationSequence:

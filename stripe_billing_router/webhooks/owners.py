@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..engine import AccountCheck, Reader
+from ..engine import AccountCheck, Reader, unreadable
 from ..errors import StripeRequestError
 from ..models import Operation
 from ..ports import KeyProvider
@@ -45,7 +45,10 @@ class Owners:
             return found
         query = {"payment": {"type": "payment_intent", "payment_intent": payment}, "limit": 1}
         paid = self._read("/v1/invoice_payments", "list", keys.secret_key, query)
-        invoices = [_id(item.get("invoice")) for item in paid.get("data", ())]
+        items = paid.get("data", ())
+        if any(_paying(item) != payment for item in items):
+            raise unreadable()
+        invoices = [_id(item.get("invoice")) for item in items]
         if not invoices:
             return None
         invoice = self._read(f"/v1/invoices/{invoices[0]}", "invoice", keys.secret_key)
@@ -68,7 +71,14 @@ class Owners:
                 http_status=reply.status,
                 request_id=reply.request_id,
             )
+        if expects != "list" and reply.body.get("id") != path.rpartition("/")[2]:
+            raise unreadable()
         return reply.body
+
+
+def _paying(item: Mapping[str, Any]) -> str | None:
+    payment = item.get("payment")
+    return _id(payment.get("payment_intent")) if isinstance(payment, Mapping) else None
 
 
 def subscription_of(invoice: Mapping[str, Any]) -> Mapping[str, Any]:

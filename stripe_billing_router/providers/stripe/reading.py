@@ -17,7 +17,7 @@ from ...locks import ForkSafeLock
 from ...money import CURRENCIES
 from ...ports import Clock, Keys, PaymentProvider, Reply, Request, Store
 from .replies import delay
-from .verbs import Price, email_in
+from .verbs import Price, email_in, misplaced
 
 T = TypeVar("T")
 
@@ -193,9 +193,7 @@ class KeyedLookups:
     def payment_of_invoice(self, invoice_id: str) -> str:
         """Return the payment intent or charge that paid an invoice."""
         params = {"invoice": invoice_id, "status": "paid", "limit": 2}
-        payments = self._read(
-            "/v1/invoice_payments", "list", invoice_id, partial(_payments, invoice_id), params
-        )
+        payments = self._read("/v1/invoice_payments", "list", invoice_id, _payments, params)
         if len(payments) != 1:
             raise StripeRequestError(
                 f"{invoice_id} has {len(payments) or 'no'} payments, not one; refund the payment "
@@ -247,6 +245,8 @@ class KeyedLookups:
         try:
             if expects != "list" and reply.body["id"] != name:
                 raise ValueError(reply.body["id"])
+            if expects == "list" and misplaced(params or {}, reply.body["data"]):
+                raise ValueError(name)
             return find(reply.body)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise StripeUnavailableError(
@@ -275,10 +275,10 @@ def _pending(currency: str, items: Mapping[str, Any]) -> int:
     return sum(int(item["amount"]) for item in items["data"] if item["currency"] == currency)
 
 
-def _payments(invoice_id: str, body: Mapping[str, Any]) -> list[str]:
-    """Return the payments of an invoice; ValueError for one of another kind, or invoice."""
-    if any(item["invoice"] != invoice_id for item in body["data"]):
-        raise ValueError(invoice_id)
+def _payments(body: Mapping[str, Any]) -> list[str]:
+    """Return the payments of an invoice; ValueError for one of another kind, or not paid."""
+    if any(item["status"] != "paid" for item in body["data"]):
+        raise ValueError("a payment that is not paid")
     return [_payment(item["payment"]) for item in body["data"]]
 
 

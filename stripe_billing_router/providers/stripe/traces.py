@@ -19,7 +19,7 @@ from ...ports import (
 )
 from .reading import Reader
 from .replies import SENDABLE_FOR_MS
-from .verbs import Verb, strange, stranger
+from .verbs import Verb, misplaced, strange, stranger
 from .verbs.arguments import EXCLUDES
 
 _BEFORE_MS = 3600 * 1000
@@ -83,6 +83,9 @@ class Traces:
                 raise OutcomeInDoubt
             if reply.status != 200:
                 raise Escalated(f"Stripe refuses the look-up: {reply.note}")
+            field = misplaced(query, reply.body["data"])
+            if field is not None:
+                raise Escalated(f"Stripe lists what was not asked for ({field})")
             yield from reply.body["data"]
             if not reply.body.get("has_more"):
                 return

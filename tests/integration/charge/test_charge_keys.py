@@ -126,7 +126,9 @@ def test_keys_that_differ_in_case_or_space_are_two(bench: Bench) -> None:
     assert bench.moved() == [500] * 4
 
 
-@pytest.mark.parametrize("key", ["", "\n", "a\0b", "x" * 256, 5, b"k", "\ud800", ["k"]])
+@pytest.mark.parametrize(
+    "key", ["", " ", "\u3000 ", "\n", "a\0b", "x" * 256, 5, b"k", "\ud800", ["k"]]
+)
 def test_a_key_that_cannot_be_kept_is_refused(bench: Bench, key: Any) -> None:
     with pytest.raises(InvalidRequestError):
         bench.router().charge(BOT, 5, idempotency_key=key)

@@ -11,6 +11,7 @@ from stripe_billing_router.errors import (
     ApprovalRequiredError,
     PaymentDeclinedError,
     PolicyViolationError,
+    StripeUnavailableError,
 )
 from stripe_billing_router.models import Policies, PolicyRule
 from tests.integration.guards.guards_bench import GuardsBench, approval_above, budget, rules
@@ -238,3 +239,20 @@ def test_without_rules_a_subscription_is_one_request(guards: GuardsBench) -> Non
     guards.bench.forget_requests()
     assert guards.bench.router.create_subscription(MEMBER).amount_minor == 50_500
     assert guards.bench.sent() == ["POST /v1/subscriptions"]
+
+
+def test_pending_items_of_another_customer_are_not_taken_for_a_customer_s_debts(
+    guards: GuardsBench,
+) -> None:
+    def change(line: str, body: dict[str, Any]) -> None:
+        if line == "GET /v1/invoiceitems":
+            body["data"] = [{**item, "amount": 0, "customer": "cus_two"} for item in body["data"]]
+
+    guards.bench.dashboard.v1.invoice_items.create(
+        {"customer": CUSTOMER, "amount": 90_000, "currency": "usd"}
+    )
+    guards.bench.wire.change = change
+    lines = [{"price": MONTHLY, "quantity": 1}]
+    with pytest.raises(StripeUnavailableError, match="cannot be read"):
+        guards.router(LARGEST).create_checkout_session(MEMBER, lines, success_url=SUCCESS_URL)
+    assert guards.bench.world.objects("checkout.session") == []

@@ -14,6 +14,7 @@ from stripe_billing_router.models import Budget, Policies, PolicyRule
 from stripe_billing_router.sandbox import World
 from tests.integration.recovery.recovery_bench import DAY, HOUR, RecoveryBench
 from tests.integration.verbs.verbs_bench import BOT, CUSTOMER, MEMBER, MONTHLY, ONCE
+from tests.integration.verbs.verbs_cases import SUBSCRIPTION
 
 SUCCESS_URL = "https://shop.example/thanks"
 POLICIES = Policies((PolicyRule("spend", budgets=(Budget("month", 5000, "usd"),)),))
@@ -193,3 +194,81 @@ def test_a_look_that_fails_is_not_repeated_at_once(
     stage.bench.world.advance(DAY)
     bank_says(stage, yes=False)
     assert router.recover_operations().recorded == (made.operation_id,)
+
+
+def cancel_by_hand(stage: RecoveryBench) -> None:
+    """A person, or the customer, ends the subscription: its open invoice stays payable."""
+    for subscription in running(stage):
+        stage.bench.dashboard.v1.subscriptions.cancel(subscription)
+
+
+def recovered(stage: RecoveryBench) -> list[str]:
+    stage.bench.world.advance(25 * HOUR)
+    stage.router(policies=POLICIES).recover_operations()
+    return stage.states()
+
+
+@pytest.mark.parametrize("pays", [True, False])
+@pytest.mark.parametrize("way", SUBSCRIPTIONS)
+def test_the_end_of_a_subscription_does_not_stop_the_bank(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str, pays: bool
+) -> None:
+    on_its_way(way)
+    cancel_by_hand(stage)
+    assert (recovered(stage), used(stage)) == (["processing"], 500)
+    bank_says(stage, yes=pays)
+    (ended,) = recovered(stage)
+    assert ended == "succeeded" if pays else ended in ("failed", "canceled")
+    assert sum(minor or 0 for _, minor in stage.booked()) == used(stage) == 500 * pays
+    assert sum(stage.bench.collected()) == 500 * pays
+    assert stage.bench.collectable() == []
+
+
+@pytest.mark.parametrize("found_by", ["asking again", "cancelling", "recovery"])
+def test_what_a_customer_pays_by_debit_before_the_end_is_still_on_its_way(
+    stage: RecoveryBench, found_by: str
+) -> None:
+    debit = stage.bench.world.add_payment_method(customer=CUSTOMER, outcome="processing")
+    router = stage.router(policies=POLICIES)
+    asked: dict[str, Any] = {"idempotency_key": "k", "payment_behavior": "default_incomplete"}
+    made = router.create_subscription(MEMBER, **asked)
+    invoice = made.raw["latest_invoice"]["id"]
+    stage.bench.dashboard.v1.invoices.pay(invoice, {"payment_method": debit})
+    cancel_by_hand(stage)
+    match found_by:
+        case "asking again":
+            assert router.create_subscription(MEMBER, **asked).state == "processing"
+        case "cancelling":
+            assert router.cancel(str(made.operation_id)).state == "processing"
+    assert (recovered(stage), used(stage)) == (["processing"], 500)
+    bank_says(stage, yes=True)
+    assert (recovered(stage), used(stage)) == (["succeeded"], 500)
+    assert stage.booked()[-1] == ("succeeded", 500)
+
+
+def test_a_subscription_that_is_ended_unpaid_leaves_no_invoice_that_can_be_paid(
+    stage: RecoveryBench,
+) -> None:
+    router = stage.router(policies=POLICIES)
+    router.create_subscription(MEMBER, idempotency_key="k", payment_behavior="default_incomplete")
+    cancel_by_hand(stage)
+    assert (recovered(stage), used(stage)) == (["canceled"], 0)
+    assert stage.bench.collectable() == []
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_a_crash_does_not_hide_what_a_bank_is_paying_for_an_ended_subscription(
+    stage: RecoveryBench, limited: bool
+) -> None:
+    stage.bench.world.add_payment_method(
+        "pm_debit", customer=CUSTOMER, outcome="processing", default=True
+    )
+    start = stage.router
+    if limited:
+        stage.router = lambda **given: start(**{"policies": POLICIES, **given})  # type: ignore[method-assign]
+    stage.crash(SUBSCRIPTION, "", None, at="POST /v1/invoices/*/pay" if limited else "")
+    cancel_by_hand(stage)
+    assert recovered(stage) == ["processing"]
+    bank_says(stage, yes=True)
+    assert recovered(stage) == ["succeeded"]
+    assert stage.booked()[-1] == ("succeeded", 500)

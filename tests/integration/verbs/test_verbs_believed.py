@@ -227,3 +227,66 @@ def test_a_price_or_a_customer_that_stripe_confuses_is_not_billed(bench: Bench) 
             bench.router.charge(BOT, **amount)
         assert told.value.money == "not_moved"
     assert bench.collected() == []
+
+
+def renewed_and_asked_again(bench: Bench, invoices: Callable[[list[Any]], list[Any]]) -> Any:
+    """Read a subscription anew that shows a later invoice; its first is looked for in a list."""
+    bench.world.add_payment_method("pm_d", customer=CUSTOMER, outcome="processing", default=True)
+    assert bench.router.create_subscription(MEMBER, idempotency_key="k").state == "processing"
+    bench.router.create_subscription(MEMBER, customer_id=OTHER)
+    every = [dict(invoice) for invoice in bench.world.objects("invoice")]
+
+    def change(line: str, body: dict[str, Any]) -> None:
+        if line.startswith("GET /v1/subscriptions/"):
+            body["latest_invoice"]["billing_reason"] = "subscription_cycle"
+        if line == "GET /v1/invoices":
+            body["data"] = invoices(every)
+
+    bench.wire.change = change
+    return bench.router.create_subscription(MEMBER, idempotency_key="k")
+
+
+@pytest.mark.parametrize("listed", ["another's", "none"])
+def test_a_first_invoice_of_another_subscription_is_not_ours(bench: Bench, listed: str) -> None:
+    def invoices(every: list[Any]) -> list[Any]:
+        return [one for one in every if one["status"] == "paid"] if listed == "another's" else []
+
+    with pytest.raises(OutcomeUnknownError):
+        renewed_and_asked_again(bench, invoices)
+    bench.wire.change = None
+    assert bench.router.create_subscription(MEMBER, idempotency_key="k").state == "processing"
+
+
+def test_recovery_gives_nothing_up_after_a_list_of_another_customer(bench: Bench) -> None:
+    bench.fault("cut", "POST /v1/payment_intents", effect=True, times=None)
+    with pytest.raises(OutcomeUnknownError):
+        bench.router.charge(BOT, 5)
+    bench.world.faults.clear()
+    bench.world.advance(26 * 3600)
+
+    def change(line: str, body: dict[str, Any]) -> None:
+        for item in body.get("data", ()):
+            item["customer"], item["metadata"] = OTHER, {}
+
+    bench.wire.change = change
+    assert len(bench.router.recover_operations().escalated) == 1
+    bench.wire.change = None
+    assert len(bench.router.recover_operations().recorded) == 1
+    assert [entry.amount_minor for entry in bench.entries()] == [500]
+
+
+def test_a_payment_that_an_invoice_does_not_have_is_not_given_back(bench: Bench) -> None:
+    bench.router.charge(BOT)
+    (invoice,) = bench.world.objects("invoice")
+    for field, value in {"invoice": "in_another", "status": "open"}.items():
+        answer(bench, "GET", "/invoice_payments", f"data.0.{field}", value)
+        with pytest.raises(StripeUnavailableError, match="cannot be read"):
+            bench.router.refund(BOT, invoice["id"])
+    assert bench.world.objects("refund") == []
+
+
+def test_events_of_another_type_are_not_the_ones_asked_for(bench: Bench) -> None:
+    bench.router.charge(BOT, 5)
+    answer(bench, "GET", "/events", "data.0.type", "payout.paid")
+    with pytest.raises(StripeUnavailableError):
+        list(bench.router.iter_master_events(event_types="payment_intent.succeeded"))

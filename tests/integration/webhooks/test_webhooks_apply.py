@@ -439,6 +439,8 @@ def test_a_first_invoice_that_is_paid_after_its_call_had_ended_is_recorded(
     bench.world.set_outcome("pm_one", "declined:insufficient_funds")
     made = bench.router.create_subscription(MEMBER, payment_behavior="allow_incomplete")
     bench.dashboard.v1.subscriptions.cancel(made.id)
+    void = {**made.raw["latest_invoice"], "status": "void"}
+    bench.wire.refuse("POST /v1/invoices/*/void", 200, void)  # which it never becomes
     bench.deliver()
     bench.drain()
     assert (state(bench, made), sum(bench.sums().values())) == ("canceled", 0)
@@ -741,14 +743,13 @@ def test_a_refund_that_comes_back_later_uses_the_window_that_it_was_given_back_t
 def test_what_is_paid_after_its_end_counts_against_the_budget(
     tmp_path: Path, sqlite_url: str
 ) -> None:
-    """The reservation was released, for nobody could foresee that it would be paid: Stripe does not
-    let a session's payment be cancelled."""
+    """The reservation was released, for nobody could foresee that it would be paid."""
     policies = Policies((PolicyRule("spend", budgets=(Budget("month", 2000, "usd"),)),))
     bench = webhooks_bench(tmp_path, sqlite_url, policies=policies)
     made = refused_session(bench, "price_once")
     payment = bench.world.get(made.id)["payment_intent"]
-    refusal = {"error": {"type": "invalid_request_error", "message": "Expire the session."}}
-    bench.wire.refuse("POST /v1/payment_intents/*/cancel", 400, refusal)
+    canceled = {**bench.world.get(payment), "status": "canceled"}
+    bench.wire.refuse("POST /v1/payment_intents/*/cancel", 200, canceled)  # which it never becomes
     bench.deliver("checkout.session.completed", "checkout.session.async_payment_failed")
     bench.drain()
     assert (state(bench, made), bench.router.store.budgets()[0].used) == ("failed", 0)
@@ -756,6 +757,29 @@ def test_what_is_paid_after_its_end_counts_against_the_budget(
     bench.deliver()
     bench.drain()
     assert bench.sums() == {("anomaly", BOT): 1999, ("checkout_session", BOT): 0}
+    assert bench.router.store.budgets()[0].used == 1999
+    bench.close()
+
+
+def test_a_refused_payment_that_stripe_keeps_payable_holds_its_budget(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    """Stripe does not let the payment of a Checkout session be cancelled."""
+    policies = Policies((PolicyRule("spend", budgets=(Budget("month", 2000, "usd"),)),))
+    bench = webhooks_bench(tmp_path, sqlite_url, policies=policies)
+    made = refused_session(bench, "price_once")
+    refusal = {"error": {"type": "invalid_request_error", "message": "Expire the session."}}
+    for _ in range(2):
+        bench.wire.refuse("POST /v1/payment_intents/*/cancel", 400, refusal)
+    bench.deliver("checkout.session.completed", "checkout.session.async_payment_failed")
+    bench.drain()
+    assert (state(bench, made), bench.router.store.budgets()[0].used) == ("processing", 1999)
+    payment = bench.world.get(made.id)["payment_intent"]
+    bench.world.complete_action(payment, payment_method="pm_card_visa")
+    bench.deliver()
+    bench.drain()
+    assert state(bench, made) == "succeeded"
+    assert bench.sums() == {("checkout_session", BOT): 1999}
     assert bench.router.store.budgets()[0].used == 1999
     bench.close()
 

@@ -4,7 +4,16 @@ from ....models import Verbs
 from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb, email_in
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
-from .checks import ForeignStep, carefully, check_step, due, due_beside, strange, stranger
+from .checks import (
+    ForeignStep,
+    carefully,
+    check_step,
+    due,
+    due_beside,
+    misplaced,
+    strange,
+    stranger,
+)
 from .customer import CustomerVerb
 from .refund import RefundVerb
 from .subscription import SubscriptionVerb
@@ -28,6 +37,7 @@ __all__ = [
     "due",
     "due_beside",
     "email_in",
+    "misplaced",
     "strange",
     "stranger",
 ]

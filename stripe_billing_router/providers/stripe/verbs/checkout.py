@@ -258,18 +258,9 @@ def _body(shown: StepOutput) -> Mapping[str, Any]:
 
 
 def _as_session(session: Mapping[str, Any], judged: Step | Outcome) -> Step | Outcome:
-    """What is refused, and can be paid by nobody but through a session that is complete, has
-    failed."""
     if isinstance(judged, Step):
         return judged
-    over = judged.failure is not None and judged.state is OperationState.PROCESSING
-    return replace(
-        judged,
-        state=OperationState.FAILED if over else judged.state,
-        stripe_id=id_of(session),
-        status=status_of(session),
-        body=session,
-    )
+    return replace(judged, stripe_id=id_of(session), status=status_of(session), body=session)
 
 
 def _outcome(session: Mapping[str, Any]) -> Outcome:

@@ -8,7 +8,7 @@ written: it points to an operation and proves nothing by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -118,6 +118,9 @@ _REPEATED = (
 )
 """Parameters that an object shows as they were sent."""
 
+_LISTED_BY = ("charge", "customer", "invoice", "payment_intent", "subscription")
+"""Parameters of lists that each object in them shows."""
+
 _TOTALS = {"checkout.session": "amount_total", "invoiceitem": "amount"}
 """Where an object shows what its operation planned to collect."""
 
@@ -135,7 +138,7 @@ def strange(
     """
     named = _ID_IN_PATH.match(path)
     if step.expects == "list":
-        return None
+        return misplaced(params, answer.get("data") or ())
     if named is not None and answer.get("id") not in (None, named.group(1)):
         return "id"
     if "metadata" in params and _operation_id(answer) != operation.operation_id:
@@ -143,6 +146,29 @@ def strange(
     if not _has_items(answer, params):
         return "items"
     return _different(answer, _planned(operation, step, params)) or stranger(operation, answer)
+
+
+def misplaced(query: Mapping[str, Any], listed: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the parameter by which something in a list is not what was asked for."""
+    asked = [(name, query[name]) for name in _LISTED_BY if query.get(name) is not None]
+    for item in listed:
+        if not isinstance(item, Mapping):
+            return "data"
+        for name, value in asked:
+            if _plain(_listed_under(item, name)) != value:
+                return name
+    return None
+
+
+def _listed_under(item: Mapping[str, Any], name: str) -> object:
+    """Return what an object shows that lists are narrowed down by; an invoice shows deeper down
+    which subscription it is of."""
+    if name in item:
+        return item[name]
+    for step in ("parent", f"{name}_details"):
+        found = item.get(step)
+        item = found if isinstance(found, Mapping) else {}
+    return item.get(name)
 
 
 def stranger(operation: Operation, found: Mapping[str, Any]) -> str | None:

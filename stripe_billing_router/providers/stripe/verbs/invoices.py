@@ -66,7 +66,9 @@ AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"}
 """Parameters with which more is collected than the price."""
 
 _EXPAND = ["confirmation_secret", "payments.data.payment.payment_intent"]
-_PAYABLE = ("open", "uncollectible")
+PAYABLE = ("open", "uncollectible")
+_IDLE = ("canceled", "requires_action", "requires_confirmation", "requires_payment_method")
+"""What a payment intent is that no bank is at."""
 
 _DELETE_ITEM = Step("delete_item", "delete", "/v1/invoiceitems/{item}", {}, "invoiceitem")
 _DELETE_DRAFT = Step("delete_draft", "delete", _PATH + "/{invoice}", {}, "invoice")
@@ -192,7 +194,7 @@ def _state(status: str, failure: Failure | None) -> OperationState:
     asked = failure is not None and failure.kind == "action_required"
     if status in ("void", "deleted", "draft"):
         return OperationState.CANCELED if failure is None or asked else OperationState.FAILED
-    if status in _PAYABLE:
+    if status in PAYABLE:
         return OperationState.REQUIRES_ACTION if asked else OperationState.PROCESSING
     raise UnreadableAnswer(f"an invoice has a status that is not known: {status}")
 
@@ -236,7 +238,7 @@ def _read_and_recorded(
     if looked is None:
         return look(id_of(invoice))
     invoice = {**invoice, **_read(looked)}
-    if invoice.get("deleted") or invoice.get("status") not in _PAYABLE:
+    if invoice.get("deleted") or invoice.get("status") not in PAYABLE:
         return _outcome_of(operation, invoice, failure)
     voided = output_of(operation, _VOID.name)
     if voided is None:
@@ -302,12 +304,14 @@ Refused = tuple[Mapping[str, Any], Failure | None]
 """An invoice and, if a bank has refused it and nobody can pay it any more, why."""
 
 
-def of_subscription(operation: Operation, invoice_id: str) -> Step | Refused:
-    """Return what has become of a subscription's first invoice, which a bank was asked to pay."""
+def of_subscription(operation: Operation, invoice_id: str, ended: Failure | None) -> Step | Refused:
+    """Return what has become of a subscription's first invoice, which a bank was asked to pay. If
+    the subscription has `ended`, it is voided for that, unless a bank is at it."""
     looked = output_of(operation, _AT_THE_BANK)
     if looked is None:
         return replace(look(invoice_id), name=_AT_THE_BANK)
-    judged = _after_the_bank(operation, _read(looked))
+    invoice = _read(looked)
+    judged = _after_the_bank(operation, invoice, None if _is_being_paid(invoice) else ended)
     if isinstance(judged, Step):
         return judged
     invoice, refusal = judged
@@ -315,14 +319,21 @@ def of_subscription(operation: Operation, invoice_id: str) -> Step | Refused:
     return invoice, (refusal or _VOIDED if gone else None)
 
 
-def _after_the_bank(operation: Operation, invoice: Mapping[str, Any]) -> Step | Refused:
-    refusal = _refusal_of_bank(invoice)
-    if refusal is None or invoice.get("status") not in _PAYABLE:
+def _after_the_bank(
+    operation: Operation, invoice: Mapping[str, Any], ended: Failure | None = None
+) -> Step | Refused:
+    refusal = ended or _refusal_of_bank(invoice)
+    if refusal is None or invoice.get("status") not in PAYABLE:
         return invoice, None
     voided = output_of(operation, _VOID.name)
     if voided is None:
         return cancel(id_of(invoice))
     return ({**invoice, **voided.body}, refusal) if voided.ok else (invoice, None)
+
+
+def _is_being_paid(invoice: Mapping[str, Any]) -> bool:
+    intents = [_at(one, "payment", "payment_intent") for one in _listed(invoice.get("payments"))]
+    return any(intent.get("status") not in _IDLE for intent in intents)
 
 
 def _refusal_of_bank(invoice: Mapping[str, Any]) -> Failure | None:
@@ -391,7 +402,7 @@ def _removal(invoice: Mapping[str, Any]) -> list[Step]:
     """Return what takes an invoice down; a draft's items would outlive it and be collected."""
     if invoice.get("deleted"):
         return []
-    if invoice.get("status") in _PAYABLE:
+    if invoice.get("status") in PAYABLE:
         return [cancel(id_of(invoice))]
     if invoice.get("status") != "draft":
         return []

@@ -231,7 +231,7 @@ def _taken_down(operation: Operation, subscription: Mapping[str, Any]) -> Step |
 def _ending(subscription: Mapping[str, Any]) -> Step | None:
     """Return how to end one that waits: first, nobody may pay its invoice any more."""
     invoice = _invoice_of(subscription)
-    if invoice.get("status") in ("open", "uncollectible"):
+    if invoice.get("status") in invoices.PAYABLE:
         path = f"/v1/invoices/{id_of(invoice)}/void"
         return Step(_VOID, "post", path, {}, "invoice", repeatable=True)
     return _end(id_of(subscription)) if invoice.get("status") in ("void", None) else None
@@ -268,22 +268,25 @@ def first_payment(operation: Operation, subscription: Mapping[str, Any]) -> Step
         return invoice
     if invoice.get("status") in (None, "paid"):
         return _outcome(subscription, invoice)
-    judged = invoices.of_subscription(operation, id_of(invoice))
+    over = subscription.get("status") in _OVER
+    judged = invoices.of_subscription(operation, id_of(invoice), _CANCELED if over else None)
     if isinstance(judged, Step):
         return judged
     first, failure = judged
     if failure is None:
         found = _outcome(subscription, first)
-        return found if found.paid else replace(found, state=OperationState.PROCESSING)
+        if found.paid:
+            return found
+        return replace(found, state=OperationState.PROCESSING, failure=None)
     if _invoice_of(subscription).get("id") != id_of(first):
         return _outcome(subscription, first)
-    return _refused_by_bank(operation, subscription, failure)
+    return _unpaid(operation, subscription, failure)
 
 
-def _refused_by_bank(
+def _unpaid(
     operation: Operation, subscription: Mapping[str, Any], failure: Failure
 ) -> Step | Outcome:
-    """End a subscription of whose first invoice nobody pays anything; only then it has failed."""
+    """End a subscription whose first invoice nobody can pay any more; only then it has failed."""
     ended, looked = output_of(operation, _END), output_of(operation, _LOOK)
     if ended is not None and ended.ok:
         subscription = ended.body
@@ -297,7 +300,8 @@ def _refused_by_bank(
     found = _outcome(subscription, {})
     if not over:
         return replace(found, state=OperationState.PROCESSING)
-    return replace(found, state=OperationState.FAILED, failure=failure)
+    state = OperationState.CANCELED if failure is _CANCELED else OperationState.FAILED
+    return replace(found, state=state, failure=failure)
 
 
 def _end(subscription_id: str) -> Step:
@@ -317,9 +321,14 @@ def _invoice_of(subscription: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _come_to(operation: Operation, subscription: Mapping[str, Any]) -> Step | Outcome:
-    """Return what a subscription has come to, which its first invoice says."""
+    """Return what a subscription has come to, which its first invoice says. The end of one does not
+    stop a bank that is paying that invoice, nor anybody else from paying it."""
     invoice = _first_invoice(operation, subscription)
-    return invoice if isinstance(invoice, Step) else _outcome(subscription, invoice)
+    if isinstance(invoice, Step):
+        return invoice
+    if subscription.get("status") in _OVER and invoice.get("status") in invoices.PAYABLE:
+        return first_payment(operation, subscription)
+    return _outcome(subscription, invoice)
 
 
 def _first_invoice(
@@ -331,7 +340,7 @@ def _first_invoice(
     if shown.get("billing_reason") in (None, _MADE_WITH_IT):
         return shown
     listed = output_of(operation, _FIRST)
-    return _list_first(subscription) if listed is None else _first_of(listed)
+    return _list_first(subscription) if listed is None else _first_of(operation, listed)
 
 
 def _list_first(subscription: Mapping[str, Any]) -> Step:
@@ -340,11 +349,15 @@ def _list_first(subscription: Mapping[str, Any]) -> Step:
     return Step(_FIRST, "get", "/v1/invoices", query, "list")
 
 
-def _first_of(listed: StepOutput) -> Mapping[str, Any]:
+def _first_of(operation: Operation, listed: StepOutput) -> Mapping[str, Any]:
+    """Return the first invoice; nothing if there was none, which no bank can be paying."""
     found = listed.body.get("data")
-    if not listed.ok or not isinstance(found, list):
+    if not listed.ok or not isinstance(found, list) or listed.body.get("has_more"):
         raise UnreadableAnswer("the invoices of a subscription were not shown")
-    return next((item for item in found if item.get("billing_reason") == _MADE_WITH_IT), {})
+    first = [item for item in found if item.get("billing_reason") == _MADE_WITH_IT]
+    if not first and operation.state is OperationState.PROCESSING:
+        raise UnreadableAnswer("the first invoice of a subscription was not shown")
+    return first[0] if first else {}
 
 
 def _outcome(subscription: Mapping[str, Any], invoice: Mapping[str, Any]) -> Outcome:
@@ -370,9 +383,9 @@ def _state(status: str, invoice: str) -> OperationState:
     """One that is over has run if its first invoice was paid."""
     if status == "incomplete":
         return OperationState.REQUIRES_ACTION
-    if status in _OVER and invoice != "paid":
-        return OperationState.CANCELED
     if status not in _OVER | _RUNS:
         raise UnreadableAnswer(f"a subscription has a status that is not known: {status}")
-    being_paid = status in _OWES and invoice in ("open", "uncollectible")
-    return OperationState.PROCESSING if being_paid else OperationState.SUCCEEDED
+    if status in _OVER | _OWES and invoice in invoices.PAYABLE:
+        return OperationState.PROCESSING
+    canceled = status in _OVER and invoice != "paid"
+    return OperationState.CANCELED if canceled else OperationState.SUCCEEDED
