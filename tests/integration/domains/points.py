@@ -15,6 +15,7 @@ from stripe_billing_router.domain import Applied, Domain, Schema, Transaction
 from stripe_billing_router.errors import ConfigurationError, PolicyViolationError
 from stripe_billing_router.models import BillingEvent, BotId, EventDraft, Write
 from stripe_billing_router.ports import Intent, Store
+from stripe_billing_router.providers.stripe.verbs.charge import ChargeVerb
 
 metadata = sa.MetaData()
 _bot, _points = ("bot_id", sa.String(200)), ("points", sa.BigInteger)
@@ -34,6 +35,12 @@ gifts = sa.Table(
 intents = sa.Table(
     "stripe_points_intents", metadata, sa.Column(*_bot), sa.Column("amount_minor", sa.Integer)
 )
+
+
+class BuyPoints(ChargeVerb):
+    """A charge that earns twice as many points."""
+
+    name, action_type = "buy_points", "points_bought"
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,11 @@ class Balances:
 def _points_of(transaction: Transaction, event: BillingEvent) -> int:
     if event.name == "points.given":
         return event.amount_minor or 0
-    if (event.name, event.action) != ("operation.succeeded", "charge"):
+    times = {"charge": 1, BuyPoints.action_type: 2}.get(event.action, 0)
+    if event.name != "operation.succeeded" or not times:
         return 0
     paid = transaction.proven(event.operation_id)
-    return (paid.outcome.amount_minor or 0) // 100 if paid and paid.outcome else 0
+    return times * ((paid.outcome.amount_minor or 0) // 100) if paid and paid.outcome else 0
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,7 @@ POINTS = Domain(
     "points",
     schema=Schema(Path(__file__).parent / "points_migrations", "0001", core="0010"),
     writes={GivePoints: Applied(_give, asdict, _gift_of), NoteIntent: Applied(_note)},
+    verbs=[BuyPoints()],
     projections=[Balances()],
     config=_most,
     guards=_guards,

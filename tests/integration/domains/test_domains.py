@@ -23,11 +23,14 @@ from typer.testing import CliRunner
 from stripe_billing_router.bootstrap import INSTALLED
 from stripe_billing_router.cli import projections
 from stripe_billing_router.cli.app import app
+from stripe_billing_router.client import operators_desk
 from stripe_billing_router.config import load_routing_file
 from stripe_billing_router.domain import Applied, Domain, Schema, Transaction
+from stripe_billing_router.door import run_verb
 from stripe_billing_router.engine import SystemClock
 from stripe_billing_router.errors import (
     ConfigurationError,
+    FrozenError,
     LedgerUnavailableError,
     PolicyViolationError,
 )
@@ -86,6 +89,19 @@ def test_a_payment_has_its_effect_when_the_call_returns(any_bench: Bench) -> Non
         assert points_of(router, BOT) == 42
         noted = select(intents.c.amount_minor).order_by(intents.c.amount_minor)
         assert router.store.read(lambda c: list(c.execute(noted).scalars())) == [1200, 3000]
+
+
+def test_its_verb_is_guarded_and_has_its_effect(any_bench: Bench) -> None:
+    with any_bench.router() as router:
+        bought = run_verb(router, "buy_points", BOT, {"amount": 5})
+        assert bought.paid
+        assert points_of(router, BOT) == 10
+        with pytest.raises(PolicyViolationError):
+            run_verb(router, "buy_points", BOT, {"amount": 5000})
+        operators_desk(router).freeze(BOT, "stop", by="ann")
+        with pytest.raises(FrozenError):
+            run_verb(router, "buy_points", BOT, {"amount": 5})
+        assert [entry.action_type for entry in router.ledger.entries()] == ["points_bought"]
 
 
 def test_a_write_and_what_it_emits_commit_together_and_are_numbered_with_the_ledger_s(
