@@ -26,6 +26,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from benchmarks.harness import Figure
+from stripe_billing_router.bootstrap import all_verbs
 from stripe_billing_router.engine import Page, SystemClock
 from stripe_billing_router.models import OverrideKey, Route, RouteKey
 from stripe_billing_router.ports import Discrepancy
@@ -215,7 +216,9 @@ class Surroundings:
 
 
 def new_store(url: str) -> SqlStore:
-    return SqlStore(url, SystemClock(), account_id=ACCOUNT, api_base=SANDBOX_API_BASE)
+    return SqlStore(
+        url, SystemClock(), account_id=ACCOUNT, api_base=SANDBOX_API_BASE, verbs=all_verbs()
+    )
 
 
 def fill(url: str, payments: int, rows: int) -> None:

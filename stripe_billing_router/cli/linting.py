@@ -13,12 +13,7 @@ from ..config import RoutingFile
 from ..models.findings import Finding
 from ..policy.linting import lint_policies
 from ..routing.linting import changed_routes, lint_overrides
-from ..routing.stripe_objects import (
-    debited_customer,
-    debited_method,
-    lint_customer,
-    lint_price,
-)
+from ..routing.stripe_objects import debited_customer, debited_method, lint_customer, lint_price
 from .catalogue import Catalogue
 from .ground import ConfigOption, JsonOption, routing_file
 from .output import as_json, as_table

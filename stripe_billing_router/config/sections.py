@@ -8,20 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    PlainValidator,
-    ValidationError,
-)
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..hashing import key_fingerprint
-from ..models import (
-    Declared,
-    Fault,
-)
+from ..models import Declared, Fault
 from ..redaction import shown
 from ..routing import dotted
 from .hooks import Hooks

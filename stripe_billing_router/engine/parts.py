@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..models import (
-    Operation,
-    Verbs,
-)
+from ..models import Operation, Verbs
 from ..ports import Age, Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
 from ..providers.stripe.reading import Lookups, Reader
 from ..providers.stripe.verbs import Verb

@@ -9,21 +9,10 @@ from typing import Any, TypeVar
 
 from ..errors import BillingError, KeyConfigurationError, StripeRequestError
 from ..hashing import request_key
-from ..models import (
-    Operation,
-    Outcome,
-    RecordOutputs,
-    Step,
-    StepOutput,
-    Verbs,
-)
+from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput, Verbs
 from ..ports import Clock, KeyProvider, Keys, OutcomeInDoubt, PaymentProvider, Reply, Request, Store
 from ..providers.stripe.replies import Verdict, delay, verdict
-from ..providers.stripe.verbs import (
-    Verb,
-    check_step,
-    strange,
-)
+from ..providers.stripe.verbs import Verb, check_step, strange
 from .leases import Lease, Leases
 
 T = TypeVar("T")

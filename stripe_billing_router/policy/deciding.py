@@ -9,12 +9,7 @@ from .counters import reservations
 from .currencies import capped, permitted
 from .facts import Demands, Facts
 from .matching import matching
-from .refusals import (
-    too_large,
-    unknown_amount,
-    wrong_currency,
-    wrong_verb,
-)
+from .refusals import too_large, unknown_amount, wrong_currency, wrong_verb
 
 _NOTHING = Demands()
 

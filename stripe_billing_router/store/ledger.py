@@ -13,15 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, select, upda
 
 from ..errors import ConfigurationError, LedgerTamperedError
 from ..hashing import GENESIS, commitment, entry_hash
-from ..models import (
-    SYSTEM_STREAM,
-    AppendEntry,
-    Declared,
-    EntryDraft,
-    LedgerEntry,
-    Verbs,
-    major,
-)
+from ..models import SYSTEM_STREAM, AppendEntry, Declared, EntryDraft, LedgerEntry, Verbs, major
 from ..secrecy import discreet_methods
 from . import outbox
 from .codec import Encode, clean_json, entry_of

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from ..models import (
-    BillingEvent,
-    Declared,
-    EventDraft,
-    Operation,
-    Verbs,
-)
+from ..models import BillingEvent, Declared, EventDraft, Operation, Verbs
 from . import operations, outbox
 from .codec import EncodedOnce, Sealing
 from .database import Database

@@ -11,10 +11,7 @@ from functools import partial
 
 from ..bootstrap import Assembly
 from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Write
-from ..providers.stripe.verbs import (
-    Verb,
-    stranger,
-)
+from ..providers.stripe.verbs import Verb, stranger
 from . import facts
 from .entering import Entering, Mark
 from .judging import IN_DOUBT, WAITS, Judgement, Look, Nothing, Proven, Wait, judge, told, weigh

@@ -10,14 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..models import (
-    Declared,
-    InboxEvent,
-    InboxState,
-    Operation,
-    OperationState,
-    Outcome,
-)
+from ..models import Declared, InboxEvent, InboxState, Operation, OperationState, Outcome
 from ..providers.stripe.verbs.base import currency_of, id_of, minor_of
 
 ANOMALY = "anomaly"

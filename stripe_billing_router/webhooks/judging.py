@@ -18,10 +18,7 @@ from ..models import (
     Step,
     StepOutput,
 )
-from ..providers.stripe.verbs import (
-    UnreadableAnswer,
-    Verb,
-)
+from ..providers.stripe.verbs import UnreadableAnswer, Verb
 
 IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 WAITS = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})

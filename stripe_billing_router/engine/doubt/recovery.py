@@ -27,10 +27,7 @@ from ...models import (
 )
 from ...ports import Age, CommitAmbiguous, Escalated, Event, Keys, OutcomeInDoubt, StaleLease
 from ...providers.stripe.traces import Traces
-from ...providers.stripe.verbs import (
-    ForeignStep,
-    Verb,
-)
+from ...providers.stripe.verbs import ForeignStep, Verb
 from ...redaction import redact
 from .. import leases
 from ..closing import BOT_MAY_ASK_FOR_MS

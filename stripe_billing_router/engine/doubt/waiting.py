@@ -14,13 +14,7 @@ from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeReq
 from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput, Verbs
 from ...ports import KeyProvider, Keys, Request, Store
 from ...providers.stripe.reading import Reader
-from ...providers.stripe.verbs import (
-    ForeignStep,
-    UnreadableAnswer,
-    Verb,
-    check_step,
-    strange,
-)
+from ...providers.stripe.verbs import ForeignStep, UnreadableAnswer, Verb, check_step, strange
 from ...redaction import shown
 from ..closing import Closing
 from ..failures import doubted, money_of, unknown

@@ -25,10 +25,7 @@ from ...models import (
 from ...money import to_major, to_minor
 from ...policy import Demands, Facts, Limit, demands, limits, over_limit
 from ...ports import Guard, KeyProvider, Keys, Routes, Store
-from ...providers.stripe.verbs import (
-    Verb,
-    arguments,
-)
+from ...providers.stripe.verbs import Verb, arguments
 from ...redaction import shown
 from ..consequences.reactions import WHAT
 from .accounts import AccountCheck

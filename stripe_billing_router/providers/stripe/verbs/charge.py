@@ -7,15 +7,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from ....errors import InvalidRequestError
-from ....models import (
-    LEFT_OUT,
-    Charge,
-    Operation,
-    Outcome,
-    ResolvedRoute,
-    Result,
-    Step,
-)
+from ....models import LEFT_OUT, Charge, Operation, Outcome, ResolvedRoute, Result, Step
 from . import arguments as check
 from . import invoices, payment_intents
 from .base import Call, Lookups, Plan, Search, Verb, waiting_id

@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from ....models import (
-    Customer,
-    Operation,
-    OperationState,
-    Outcome,
-    ResolvedRoute,
-    Result,
-    Step,
-)
+from ....models import Customer, Operation, OperationState, Outcome, ResolvedRoute, Result, Step
 from ....redaction import shown
 from . import arguments as check
 from .base import Call, Lookups, Plan, Search, Verb, id_of, output_of, refused, waiting_id
