@@ -65,11 +65,11 @@ CREATE TABLE IF NOT EXISTS stripe_logins (
 REVOKE ALL ON stripe_logins FROM PUBLIC, stripe_bots, stripe_operators, stripe_webhooks;
 
 CREATE OR REPLACE FUNCTION stripe_is_own(bot text) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $own$
+LANGUAGE sql STABLE SECURITY DEFINER AS $own$
     SELECT EXISTS (SELECT FROM stripe_logins WHERE login = session_user AND bot_id = bot)
 $own$;
 CREATE OR REPLACE FUNCTION stripe_may_write_for(bot text) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $may$
+LANGUAGE sql STABLE SECURITY DEFINER AS $may$
     SELECT bot IS NULL OR bot = '_system'
         OR NOT EXISTS (SELECT FROM stripe_logins WHERE login = session_user)
         OR EXISTS (SELECT FROM stripe_logins WHERE login = session_user AND bot_id = bot)
@@ -390,3 +390,25 @@ CREATE CONSTRAINT TRIGGER stripe_outbox_takes_its_place AFTER INSERT ON stripe_o
 DROP TRIGGER IF EXISTS stripe_ledger_heads_are_last ON stripe_ledger_heads;
 CREATE CONSTRAINT TRIGGER stripe_ledger_heads_are_last AFTER INSERT OR UPDATE ON stripe_ledger_heads
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION stripe_streams_guard();
+
+-- Every function finds the tables of this schema first: whoever may make a temporary table could put
+-- one of the same name before them. And nobody makes temporary tables here, where that may be said.
+DO $paths$
+DECLARE
+    guard regprocedure;
+BEGIN
+    FOR guard IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+                 AND starts_with(proname, 'stripe_') LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', guard, current_schema());
+    END LOOP;
+    PERFORM pg_advisory_xact_lock(hashtext('stripe_bots'));
+    IF EXISTS (SELECT FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS may
+               WHERE datname = current_database() AND may.grantee = 0
+                 AND may.privilege_type = 'TEMPORARY') THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'the owner of the database has to revoke TEMPORARY on it from PUBLIC';
+END
+$paths$;

@@ -467,6 +467,39 @@ def test_a_listed_login_writes_for_its_own_bots_only(border: Border) -> None:
     engine.dispose()
 
 
+def test_a_temporary_table_hides_no_table_from_the_guards(border: Border) -> None:
+    """Of a listed login, whoever let it make temporary tables."""
+    border.lists("stripe_bots", BOT)
+    login = make_url(border.urls["stripe_bots"]).username
+    with border.router("stripe_webhooks") as router:
+        router.charge(MEMBER, 1)
+    before = border.content()
+    for statement in (
+        "INSERT INTO stripe_freezes VALUES ('frz_x', '*', 'x', 'automated rollback', 1)",
+        f"INSERT INTO stripe_outbox SELECT stream, sequence + 50, 'bev_x', name, at_ms, action, "
+        f"operation_id, stripe_id, amount_minor, currency, error FROM stripe_outbox "
+        f"WHERE stream = '{MEMBER}' LIMIT 1",
+    ):
+        with pytest.raises(psycopg.Error, match=r"row-level security|next number"):
+            _run(
+                border.owner_url,
+                "CREATE TEMPORARY TABLE stripe_logins (login name, bot_id text)",
+                f"INSERT INTO pg_temp.stripe_logins VALUES ('{login}', '*'), ('{login}', '{MEMBER}')",
+                "CREATE TEMPORARY TABLE stripe_ledger_heads AS SELECT * FROM stripe_ledger_heads",
+                "UPDATE pg_temp.stripe_ledger_heads SET event_sequence = 1000",
+                f"GRANT ALL ON pg_temp.stripe_logins, pg_temp.stripe_ledger_heads TO {login}",
+                f"SET SESSION AUTHORIZATION {login}",
+                statement,
+                "SET CONSTRAINTS ALL IMMEDIATE",
+            )
+        assert border.content() == before, statement
+
+
+def test_a_bots_login_makes_no_temporary_table(border: Border) -> None:
+    with pytest.raises(psycopg.Error, match="permission denied to create temporary tables"):
+        _run(border.urls["stripe_bots"], "CREATE TEMPORARY TABLE stripe_logins (login name)")
+
+
 def test_a_login_in_both_roles_decides_nothing(busy: Border) -> None:
     """It would approve what it asks for itself."""
     login = make_url(busy.urls["stripe_bots"]).username
