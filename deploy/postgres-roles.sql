@@ -74,6 +74,12 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $may$
         OR NOT EXISTS (SELECT FROM stripe_logins WHERE login = session_user)
         OR EXISTS (SELECT FROM stripe_logins WHERE login = session_user AND bot_id = bot)
 $may$;
+CREATE OR REPLACE FUNCTION stripe_may_count_for(operation text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER AS $may$
+    SELECT NOT EXISTS (SELECT FROM stripe_logins WHERE login = session_user)
+        OR EXISTS (SELECT FROM stripe_operations JOIN stripe_logins USING (bot_id)
+                   WHERE login = session_user AND operation_id = operation)
+$may$;
 CREATE OR REPLACE FUNCTION stripe_is_a_person() RETURNS boolean
 LANGUAGE sql STABLE AS $person$
     SELECT NOT pg_has_role(session_user, 'stripe_bots', 'MEMBER')
@@ -241,10 +247,24 @@ CREATE POLICY stripe_budgets_are_read ON stripe_budgets
     FOR SELECT TO stripe_bots, stripe_operators USING (true);
 DROP POLICY IF EXISTS stripe_budgets_begin ON stripe_budgets;
 CREATE POLICY stripe_budgets_begin ON stripe_budgets
-    FOR INSERT TO stripe_bots WITH CHECK (used = 0);
+    FOR INSERT TO stripe_bots
+    WITH CHECK (used = 0 AND (counter LIKE '%/*'
+                              OR stripe_may_write_for(substring(counter FROM '[^/]*$'))));
 DROP POLICY IF EXISTS stripe_budgets_count ON stripe_budgets;
 CREATE POLICY stripe_budgets_count ON stripe_budgets
-    FOR UPDATE TO stripe_bots USING (true) WITH CHECK (used >= 0);
+    FOR UPDATE TO stripe_bots
+    USING (counter LIKE '%/*' OR stripe_may_write_for(substring(counter FROM '[^/]*$')))
+    WITH CHECK (used >= 0);
+ALTER TABLE stripe_reservations ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS stripe_reservations_are_read ON stripe_reservations;
+CREATE POLICY stripe_reservations_are_read ON stripe_reservations
+    FOR SELECT TO stripe_bots, stripe_operators USING (true);
+DROP POLICY IF EXISTS stripe_reservations_begin ON stripe_reservations;
+CREATE POLICY stripe_reservations_begin ON stripe_reservations
+    FOR INSERT TO stripe_bots WITH CHECK (stripe_may_count_for(operation_id));
+DROP POLICY IF EXISTS stripe_reservations_count ON stripe_reservations;
+CREATE POLICY stripe_reservations_count ON stripe_reservations
+    FOR UPDATE TO stripe_bots USING (stripe_may_count_for(operation_id));
 
 -- Streams: a login that is listed writes its own bots' only.
 ALTER TABLE stripe_ledger ENABLE ROW LEVEL SECURITY;
@@ -309,6 +329,11 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'what waits for an approval begins under a new seal, or is canceled';
     END IF;
+    IF NEW.state IN ('succeeded', 'failed', 'canceled') AND OLD.state <> 'awaiting_approval'
+       AND (NEW.outcome_seal IS NULL OR NEW.outcome_seal IS NOT DISTINCT FROM OLD.outcome_seal)
+    THEN
+        RAISE EXCEPTION 'what is over says so under a new seal';
+    END IF;
     IF NEW.state = 'abandoned' AND OLD.state <> 'abandoned'
        AND (OLD.state NOT IN ('pending', 'unknown') OR NEW.outcome IS NULL
             OR NEW.outcome_seal IS NULL)
@@ -326,6 +351,37 @@ $guard$;
 DROP TRIGGER IF EXISTS stripe_operations_guard ON stripe_operations;
 CREATE TRIGGER stripe_operations_guard BEFORE UPDATE ON stripe_operations
     FOR EACH ROW EXECUTE FUNCTION stripe_operations_guard();
+
+-- What an operation holds of a counter is given back, or settled, when the operation is over.
+CREATE OR REPLACE FUNCTION stripe_reservations_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
+BEGIN
+    IF OLD.state = 'reserved' AND (
+        NEW.state <> 'reserved' AND NOT EXISTS (
+            SELECT FROM stripe_operations WHERE operation_id = NEW.operation_id
+            AND state IN ('succeeded', 'failed', 'canceled', 'abandoned'))
+        OR NEW.state = 'reserved' AND NEW.amount < OLD.amount)
+    THEN
+        RAISE EXCEPTION 'an operation holds its part of a counter until it is over';
+    END IF;
+    RETURN NEW;
+END
+$guard$;
+DROP TRIGGER IF EXISTS stripe_reservations_guard ON stripe_reservations;
+CREATE TRIGGER stripe_reservations_guard BEFORE UPDATE ON stripe_reservations
+    FOR EACH ROW EXECUTE FUNCTION stripe_reservations_guard();
+
+-- The number of an entry is drawn for it: one of somebody's own making would stop those who come after.
+CREATE OR REPLACE FUNCTION stripe_ledger_is_numbered() RETURNS trigger LANGUAGE plpgsql AS $guard$
+BEGIN
+    IF NEW.sequence <> currval('stripe_ledger_numbers') THEN
+        RAISE EXCEPTION 'the number of an entry is drawn for it';
+    END IF;
+    RETURN NEW;
+END
+$guard$;
+DROP TRIGGER IF EXISTS stripe_ledger_is_numbered ON stripe_ledger;
+CREATE TRIGGER stripe_ledger_is_numbered BEFORE INSERT ON stripe_ledger
+    FOR EACH ROW EXECUTE FUNCTION stripe_ledger_is_numbered();
 
 -- The head of a stream goes forward, event by event; what is no event of doubt is an entry.
 CREATE OR REPLACE FUNCTION stripe_ledger_heads_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
@@ -353,6 +409,20 @@ BEGIN
     IF TG_TABLE_NAME = 'stripe_outbox' THEN
         IF head.event_sequence IS NULL OR NEW.sequence > head.event_sequence THEN
             RAISE EXCEPTION 'an event has the next number of its stream';
+        END IF;
+        IF NEW.name = 'operation.unknown' AND NOT EXISTS (
+               SELECT FROM stripe_operations
+               WHERE operation_id = NEW.operation_id AND bot_id = NEW.stream
+                 AND amount_minor IS NOT DISTINCT FROM NEW.amount_minor)
+           OR NEW.name <> 'operation.unknown'
+           AND (NEW.name LIKE 'operation.%' OR NEW.name LIKE 'payment.%') AND NOT EXISTS (
+               SELECT FROM stripe_ledger
+               WHERE stream = NEW.stream AND id = coalesce(NEW.stripe_id, NEW.operation_id)
+                 AND action_type = NEW.action
+                 AND (timestamp_ms, operation_id, amount_minor, currency) IS NOT DISTINCT FROM
+                     (NEW.at_ms, NEW.operation_id, NEW.amount_minor, NEW.currency))
+        THEN
+            RAISE EXCEPTION 'what became of an operation is told with an entry';
         END IF;
     ELSIF TG_TABLE_NAME = 'stripe_ledger' THEN
         IF head.stream_sequence IS NULL OR NEW.stream_sequence > head.stream_sequence

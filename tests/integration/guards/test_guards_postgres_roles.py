@@ -60,14 +60,14 @@ class Border:
     urls: dict[str, str]
     owner: Engine
 
-    def router(self, who: str = "stripe_bots") -> BillingRouter:
+    def router(self, who: str = "stripe_bots", policies: Policies = RULES) -> BillingRouter:
         environ = {"STRIPE_WEBHOOK_SECRET": SECRET}
         return new_router(
             self.folder,
             self.urls[who],
             self.world,
             Wire(self.world),
-            policies=RULES,
+            policies=policies,
             environ=environ,
         )
 
@@ -344,6 +344,9 @@ UPDATE stripe_operations SET effect_hash = 'x' WHERE state = 'requires_action';
 UPDATE stripe_operations SET state = 'abandoned' WHERE state = 'requires_action';
 UPDATE stripe_operations SET steps = '[]', seal = repeat('0', 64) WHERE state = 'requires_action';
 UPDATE stripe_operations SET amount_minor = 1 WHERE state = 'requires_action';
+UPDATE stripe_operations SET state = 'failed' WHERE state = 'requires_action';
+UPDATE stripe_operations SET state = 'canceled', outcome_seal = NULL
+    WHERE state = 'requires_action';
 UPDATE stripe_operations SET customer_id = 'cus_x' WHERE state = 'requires_action';
 UPDATE stripe_operations SET started_ms = 1 WHERE state = 'requires_action';
 UPDATE stripe_operations SET generation = 9;
@@ -379,6 +382,8 @@ INSERT INTO stripe_budgets VALUES ('x', 1, 5);
 DELETE FROM stripe_reservations;
 TRUNCATE stripe_reservations;
 UPDATE stripe_reservations SET operation_id = 'x';
+UPDATE stripe_reservations SET state = 'released' WHERE state = 'reserved';
+UPDATE stripe_reservations SET amount = 0 WHERE state = 'reserved';
 UPDATE stripe_discrepancies SET state = 'resolved', resolved_by = 'me';
 UPDATE stripe_discrepancies SET kind = 'x', account_id = 'x', details = '{}';
 DELETE FROM stripe_discrepancies;
@@ -447,10 +452,11 @@ def test_every_forbidden_statement_is_refused(busy: Border, group: str, statemen
 
 
 def test_a_listed_login_writes_for_its_own_bots_only(border: Border) -> None:
-    with border.router() as router:
+    rules = Policies((PolicyRule("spend", budgets=(Budget("day", 20000, "usd"),)),))
+    with border.router(policies=rules) as router:
         router.charge(MEMBER, 1)
     border.lists("stripe_bots", BOT)
-    with border.router() as router:
+    with border.router(policies=rules) as router:
         assert router.charge(BOT, 2).paid
         with pytest.raises(LedgerUnavailableError):
             router.charge(MEMBER, 3)
@@ -461,6 +467,12 @@ def test_a_listed_login_writes_for_its_own_bots_only(border: Border) -> None:
         f"WHERE stream = '{MEMBER}'",
         f"INSERT INTO stripe_ledger_heads VALUES ('x:y', NULL, 0, '{'0' * 64}', 0)",
         f"UPDATE stripe_operations SET state = 'unknown' WHERE bot_id = '{MEMBER}'",
+        f"UPDATE stripe_budgets SET used = 0 WHERE counter LIKE '%/{MEMBER}'",
+        f"UPDATE stripe_budgets SET used = 99999999 WHERE counter LIKE '%/{MEMBER}'",
+        f"INSERT INTO stripe_budgets VALUES ('spend/money/day/usd/{MEMBER}', 1, 0)",
+        f"UPDATE stripe_reservations SET amount = 0 WHERE counter LIKE '%/{MEMBER}'",
+        "INSERT INTO stripe_reservations SELECT operation_id, 'x', window_start_ms, rule, kind, "
+        "amount, currency, state, updated_ms, restores FROM stripe_reservations",
     ):
         assert _changes(engine, statement) == 0, statement
         assert border.content() == before, statement
@@ -484,7 +496,8 @@ def test_a_temporary_table_hides_no_table_from_the_guards(border: Border) -> Non
             _run(
                 border.owner_url,
                 "CREATE TEMPORARY TABLE stripe_logins (login name, bot_id text)",
-                f"INSERT INTO pg_temp.stripe_logins VALUES ('{login}', '*'), ('{login}', '{MEMBER}')",
+                "INSERT INTO pg_temp.stripe_logins "
+                f"VALUES ('{login}', '*'), ('{login}', '{MEMBER}')",
                 "CREATE TEMPORARY TABLE stripe_ledger_heads AS SELECT * FROM stripe_ledger_heads",
                 "UPDATE pg_temp.stripe_ledger_heads SET event_sequence = 1000",
                 f"GRANT ALL ON pg_temp.stripe_logins, pg_temp.stripe_ledger_heads TO {login}",
@@ -493,6 +506,52 @@ def test_a_temporary_table_hides_no_table_from_the_guards(border: Border) -> Non
                 "SET CONSTRAINTS ALL IMMEDIATE",
             )
         assert border.content() == before, statement
+
+
+_TOLD = f"""
+UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1 WHERE stream = '{BOT}';
+INSERT INTO stripe_outbox (stream, sequence, id, name, at_ms, action, operation_id, stripe_id,
+    amount_minor, currency, error) SELECT stream, event_sequence, 'bev_forged', '{{name}}', 1,
+    'charge', 'op_x', 'pi_x', 99999900, 'usd', 0
+    FROM stripe_ledger_heads WHERE stream = '{BOT}';
+SET CONSTRAINTS ALL IMMEDIATE"""
+
+
+@pytest.mark.parametrize(
+    "name", ["operation.succeeded", "operation.failed", "operation.unknown", "payment.refunded"]
+)
+def test_no_event_of_a_payment_that_never_was(border: Border, name: str) -> None:
+    with border.router() as router:
+        router.charge(BOT, 1)
+    with pytest.raises(psycopg.Error, match="is told with an entry"):
+        _run(border.urls["stripe_bots"], *_TOLD.format(name=name).split(";"))
+    sink = ListSink()
+    with border.router("stripe_operators") as people:
+        EventPump(people.store.outbox, [sink]).run_once()
+    assert [event.amount_minor for event in sink.got] == [100]
+
+
+def test_a_number_that_nobody_drew_keeps_nobody_from_appending(border: Border) -> None:
+    """The heads of streams only go forward: after the largest number nothing would come."""
+    with border.router() as router:
+        router.charge(BOT, 1)
+    columns = [column.name for column in metadata.tables["stripe_ledger"].c]
+    forged = {
+        "sequence": str(2**62),
+        "stream_sequence": "stream_sequence + 1",
+        "previous_hash": "entry_hash",
+        "entry_hash": "repeat('0', 64)",
+    }
+    for number in (str(2**62), "nextval('stripe_ledger_numbers') + 1"):
+        forged["sequence"] = number
+        with pytest.raises(psycopg.Error, match=r"number of an entry is drawn|currval"):
+            _run(
+                border.urls["stripe_bots"],
+                f"INSERT INTO stripe_ledger ({', '.join(columns)}) SELECT "
+                f"{', '.join(forged.get(name, name) for name in columns)} FROM stripe_ledger",
+            )
+    with border.router() as router:
+        assert router.charge(BOT, 1).paid
 
 
 def test_a_bots_login_makes_no_temporary_table(border: Border) -> None:
