@@ -81,6 +81,7 @@ class CloseOperation:
     can serve no other: should the operation be opened again, it gets new ones. For
     `blocks_twins_for_ms` milliseconds an equal keyless call is refused: its caller has not heard
     of this outcome, and may be asking again. `generation` and `attempt` are those of what ended.
+    `intent` is what a journal writes again if the database has lost it.
     """
 
     operation_id: str
@@ -92,6 +93,7 @@ class CloseOperation:
     blocks_twins_for_ms: int = 0
     generation: int = 0
     attempt: str = ""
+    intent: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,10 +56,10 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Run a transaction. An error before COMMIT leaves nothing; CommitAmbiguous if it breaks
         off during COMMIT."""
-        self.dialect.refuse_replaced()
         with self._writing or nullcontext(), self._kept() as connection:
             connection.begin()
             try:
+                self.dialect.refuse_replaced(connection)  # also if BEGIN has waited for a lock
                 yield connection
             except BaseException:
                 connection.rollback()
@@ -73,6 +73,10 @@ class Database:
                 if self.dialect.is_undone(_driver_error(error)):
                     raise
                 raise CommitAmbiguous(_short(error)) from None
+            try:
+                self.dialect.refuse_replaced(connection)
+            except LedgerUnavailableError as gone:
+                raise CommitAmbiguous(str(gone)) from None
 
     def transact(self, work: Callable[[Connection], None]) -> None:
         """Run `work` in a transaction, again if it collides with another."""

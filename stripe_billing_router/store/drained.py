@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,7 +90,8 @@ def apply_line(
 ) -> LineOutcome:
     """Do a line's writes if its operation still is what the writer believed.
 
-    An effect that Stripe has proven is recorded even if the operation was given up meanwhile.
+    An effect that Stripe has proven is recorded even if the operation was given up meanwhile. An
+    intent that the database has lost is written again: nothing else tells of the payment.
     """
 
     def at_its_time(write: Write) -> None:
@@ -100,6 +102,8 @@ def apply_line(
 
     if _all(connection, writes, at_its_time):
         return "applied"
+    if _all(connection, _with_lost_intent(connection, writes), at_its_time):
+        return "rewritten"
     proven = [_unconditional(connection, write) for write in writes]
     if None not in proven and _all(connection, [w for w in proven if w], at_its_time):
         return "proven"
@@ -138,6 +142,17 @@ def _all(connection: Connection, writes: Sequence[Write], apply: Apply) -> bool:
             savepoint.rollback()
             return False
     return True
+
+
+def _with_lost_intent(connection: Connection, writes: Sequence[Write]) -> Sequence[Write]:
+    close = next(
+        (w for w in writes if isinstance(w, CloseOperation) and w.intent is not None), None
+    )
+    if close is None or close.intent is None or operations.load(connection, close.operation_id):
+        return writes
+    token = close.lease_token or uuid.uuid4().hex
+    held = (replace(w, lease_token=token) if w is close else w for w in writes)
+    return [OpenOperation(close.intent, token, 0, ""), *held]
 
 
 def _unconditional(connection: Connection, write: Write) -> Write | None:

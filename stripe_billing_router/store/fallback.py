@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from ..errors import BillingError, LedgerUnavailableError
-from ..models import CloseOperation, OpenOperation, Operation, OperationState, TakeLease, Write
+from ..models import (
+    CloseOperation,
+    OpenOperation,
+    Operation,
+    OperationState,
+    ReopenOperation,
+    TakeLease,
+    Write,
+)
 from ..ports import Clock, CommitAmbiguous, Event, StaleLease, TwinInDoubt
 from .database import Away
 from .fallback_reads import FallbackReads
@@ -60,6 +69,7 @@ class FallbackStore(FallbackReads):
         self._file = JournalFile(journal, tell, store.sealing, store.writes.codec)
         self._drain = Drain(self._file, store, self._estimated_ms, clock.elapsed, tell)
         self._own = Twins()
+        self._opened: dict[str, Operation] = {}
         self._ahead_ms = 0
         self._journaling = False
 
@@ -94,6 +104,7 @@ class FallbackStore(FallbackReads):
                     self._append(writes)
             raise
         self._own.learn(writes, self._estimated_ms(), asked)
+        self._remember(writes)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Return what a domain reads on a connection that sees what is committed."""
@@ -288,13 +299,30 @@ class FallbackStore(FallbackReads):
             self._file.begin(ledger, now_ms)
             self._file.append("writes", now_ms, self._body(writes))
 
+    def _remember(self, writes: Sequence[Write]) -> None:
+        """Know the intents of calls that this process has under way, until they are closed. Those
+        it has only read might be anybody's: none is written again, and sealed, for having been
+        there."""
+        for write in writes:
+            if isinstance(write, OpenOperation | ReopenOperation):
+                if len(self._opened) >= _MOST_IN_DOUBT:
+                    self._opened.clear()
+                self._opened[write.operation.operation_id] = write.operation
+            elif isinstance(write, CloseOperation):
+                self._opened.pop(write.operation_id, None)
+
+    def _with_intent(self, write: Write) -> Write:
+        if isinstance(write, CloseOperation):
+            return replace(write, intent=self._opened.get(write.operation_id))
+        return write
+
     def _body(self, writes: Sequence[Write]) -> dict[str, object]:
         """With what was asked for, so that other processes know an equal call."""
         operation_id = subject_of(writes)
         return {
             "operation_id": operation_id,
             "input_hash": self._own.input_hash(str(operation_id)),
-            "writes": self._file.codec.encoded(writes),
+            "writes": self._file.codec.encoded([self._with_intent(write) for write in writes]),
         }
 
     def _is_fit(self, writes: Sequence[Write], held: Container[str] = ()) -> bool:

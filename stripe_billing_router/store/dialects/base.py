@@ -56,8 +56,8 @@ class Dialect(Protocol):
         """Return an engine whose statements wait so many seconds for locks of others."""
         ...
 
-    def refuse_replaced(self) -> None:
-        """Raise LedgerUnavailableError if the database is no longer the one that was opened."""
+    def refuse_replaced(self, connection: Connection) -> None:
+        """Raise LedgerUnavailableError if the connection is to a file that is no longer there."""
         ...
 
     def lives(self, connection: Connection, since: float) -> bool:

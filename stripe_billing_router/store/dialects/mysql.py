@@ -74,7 +74,7 @@ class MySQL:
             event.listen(made, "connect", _on_connect)
         return made
 
-    def refuse_replaced(self) -> None:
+    def refuse_replaced(self, connection: Connection) -> None:
         """A server's connections lead to one database as long as they live."""
 
     def lives(self, connection: Connection, since: float) -> bool:  # noqa: ARG002

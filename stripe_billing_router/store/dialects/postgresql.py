@@ -68,7 +68,7 @@ class PostgreSQL:
             keep_alive(made)
         return made
 
-    def refuse_replaced(self) -> None:
+    def refuse_replaced(self, connection: Connection) -> None:
         """A server's connections lead to one database as long as they live."""
 
     def lives(self, connection: Connection, since: float) -> bool:

@@ -6,10 +6,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, text
 from sqlalchemy.dialects.sqlite import insert
@@ -20,6 +21,8 @@ from ..prepared import Prepared
 from .base import ERASABLE, KEPT, LOCKED_HEAD, REFUSAL, missing_trigger, run
 
 _log = logging.getLogger(__name__)
+
+_Inode = tuple[int, int]
 
 _IN_USE = ForkGate(patience=2.0)
 """A child inherits the locks of SQLite's library, and what it notes of locks on files: those that
@@ -61,18 +64,26 @@ class SQLite:
             _create(path)
         self._opened = _Opened(str(Path(str(url.database)).absolute()))
         made = create_engine(url)
-        event.listen(made, "do_connect", lambda *_: self.refuse_replaced())
+        event.listen(made, "do_connect", lambda *_: self._refuse(self._opened.is_gone()))
         event.listen(made, "connect", partial(_on_connect, busy_ms=round(lock_timeout * 1000)))
+        event.listen(made, "connect", lambda connection, _: self._opened.log.begin(connection))
+        event.listen(made, "close", lambda connection, _: self._opened.log.end(connection))
         event.listen(made, "begin", _on_begin)
         return made
 
-    def refuse_replaced(self) -> None:
+    def refuse_replaced(self, connection: Connection) -> None:
         """What is written to a file that has no name any more is lost with the process."""
-        if self._opened.is_gone():
+        gone = self._opened.is_gone()
+        if gone and not self._opened.log.exists():
+            _save_log(connection)
+        self._refuse(gone)
+
+    def _refuse(self, gone: bool) -> None:
+        if gone:
             raise LedgerUnavailableError(
-                f"The ledger {self._opened.name} was deleted or replaced while it was in use, so "
-                "nothing is sent. Put the file back that was there, or, if this one is right, "
-                "start the process again."
+                f"The ledger {self._opened.name}, or its -wal file, was deleted or replaced while "
+                "it was in use, so nothing is sent. Put the file back that was there, or, if this "
+                "one is right, start the process again."
             )
 
     def lives(self, connection: Connection, since: float) -> bool:  # noqa: ARG002
@@ -125,22 +136,66 @@ class SQLite:
         return _OWNER if refused else None
 
 
+class _Log:
+    """The write-ahead log of a file, which all connections of a process share. SQLite deletes it
+    with the last of them, and makes another for the next."""
+
+    def __init__(self, name: str) -> None:
+        self._name = f"{os.path.realpath(name)}-wal"
+        self._pid = 0
+        self._users: set[int] = set()
+        self._file: _Inode | None = None
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        if self._pid != os.getpid():  # a child has no connection of its parent's
+            self._pid, self._users = os.getpid(), set()
+        if not self._users:
+            self._file = _inode(self._name)
+        self._users.add(id(connection))
+
+    def end(self, connection: sqlite3.Connection) -> None:
+        self._users.discard(id(connection))
+
+    def exists(self) -> bool:
+        return _inode(self._name) is not None
+
+    def is_gone(self) -> bool:
+        """Say whether what connections of this process write to has lost its name."""
+        used = self._file is not None and self._users and self._pid == os.getpid()
+        return bool(used) and _inode(self._name) != self._file
+
+
+_LOGS: WeakValueDictionary[tuple[str, _Inode | None], _Log] = WeakValueDictionary()
+"""Those in use, by the names and inodes of their files: routers of one process share them."""
+
+
 class _Opened:
-    """A file as it was when it was opened."""
+    """A file as it was when it was opened, and its log."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._file = self._found()
+        self._file = _inode(name)
+        self.log = _LOGS.setdefault((name, self._file), _Log(name))
 
     def is_gone(self) -> bool:
-        return self._found() != self._file
+        return _inode(self.name) != self._file or self.log.is_gone()
 
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self.name)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+
+def _inode(name: str) -> _Inode | None:
+    try:
+        found = os.stat(name)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _save_log(connection: Connection) -> None:
+    """Bring into the file what was committed to a log without a name: nobody else will. Where there
+    is another log by now, somebody may go by that, and nothing must be changed under them."""
+    used: Any = connection.connection.dbapi_connection
+    with suppress(sqlite3.Error):
+        used.rollback()
+        used.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 @cache

@@ -111,6 +111,7 @@ def _close_fields(write: CloseOperation) -> dict[str, Any]:
         "blocks_twins_for_ms": write.blocks_twins_for_ms,
         "generation": write.generation,
         "attempt": write.attempt,
+        "intent": None if write.intent is None else operation_row(write.intent),
     }
 
 
@@ -135,6 +136,7 @@ def _record(found: _Json) -> RecordOutputs:
 
 
 def _close(found: _Json) -> CloseOperation:
+    intent = found.get("intent")
     return CloseOperation(
         found["operation_id"],
         found["lease_token"],
@@ -145,6 +147,7 @@ def _close(found: _Json) -> CloseOperation:
         found["blocks_twins_for_ms"],
         found.get("generation", 0),
         found.get("attempt", ""),
+        None if intent is None else operation_of(intent),
     )
 
 

@@ -15,8 +15,11 @@ from .file import JournalFile, Stamp
 from .lines import Line
 from .view import begun
 
-LineOutcome = Literal["applied", "proven", "superseded", "known", "skipped", "unsealed"]
-"""`known`: the line was in the database before. `unsealed`: nobody with a key wrote it, so that
+LineOutcome = Literal[
+    "applied", "rewritten", "proven", "superseded", "known", "skipped", "unsealed"
+]
+"""`rewritten`: together with its operation's intent, which the database had lost. `known`: the line
+was in the database before. `unsealed`: nobody with a key wrote it, so that
 nothing was taken from it but that its operation may have been begun."""
 
 _TOGETHER = 100
@@ -170,6 +173,11 @@ class Drain:
 _TOLD: tuple[LineOutcome, ...] = ("proven", "superseded", "skipped")
 
 _EVENTS: dict[LineOutcome, tuple[str, Literal["warning", "critical"], str]] = {
+    "rewritten": (
+        "ledger.intent_lost",
+        "critical",
+        "the database had lost it; it is written again",
+    ),
     "proven": ("operation.proven", "critical", "it had been given up, and has happened"),
     "superseded": (
         "operation.superseded",

@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import sqlite3
+import threading
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import QueuePool
 
 from stripe_billing_router.client import BillingRouter
@@ -25,6 +26,7 @@ from stripe_billing_router.errors import (
     PaymentDeclinedError,
 )
 from stripe_billing_router.ports import CommitAmbiguous, Event
+from stripe_billing_router.store.dialects import sqlite
 from tests.integration.charge.charge_bench import (
     BOT,
     CARD,
@@ -116,7 +118,13 @@ def _replace_by_a_copy(ledger: Path) -> None:
     copy.replace(ledger)
 
 
-GONE = pytest.mark.parametrize("goes", [_delete, _replace_by_a_copy])
+def _delete_the_log(ledger: Path) -> None:
+    """As somebody does who tidies up, or puts a copy back without knowing of it."""
+    for end in ("-wal", "-shm"):
+        ledger.with_name(ledger.name + end).unlink()
+
+
+GONE = pytest.mark.parametrize("goes", [_delete, _replace_by_a_copy, _delete_the_log])
 
 
 @GONE
@@ -135,6 +143,62 @@ def test_a_ledger_that_is_deleted_or_replaced_meanwhile_sends_nothing(
 
 
 @GONE
+def test_a_ledger_that_goes_while_a_call_waits_for_its_lock_sends_nothing(
+    bench: Bench, goes: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = bench.warm()
+    waits, told = threading.Event(), list[BillingError]()
+    begin = sqlite._BEGIN_TO_WRITE.change
+
+    def begins(connection: Connection, given: Mapping[str, object]) -> int:
+        waits.set()
+        return begin(connection, given)
+
+    def charge() -> None:
+        with pytest.raises(LedgerUnavailableError, match="deleted or replaced") as error:
+            router.charge(BOT, 5)
+        told.append(error.value)
+
+    with closing(sqlite3.connect(bench.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = threading.Thread(target=charge)
+        monkeypatch.setattr(sqlite._BEGIN_TO_WRITE, "change", begins)
+        waiting.start()
+        assert waits.wait(10)
+        goes(bench.database)
+        other.execute("ROLLBACK")
+        waiting.join()
+    assert [error.money for error in told] == ["not_moved"]
+    assert bench.sent() == bench.moved() == []
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_what_was_committed_to_a_log_that_was_deleted_is_not_lost(bench: Bench, at: str) -> None:
+    """Its process goes on, and is then killed: a copy of the file is what the next one finds."""
+
+    wire = Wire(bench.world)
+    router = bench.warm(http_client=wire)
+    router.charge(BOT, 3)
+
+    def tidy_up(method: str, _url: str) -> None:
+        if method == "POST":
+            _delete_the_log(bench.database)
+
+    setattr(wire, at, tidy_up)
+    assert router.charge(BOT, 5).paid
+    setattr(wire, at, None)
+    with pytest.raises(LedgerUnavailableError):
+        router.charge(BOT, 6)
+    shutil.copy(bench.database, bench.folder / "left.db")
+    for file in bench.folder.glob("ledger.db*"):
+        file.unlink()
+    (bench.folder / "left.db").rename(bench.database)
+    next_one = bench.router()
+    next_one.recover_operations()
+    assert bench.moved() == bench.booked(next_one) == [300, 500]
+
+
+@pytest.mark.parametrize("goes", [_delete, _replace_by_a_copy])
 def test_an_outcome_finds_its_way_if_the_ledger_is_replaced_during_the_payment(
     bench: Bench, goes: Callable[[Path], None]
 ) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
 from stripe_billing_router.errors import OutcomeUnknownError
 from tests.integration.charge.charge_bench import BOT, LEASE, Bench, Wire
-from tests.integration.journal.journal_bench import Heard
+from tests.integration.journal.journal_bench import Heard, Outage
 
 LOST = "ledger.intent_lost"
 
@@ -57,7 +57,37 @@ def test_a_waiting_payment_that_was_lost_can_still_be_recorded(bench: Bench) -> 
     assert bench.states() == ["canceled"]
 
 
-def _losing(bench: Bench, skip: int = 1) -> Callable[[str, str], None]:
+@pytest.mark.parametrize("answer_is_lost", [False, True])
+def test_what_the_journal_holds_of_a_lost_intent_is_written_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, answer_is_lost: bool
+) -> None:
+    """The server goes away while Stripe pays, and its standby never had the intent."""
+    outage = Outage(monkeypatch)
+    wire = Wire(bench.world, before=_losing(bench, then=outage.begin))
+    router = bench.warm(http_client=wire)
+    if answer_is_lost:
+        bench.fault("cut", effect=True, times=None)
+    with pytest.raises(OutcomeUnknownError) if answer_is_lost else nullcontext():
+        router.charge(BOT, 5)
+    outage.end()
+    bench.world.faults.clear()
+    heard = Heard()
+    other = bench.router(observers=[heard])
+    other.recover_operations()
+    assert heard.names() == [LOST, "ledger.drained"]
+    if answer_is_lost:
+        with pytest.raises(OutcomeUnknownError):
+            other.charge(BOT, 5)
+        bench.world.advance(LEASE)
+        other.recover_operations()
+    assert bench.booked(other) == bench.moved() == [500]
+    assert bench.states() == ["succeeded"]
+    assert router.ledger.verify().ok
+
+
+def _losing(
+    bench: Bench, skip: int = 1, then: Callable[[], object] = lambda: None
+) -> Callable[[str, str], None]:
     """Lose every operation but the first at the POST that follows `skip` others."""
     posts: list[str] = []
 
@@ -70,5 +100,6 @@ def _losing(bench: Bench, skip: int = 1) -> Callable[[str, str], None]:
                 direct.execute(
                     "DELETE FROM stripe_operations WHERE idempotency_key IS NOT 'warming up'"
                 )
+            then()
 
     return before
