@@ -23,7 +23,7 @@ from ..models import (
     Write,
     major,
 )
-from ..ports import Clock, Discrepancy, Event, StaleLease, Store
+from ..ports import Clock, CommitAmbiguous, Discrepancy, Event, StaleLease, Store
 from ..providers.stripe.verbs import Verb, email_in
 from ..redaction import without_secrets
 from . import leases
@@ -56,27 +56,51 @@ class Closing:
         """Commit outcome and ledger entry together; return the operation as it now is.
 
         The caller gets its result even if this cannot be written: the payment is what it is, and
-        the open row is completed later. The failure is told as critical.
+        the open row is completed later. The failure is told as critical. A call that is broken off
+        meanwhile, by a signal for one, is broken off once its outcome is written. What Stripe
+        answered is left out if nothing else makes the outcome one that can be written.
         """
+
         clean = _clean(outcome)
         closed = replace(operation, state=outcome.state, outcome=_for_caller(outcome, clean))
-        entry = AppendEntry(self._log_payment(closed, clean, verb))
-        close = CloseOperation(
-            operation.operation_id,
-            lease_token,
-            outcome.state,
-            clean,
-            _with_body(operation.outputs, outcome.body, clean.body),
-            used_up,
-            blocks_twins_for_ms,
-            operation.generation,
-            operation.attempt,
-        )
+
+        def write(told: Outcome) -> None:
+            close = CloseOperation(
+                operation.operation_id,
+                lease_token,
+                outcome.state,
+                told,
+                _with_body(operation.outputs, outcome.body, told.body),
+                used_up,
+                blocks_twins_for_ms,
+                operation.generation,
+                operation.attempt,
+            )
+            self._commit(close, AppendEntry(self._log_payment(closed, told, verb)), closed)
+
         try:
-            self._commit(close, entry, closed)
+            write(clean)
+        except (LedgerUnavailableError, CommitAmbiguous) as error:
+            self._tell_unrecorded(closed, error)
         except Exception as error:  # noqa: BLE001 - the payment is what it is, recorded or not
-            self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {error}")
+            try:
+                if self._is_open(operation, lease_token):
+                    write(replace(clean, body={}))
+            except Exception:  # noqa: BLE001 - what went wrong first is told
+                self._tell_unrecorded(closed, error)
+        except BaseException:
+            if self._is_open(operation, lease_token):
+                write(clean)
+            raise
         return closed
+
+    def _is_open(self, operation: Operation, lease_token: str | None) -> bool:
+        """Say whether an operation waits for its outcome, in the hands that had it."""
+        stored = self._store.operation(operation.operation_id)
+        return stored is None or (stored.state in _UNSETTLED and stored.lease_token == lease_token)
+
+    def _tell_unrecorded(self, closed: Operation, error: Exception) -> None:
+        self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {error}")
 
     def _commit(self, close: CloseOperation, entry: AppendEntry, closed: Operation) -> None:
         try:
@@ -135,6 +159,13 @@ class Closing:
             self._tell(operation, "operation.unrecorded", f"the doubt is not recorded: {error}")
         else:
             self._tell(operation, "operation.unknown", "the outcome is unknown")
+
+    def leave_broken_off(self, operation: Operation, lease_token: str) -> None:
+        """The same for a call that ends where nobody foresaw it, unless its outcome is written."""
+        with suppress(LedgerUnavailableError):
+            if not self._is_open(operation, lease_token):
+                return
+        self.leave_unknown(operation, lease_token)
 
     def leave_lost(self, operation: Operation, lease_token: str) -> None:
         """Mark an operation as in doubt if nobody has taken it over, but the database lost it."""
@@ -231,6 +262,7 @@ BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
 """How long the bot that died, and was not told, may come back and ask for the same again."""
 
 _IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
+_UNSETTLED = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
 _GIVEN_UP = frozenset({OperationState.UNKNOWN, OperationState.ABANDONED})
 
 _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
@@ -244,7 +276,10 @@ _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
 
 
 def _clean(outcome: Outcome) -> Outcome:
-    return replace(outcome, body=without_secrets(outcome.body))
+    try:
+        return replace(outcome, body=without_secrets(outcome.body))
+    except RecursionError:
+        return replace(outcome, body={})
 
 
 def _for_caller(outcome: Outcome, clean: Outcome) -> Outcome:

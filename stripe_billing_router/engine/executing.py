@@ -41,10 +41,10 @@ class Executor:
             # Stripe answered in a way nobody foresaw: that must not read as "nothing happened".
             failure = "operation %s was interrupted"
             _log.error(failure, operation.operation_id, exc_info=loggable(error, before))
-            self._parts.closing.leave_unknown(operation, lease.token)
+            self._parts.closing.leave_broken_off(operation, lease.token)
             raise _unknown(operation, "Stripe's answer could not be read.") from None
         except BaseException:
-            self._parts.closing.leave_unknown(operation, lease.token)
+            self._parts.closing.leave_broken_off(operation, lease.token)
             raise
 
     def _run(

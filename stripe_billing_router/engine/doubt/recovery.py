@@ -158,7 +158,7 @@ class Recovery:
         try:
             return self._settle_held(operation, keys, lease)
         except BaseException:
-            self._parts.closing.leave_unknown(operation, lease.token)
+            self._parts.closing.leave_broken_off(operation, lease.token)
             raise
 
     def _witness(self, operation: Operation, found: StepOutput | None, dead: bool | None) -> str:

@@ -1,0 +1,70 @@
+"""What a call has come to is recorded, however the call itself ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.ports import Event
+from stripe_billing_router.store import SqlStore
+from tests.integration.charge.charge_bench import BOT, Bench, Commits
+
+
+def recorded(bench: Bench, router: BillingRouter) -> tuple[list[str], list[int]]:
+    return bench.states(), bench.booked(router)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_call_that_is_interrupted_at_its_end_leaves_no_doubt(
+    bench: Bench, commits: Commits, when: str
+) -> None:
+    told: list[str] = []
+
+    class Listens:
+        def notify(self, event: Event) -> None:
+            told.append(event.name)
+
+    router = bench.warm(observers=[Listens()])
+    told.clear()
+    commits.fail(2, when, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        router.charge(BOT, 5)
+    assert recorded(bench, router) == (["succeeded"], [500])
+    assert {"operation.unrecorded", "operation.unknown"}.isdisjoint(told)
+
+
+def test_an_observer_that_is_interrupted_leaves_no_doubt(bench: Bench) -> None:
+    told: list[str] = []
+
+    class Stops:
+        def notify(self, event: Event) -> None:
+            told.append(event.name)
+            if event.name == "operation.closed":
+                raise KeyboardInterrupt
+
+    router = bench.router(observers=[Stops()])
+    with pytest.raises(KeyboardInterrupt):
+        router.charge(BOT, 5)
+    assert recorded(bench, router) == (["succeeded"], [500])
+    assert told.count("operation.closed") == 1
+    assert "operation.unrecorded" not in told
+
+
+def test_an_answer_that_cannot_be_written_costs_its_body_and_not_the_outcome(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = SqlStore.commit
+
+    def deep(store: SqlStore, *writes: Any) -> None:
+        for write in writes:
+            entry = getattr(write, "entry", None)
+            if entry is not None and entry.raw_event:
+                raise RecursionError("maximum recursion depth exceeded")
+        real(store, *writes)
+
+    monkeypatch.setattr(SqlStore, "commit", deep)
+    router = bench.router()
+    assert router.charge(BOT, 5).paid
+    assert recorded(bench, router) == (["succeeded"], [500])
