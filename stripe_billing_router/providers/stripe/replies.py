@@ -5,6 +5,7 @@ Nothing of an exception that holds a key survives.
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import ssl
@@ -101,6 +102,8 @@ def _reply(
     kind: Any, status: int | None, body: Mapping[str, Any], headers: Any, note: str = ""
 ) -> Reply:
     known = _lower(headers)
+    if not _can_be_kept(body):
+        kind, body, note = "indeterminate", {}, "an answer with NaN or an infinite number"
     # It is said of the answer: one that did not arrive as it was sent is asked for again.
     should = known.get("stripe-should-retry") if kind == "answered" else None
     return Reply(
@@ -114,6 +117,15 @@ def _reply(
         _seconds(known.get("retry-after")),
         _date_ms(known.get("date")),
     )
+
+
+def _can_be_kept(body: Mapping[str, Any]) -> bool:
+    """Tell if an answer is JSON: the SDK also reads NaN and infinities, which no store takes."""
+    try:
+        json.dumps(body, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _lower(headers: Any) -> dict[str, str]:

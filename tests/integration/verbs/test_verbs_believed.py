@@ -49,6 +49,20 @@ ABOUT_ANOTHER: list[tuple[Case, str, str, Any]] = [
     (CHECKOUT, "/sessions", "mode", "subscription"),
     (NEW_CUSTOMER, "/customers", "metadata.operation_id", "op_of_another"),
 ]
+IMPOSSIBLE: list[tuple[Case, str, str, Any]] = [
+    (CHARGE, "/payment_intents", "application_fee_amount", float("nan")),
+    (CHARGE, "/payment_intents", "metadata.more", float("inf")),
+    (CHARGE, "/payment_intents", "amount_received", 2**63),
+    (CHARGE, "/payment_intents", "amount_received", -1),
+    (CHARGE, "/payment_intents", "id", "pi_" + 253 * "a"),
+    (CHARGE, "/payment_intents", "id", "pi_\x1b[2J"),
+    (CHARGE, "/payment_intents", "transfer_data", {"destination": "acct_" + 251 * "a"}),
+    (BY_PRICE, "/pay", "amount_paid", 10**30),
+    (REFUND, "/refunds", "id", "re_\x00"),
+    (SUBSCRIPTION, "/subscriptions", "latest_invoice.amount_paid", 2**63),
+    (CHECKOUT, "/sessions", "id", "cs_" + 5000 * "a"),
+    (NEW_CUSTOMER, "/customers", "id", "cus_\u00e9"),
+]
 UNKNOWN_WORDS: list[tuple[Case, str, str]] = [
     (CHARGE, "/payment_intents", "status"),
     (BY_PRICE, "/invoices", "status"),
@@ -111,6 +125,20 @@ def test_an_answer_about_something_else_is_neither_success_nor_failure(
 ) -> None:
     answer(bench, "POST", suffix, field, value)
     stays_in_doubt(bench, case)
+
+
+@pytest.mark.parametrize(
+    ("case", "suffix", "field", "value"),
+    IMPOSSIBLE,
+    ids=[f"{case}{suffix}-{field}-{n}" for n, (case, suffix, field, _) in enumerate(IMPOSSIBLE)],
+)
+def test_what_no_database_could_hold_is_no_answer(
+    bench: Bench, case: Case, suffix: str, field: str, value: Any
+) -> None:
+    """It is in doubt until Stripe answers as it does, and nothing of it enters the journal."""
+    answer(bench, "POST", suffix, field, value)
+    stays_in_doubt(bench, case)
+    assert not list(bench.folder.rglob("*.jsonl"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -203,8 +204,16 @@ class UnreadableAnswer(Exception):
 
 
 def id_of(body: Mapping[str, Any]) -> str:
-    """Return an object's id; UnreadableAnswer if it has none."""
-    return _sure(body, "id", body.get("id"), str)
+    """Return an object's id; UnreadableAnswer if it has none, or one that Stripe never gives."""
+    return _sure(body, "id", plain_id(body.get("id")), str)
+
+
+def plain_id(found: object) -> str | None:
+    """Return an id of Stripe's; None for what is none, which no column might take."""
+    return found if isinstance(found, str) and _AN_ID.fullmatch(found) else None
+
+
+_AN_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 def status_of(body: Mapping[str, Any]) -> str:
@@ -243,8 +252,13 @@ _EMAILS = (
 
 
 def minor_of(body: Mapping[str, Any], name: str) -> int:
-    """Return an amount in minor units; UnreadableAnswer if it is not there."""
-    return _sure(body, name, body.get(name), int)
+    """Return an amount in minor units; UnreadableAnswer if it is not there, or no database holds
+    it."""
+    found = _sure(body, name, body.get(name), int)
+    return _sure(body, name, found if 0 <= found < _TOO_MUCH else None, int)
+
+
+_TOO_MUCH = 2**63
 
 
 def currency_of(body: Mapping[str, Any]) -> str:

@@ -178,11 +178,12 @@ def _read(payment: Mapping[str, Any], state: OperationState, failure: Failure | 
 
 
 def destination(body: Mapping[str, Any]) -> str | None:
-    """Return the account that the object's money goes to, if it is not the platform's own."""
+    """Return the account that the object's money goes to, if it is not the platform's own;
+    UnreadableAnswer for one that has no id."""
     transfer = body.get("transfer_data")
     found = transfer.get("destination") if isinstance(transfer, Mapping) else None
     found = found or body.get("on_behalf_of")
-    return str(found.get("id") if isinstance(found, Mapping) else found) if found else None
+    return id_of(found if isinstance(found, Mapping) else {"id": found}) if found else None
 
 
 def _after_decline(
