@@ -200,12 +200,14 @@ class Store(Protocol):
         """Return what is proven of an operation as it was read; reads nothing."""
         ...
 
-    def currency_of(self, stripe_id: str) -> str | None:
-        """Return the currency that the ledger holds for a payment, or None."""
+    def operation_of(self, stripe_id: str) -> str | None:
+        """Return the operation that the ledger's entries with this Stripe id belong to, or None:
+        of several, the one that made it, as far as that is proven."""
         ...
 
-    def operation_of(self, stripe_id: str) -> str | None:
-        """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
+    def maker_of(self, stripe_id: str) -> Operation | None:
+        """Return the operation whose sealed outcome is this object, or None: every bot may add
+        entries that name another."""
         ...
 
     def told_of(self, operation: Operation) -> frozenset[str]:

@@ -121,9 +121,10 @@ class KeyRing(Unpicklable):
     def seals(self) -> Seals:
         """Return what seals stored operations: seal keys of their own, else the secret key.
 
-        Accepted are also the seals of the secret key, of those before it that this process has
-        known, and of the keys that the lists of allowed ones hold in full. KeyConfigurationError
-        if there is neither a seal key nor a secret key.
+        Accepted are also the seals of the secret key, of the keys that the list of allowed ones in
+        force holds in full, and of those that this process has known and the list names: what it
+        does not name may have leaked. KeyConfigurationError if there is neither a seal key nor a
+        secret key.
         """
         own = self._seal_keys()
         try:
@@ -140,7 +141,13 @@ class KeyRing(Unpicklable):
     def _seals(self, own: tuple[str, ...], keys: Keys | None) -> Seals:
         if keys is not None and keys.secret_key not in self._secrets:
             self._secrets = (keys.secret_key, *self._secrets)[:_MOST_SECRETS]
-        return Seals(dict.fromkeys((*own, *self._secrets, *self._allowed_in_full())))
+        known = (key for key in self._secrets if self._is_in_force(key, keys))
+        return Seals(dict.fromkeys((*own, *known, *self._allowed_in_full())))
+
+    def _is_in_force(self, secret: str, keys: Keys | None) -> bool:
+        if keys is None or secret == keys.secret_key:
+            return keys is not None
+        return shape.fingerprint(secret, "a key before it") in keys.allowed
 
     def _seal_keys(self) -> tuple[str, ...]:
         name = SEAL_KEY
@@ -152,10 +159,10 @@ class KeyRing(Unpicklable):
 
     def _allowed_in_full(self) -> Iterator[str]:
         """Yield the allowed keys of which not only the fingerprint is known."""
-        for origin, value in self._allowed_lists(self._vault_fields()):
-            for entry in shape.entries(value, origin):
-                if not str(entry).strip().lower().startswith("sha256:"):
-                    yield str(entry).strip()
+        _, listed = self._list_in_force(self._vault_fields())
+        for entry in listed:
+            if not str(entry).strip().lower().startswith("sha256:"):
+                yield str(entry).strip()
 
     def _vault_fields(self) -> Mapping[str, Any]:
         return _NONE if self._given_secret is not None else self._vault.fields()
@@ -193,10 +200,17 @@ class KeyRing(Unpicklable):
         yield _Candidate("baked", "baked PUBLIC_KEY", baked.PUBLIC_KEY.strip() or None)
 
     def _allowed(self, vault: Mapping[str, Any], secret: str) -> frozenset[str]:
+        origin, listed = self._list_in_force(vault)
+        if listed:
+            return frozenset(shape.each(shape.fingerprint, listed, origin))
+        return frozenset({shape.fingerprint(secret, "the secret key")})
+
+    def _list_in_force(self, vault: Mapping[str, Any]) -> tuple[str, Sequence[object]]:
+        """Return the first list of allowed keys that holds any, and whence it is."""
         for origin, value in self._allowed_lists(vault):
             if listed := shape.entries(value, origin):
-                return frozenset(shape.each(shape.fingerprint, listed, origin))
-        return frozenset({shape.fingerprint(secret, "the secret key")})
+                return origin, listed
+        return "", ()
 
     def _allowed_lists(self, vault: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
         field, name = "stripe_allowed_secret_keys", ALLOWED_SECRET_KEYS

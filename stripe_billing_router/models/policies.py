@@ -170,10 +170,19 @@ class Approval:
     def covers(self, asked: Operation | Approval) -> bool:
         """Say whether it is about this very effect at this very amount: a price that is changed in
         Stripe changes the amount alone."""
-        return (self.effect_hash, self.amount_minor, self.currency) == (
+        told = self.amount_minor, self.currency
+        return self.is_about(asked) and told == (asked.amount_minor, asked.currency)
+
+    def is_about(self, asked: Operation | Approval) -> bool:
+        """Say whether it is about this very effect, and a person was shown whose it is: the bots'
+        side writes the question."""
+        bot = asked.bot_id if isinstance(asked, Approval) else str(asked.bot)
+        return (self.effect_hash, self.operation_id, self.bot_id, self.verb, self.customer_id) == (
             asked.effect_hash,
-            asked.amount_minor,
-            asked.currency,
+            asked.operation_id,
+            bot,
+            asked.verb,
+            asked.customer_id,
         )
 
 

@@ -88,16 +88,14 @@ class FallbackReads(ABC):
         """Return what is proven of an operation as it was read; reads nothing."""
         return self._sql.proof(operation)
 
-    def currency_of(self, stripe_id: str) -> str | None:
-        """Return the currency that the ledger holds; None too if it cannot be asked."""
-        try:
-            return self._read(lambda: self._sql.currency_of(stripe_id))
-        except LedgerUnavailableError:
-            return None
-
     def operation_of(self, stripe_id: str) -> str | None:
-        """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
+        """Return the operation that the ledger's entries with this Stripe id belong to, or None:
+        of several, the one that made it, as far as that is proven."""
         return self._read(lambda: self._sql.operation_of(stripe_id))
+
+    def maker_of(self, stripe_id: str) -> Operation | None:
+        """Return the operation whose sealed outcome is this object, or None."""
+        return self._read(lambda: self._sql.maker_of(stripe_id))
 
     def told_of(self, operation: Operation) -> frozenset[str]:
         """Return every status that the ledger has told of an operation."""

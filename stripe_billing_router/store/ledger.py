@@ -284,12 +284,6 @@ def append_entry(
     )
 
 
-def currency_of(connection: Connection, stripe_id: str) -> str | None:
-    """Return the currency of the entries with this Stripe id, or None."""
-    query = select(table.c.currency).where(table.c.id == stripe_id, table.c.currency.is_not(None))
-    return connection.execute(query.limit(1)).scalar()
-
-
 def payments(connection: Connection, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
     """Return the bot's entries with this id; if there is none, those whose JSON mentions it.
 
@@ -312,11 +306,12 @@ def told_of(connection: Connection, operation_id: str, stream: str) -> frozenset
     return frozenset(str(status) for status in found.scalars())
 
 
-def operation_of(connection: Connection, stripe_id: str) -> str | None:
-    """Return the operation of the entries with this Stripe id, or None."""
+def operations_of(connection: Connection, stripe_id: str) -> list[str]:
+    """Return the operations of the entries with this Stripe id, each once, the oldest first."""
     known = table.c.operation_id.is_not(None)
     query = select(table.c.operation_id).where(table.c.id == stripe_id, known)
-    return connection.execute(query.limit(1)).scalar()
+    found = connection.execute(query.order_by(table.c.sequence))
+    return list(dict.fromkeys(str(name) for name in found.scalars()))
 
 
 def _chained(draft: EntryDraft, raw: str, sequence: int, place: int, previous: str) -> LedgerEntry:

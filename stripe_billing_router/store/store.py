@@ -182,10 +182,6 @@ class SqlStore:
     def proof(self, operation: Operation) -> Proof:
         return self.sealing.proof(operation)
 
-    def currency_of(self, stripe_id: str) -> str | None:
-        with self._database().read() as connection:
-            return ledger.currency_of(connection, stripe_id)
-
     def told_of(self, operation: Operation) -> frozenset[str]:
         with self._database().read() as connection:
             return ledger.told_of(connection, operation.operation_id, str(operation.bot))
@@ -234,9 +230,29 @@ class SqlStore:
             return budgets.usage(connection, counters, starts_ms)
 
     def operation_of(self, stripe_id: str) -> str | None:
-        """Return the operation that the ledger's entries with this Stripe id belong to, or None."""
+        """Return the operation that the ledger's entries with this Stripe id belong to, or None:
+        of several, the one that made it, as far as that is proven."""
         with self._database().read() as connection:
-            return ledger.operation_of(connection, stripe_id)
+            named = ledger.operations_of(connection, stripe_id)
+            made = self._maker_of(connection, stripe_id, named)
+        return made.operation_id if made is not None else next(iter(named), None)
+
+    def maker_of(self, stripe_id: str) -> Operation | None:
+        with self._database().read() as connection:
+            named = ledger.operations_of(connection, stripe_id)
+            return self._maker_of(connection, stripe_id, named)
+
+    def _maker_of(
+        self, connection: Connection, stripe_id: str, named: Iterable[str]
+    ) -> Operation | None:
+        found = (operations.load(connection, name) for name in named)
+        return next((known for known in found if self._has_made(known, stripe_id)), None)
+
+    def _has_made(self, operation: Operation | None, stripe_id: str) -> bool:
+        told = operation.outcome if operation is not None else None
+        if operation is None or told is None or told.stripe_id != stripe_id:
+            return False
+        return self.proof(operation).may_be_told
 
     def now_ms(self) -> int:
         database = self._database()

@@ -56,7 +56,7 @@ class Applier:
         operation = self._operation(event.operation_id, event.object_id)
         over = event.type == "customer.subscription.deleted"
         made_by = self._verbs.making(event.object.get("object"))
-        if operation is not None and over and made_by and operation.state not in _UNSETTLED:
+        if operation is not None and over and made_by and self._ended(operation, event):
             find = partial(facts.ended, event, made_by)
             return self._books.enter(event, find, lambda: operation, mark)
         if operation is not None and _is_about(event, operation):
@@ -86,12 +86,18 @@ class Applier:
         first = event.object.get("billing_reason") == "subscription_create"
         by_call = "subscription" in self._verbs[operation.verb].makes
         if not first or (by_call and _is_paid_late(event, operation)):
-            return self._renewal(event, operation, mark)
+            return self._renewal(event, operation, details.get("subscription"), mark)
         if operation.state in WAITS if by_call else operation.state is OperationState.PROCESSING:
             return self._act(event, operation, Look(), mark)
         return self._books.nothing(mark, operation=operation)
 
-    def _renewal(self, event: InboxEvent, operation: Operation, mark: Mark) -> InboxState:
+    def _renewal(
+        self, event: InboxEvent, operation: Operation, subscription: object, mark: Mark
+    ) -> InboxState:
+        if operation.state in IN_DOUBT - {OperationState.ABANDONED}:
+            raise NotYet(f"operation {operation.operation_id} is {operation.state}")
+        if not self._runs(operation, subscription):
+            return self._books.nothing(mark)
         made_by = self._verbs.making("subscription") or self._verbs[operation.verb]
         find = partial(facts.renewal, event, made_by)
         return self._books.enter(event, find, lambda: operation, mark, self._counted(operation))
@@ -108,6 +114,26 @@ class Applier:
 
         return counted
 
+    def _ended(self, operation: Operation, event: InboxEvent) -> bool:
+        return operation.state not in _UNSETTLED and self._runs(operation, event.object_id)
+
+    def _runs(self, operation: Operation, subscription: object) -> bool:
+        """Say whether a subscription is the operation's own: metadata is anybody's word for it."""
+        known = self._believed(operation) if isinstance(subscription, str) else None
+        named = None if known is None else (known.stripe_id, known.body.get("subscription"))
+        return named is not None and subscription in named
+
+    def _believed(self, operation: Operation) -> Outcome | None:
+        """Return what an operation came to as its seals prove it, or Stripe, which is only read;
+        None, and people are told, if neither does."""
+        trust, follower = self._parts.engine.trust, self._parts.follower
+        if operation.outcome is None or trust.may_be_told(operation):
+            return operation.outcome
+        shown = follower.witness(operation, self._verbs[operation.verb])
+        if shown is None:
+            trust.tell(operation)
+        return shown
+
     def _enter_for_owner(self, event: InboxEvent, find: facts.Find, mark: Mark) -> InboxState:
         return self._books.enter(event, find, lambda: self._owners.of(event.object), mark)
 
@@ -116,9 +142,13 @@ class Applier:
         if operation.state is OperationState.AWAITING_APPROVAL or self._held(operation):
             raise NotYet(f"operation {operation.operation_id} is being executed")
         verb = self._verbs[operation.verb]
+        if operation.state in WAITS and not self._parts.engine.trust.may_be_told(operation):
+            return self._act(event, operation, Look(), mark)
         if operation.state in _UNSETTLED:
             judgement = judge(event, operation, verb, self._parts.gateway.api_version)
             return self._act(event, operation, judgement, mark)
+        if self._believed(operation) is None:
+            return self._books.nothing(mark, operation=operation)
         shown = self._shown(event, operation, verb)
         find = partial(facts.after_the_end, event, operation, verb, shown)
         return self._books.enter(event, find, lambda: operation, mark, self._counted(operation))
@@ -130,6 +160,10 @@ class Applier:
             case Look():
                 return self._act(event, operation, self._looked(event, operation), mark)
             case Proven(outcome):
+                trust = self._parts.engine.trust
+                if trust.is_anothers(operation, outcome.stripe_id):
+                    trust.tell(operation, why=f"{outcome.stripe_id} is another operation's")
+                    return self._books.nothing(mark, operation=operation)
                 done = mark(InboxState.PROCESSED, operation.operation_id)
                 verb = self._verbs[operation.verb]
                 self._parts.engine.closing.record(operation, outcome, verb, done)
@@ -153,8 +187,8 @@ class Applier:
         verb, follower = self._verbs[operation.verb], self._parts.follower
         if operation.state in WAITS:
             trusted = self._parts.engine.trust.may_be_told(operation)
-            look = follower.look if trusted else follower.witness
-            return weigh(operation, look(operation, verb))
+            shown = follower.look(operation, verb) if trusted else self._believed(operation)
+            return weigh(operation, shown)
         return weigh(operation, follower.glance(_with_id(operation, event.object_id), verb))
 
     def _held(self, operation: Operation) -> bool:

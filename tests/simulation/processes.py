@@ -198,9 +198,9 @@ class SimulatedStore(SqlStore):
             states=states, bot_id=bot_id, limit=limit, newest_first=newest_first, after=after
         )
 
-    def currency_of(self, stripe_id: str) -> str | None:
+    def maker_of(self, stripe_id: str) -> Operation | None:
         self._process.reach_database()
-        return super().currency_of(stripe_id)
+        return super().maker_of(stripe_id)
 
     def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
         self._process.reach_database()

@@ -199,6 +199,8 @@ class Recovery:
             if found is None:
                 self._abandon(operation, verb, lease)
                 return "abandoned"
+            if self._parts.trust.is_anothers(operation, found.body.get("id")):
+                raise Escalated("what bears its id in Stripe is another operation's")
             operation = replace(operation, outputs=(found,))
         return self._finish(operation, verb, keys, lease, verb.wind_up, self._check_account)
 

@@ -109,7 +109,9 @@ class Follower:
         if whose != (operation.operation_id, str(operation.bot)):
             return None
         judged = _judged(verb, _seen(operation, found))
-        return None if isinstance(judged, Step) else judged
+        if isinstance(judged, Step) or self._trust.is_anothers(operation, judged.stripe_id):
+            return None
+        return judged
 
     def end(self, operation: Operation, verb: Verb) -> Operation:
         """Return the operation ended, or as what overtook the attempt to end it."""

@@ -89,7 +89,7 @@ class Approvals:
     def used(self, operation: Operation) -> bool:
         """Say whether a person has approved what this operation does."""
         return any(
-            approval.state is _USED and approval.effect_hash == operation.effect_hash
+            approval.state is _USED and approval.is_about(operation)
             for approval in self._store.approvals(operation_id=operation.operation_id)
         )
 

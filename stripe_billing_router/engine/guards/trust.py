@@ -56,6 +56,12 @@ class Trust:
         """Tell people of an operation of which a step is foreign to its verb, as `refused`."""
         return self.refused(operation, f"a step of its plan is not its own: {step}")
 
+    def is_anothers(self, operation: Operation, stripe_id: str | None) -> bool:
+        """Say whether an object at the provider is proven to be another operation's, whatever its
+        metadata says."""
+        made = None if stripe_id is None else self._store.maker_of(stripe_id)
+        return made is not None and made.operation_id != operation.operation_id
+
     def refused(self, operation: Operation, why: str = _WHY) -> OutcomeUnknownError:
         """Tell people of an operation that bears no seal, or is otherwise not what its row says,
         and return the error for its caller."""

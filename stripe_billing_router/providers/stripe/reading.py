@@ -4,11 +4,13 @@ is read through a cache, good for minutes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ...errors import (
     KeyConfigurationError,
+    LedgerUnavailableError,
     RateLimitedError,
     StripeRequestError,
     StripeUnavailableError,
@@ -203,14 +205,12 @@ class KeyedLookups:
         return payments[0]
 
     def currency_of_payment(self, payment_id: str) -> str:
-        """Return the currency from the ledger, else from Stripe.
-
-        Every bot may add to the ledger: it is believed where the outcome of the payment's own
-        operation, which bears a seal, says the same.
-        """
-        known = self._lookups.store.currency_of(payment_id)
-        if known is not None and self._is_proven(payment_id, known):
-            return known
+        """Return the currency from the outcome of the payment's own operation, which bears a seal,
+        else from Stripe."""
+        with suppress(LedgerUnavailableError):
+            made = self._lookups.store.maker_of(payment_id)
+            if made is not None and made.outcome is not None and made.outcome.currency is not None:
+                return made.outcome.currency
         kind = "payment_intent" if payment_id.startswith("pi_") else "charge"
         return self._read(f"/v1/{kind}s/{payment_id}", kind, payment_id, _currency)
 
@@ -221,15 +221,6 @@ class KeyedLookups:
         balance = self._read(f"/v1/customers/{customer_id}", "customer", customer_id, _balance)
         pending = self._read(path, "list", customer_id, partial(_pending, currency), query)
         return max(0, balance + pending)
-
-    def _is_proven(self, payment_id: str, currency: str) -> bool:
-        store = self._lookups.store
-        named = store.operation_of(payment_id)
-        operation = None if named is None else store.operation(named)
-        if operation is None or operation.outcome is None:
-            return False
-        told = operation.outcome.stripe_id, operation.outcome.currency
-        return told == (payment_id, currency) and store.proof(operation).may_be_told
 
     def _read(
         self,

@@ -1,4 +1,5 @@
-"""Rows of the inbox that nobody received: no money appears in the books because of them."""
+"""Rows of the inbox that nobody received, and events whose metadata names another operation: no
+money appears in the books because of them."""
 
 from __future__ import annotations
 
@@ -11,8 +12,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from stripe_billing_router.engine import SystemClock
+from stripe_billing_router.errors import OutcomeUnknownError
+from stripe_billing_router.sandbox import Fault
 from stripe_billing_router.store.database import Database
 from stripe_billing_router.store.migrate import upgrade
+from tests.integration.verbs.verbs_bench import CARD, CUSTOMER, DAY, MEMBER, MONTHLY, OTHER
 from tests.integration.webhooks.webhooks_bench import BOT, WebhooksBench, webhooks_bench
 
 
@@ -135,3 +139,93 @@ def test_an_event_of_the_version_before_is_read_from_stripe_and_applied(
         entry.amount_minor for entry in inbox.entries()
     ]
     assert "webhook.unsealed" not in inbox.ears.names()
+
+
+@pytest.mark.parametrize("verb", ["charge", "create_subscription"])
+def test_a_subscription_made_elsewhere_is_no_bots_whatever_its_metadata_says(
+    inbox: WebhooksBench, verb: str
+) -> None:
+    made = (
+        inbox.router.charge(BOT, 1)
+        if verb == "charge"
+        else inbox.router.create_subscription(MEMBER)
+    )
+    inbox.deliver()
+    inbox.drain()
+    named = {"operation_id": str(made.operation_id), "bot_id": BOT if verb == "charge" else MEMBER}
+    foreign = inbox.dashboard.v1.subscriptions.create(
+        {"customer": OTHER, "items": [{"price": MONTHLY}], "metadata": named}
+    )
+    inbox.world.advance(40 * DAY)
+    inbox.dashboard.v1.subscriptions.cancel(foreign.id)
+    inbox.deliver()
+    inbox.drain()
+    theirs = [
+        event["data"]["object"]["id"]
+        for event in inbox.events("invoice.paid", "customer.subscription.deleted")
+        if event["data"]["object"]["customer"] == OTHER
+    ]
+    assert theirs
+    assert not {entry.id for entry in inbox.entries()} & set(theirs)
+
+
+def test_a_row_that_was_changed_is_not_paid_by_the_payment_that_it_names(
+    inbox: WebhooksBench,
+) -> None:
+    """The event is genuine, and so is the payment: of somebody else."""
+    waits = inbox.router.charge(BOT, 50, on_session=True)
+    foreign = paid_elsewhere(inbox)
+    of = str(waits.operation_id)
+    outcome = "UPDATE stripe_operations SET outcome = replace(outcome, :own, :other), "
+    outcome += "outputs = replace(outputs, :own, :other) WHERE operation_id = :of"
+    run(inbox, outcome, {"own": waits.id, "other": foreign, "of": of})
+    add_entry(inbox, foreign, str(waits.id))
+    inbox.deliver("payment_intent.succeeded")
+    inbox.drain()
+    now = inbox.operation(of)
+    assert now.state == "requires_action"
+    assert ("operation.unsealed", of) in {(e.name, e.operation_id) for e in inbox.ears.events}
+
+
+def test_one_payment_pays_one_operation_whatever_its_metadata_says(inbox: WebhooksBench) -> None:
+    paid = inbox.router.charge(BOT, 50, idempotency_key="order-y")
+    inbox.world.faults.add(Fault("cut", match="POST /v1/payment_intents", times=None))
+    with pytest.raises(OutcomeUnknownError) as caught:
+        inbox.router.charge(BOT, 50, idempotency_key="order-x")
+    inbox.world.faults.clear()
+    of = str(caught.value.operation_id)
+    change = {"metadata": {"operation_id": of}}
+    inbox.dashboard.v1.payment_intents.update(str(paid.id), change)  # type: ignore[arg-type]
+    inbox.world.advance(3 * 3600)
+    assert inbox.router.recover_operations().escalated == (of,)
+    assert inbox.operation(of).outcome is None
+    moved = [e.amount_minor for e in inbox.entries() if e.amount_minor and e.status == "succeeded"]
+    assert sum(moved) == 5000
+
+
+def paid_elsewhere(inbox: WebhooksBench) -> str:
+    """A payment that another system of the same account has collected."""
+    made = inbox.dashboard.v1.payment_intents.create(
+        {
+            "amount": 5000,
+            "currency": "usd",
+            "customer": CUSTOMER,
+            "payment_method": CARD,
+            "confirm": True,
+            "off_session": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    return str(made.id)
+
+
+def add_entry(inbox: WebhooksBench, stripe_id: str, like: str) -> None:
+    """Add an entry as a bot can, that says that an object is what `like` is."""
+    query = (
+        "INSERT INTO stripe_ledger SELECT sequence + 1000000, :id, action_type, amount, "
+        "amount_minor, currency, timestamp_ms, user_email, bot_id, destination_account, "
+        "raw_event_json, error, operation_id, status, 'finance:forged', 1, salt, "
+        "user_email_commitment, raw_event_commitment, previous_hash, entry_hash "
+        "FROM stripe_ledger WHERE id = :of"
+    )
+    run(inbox, query, {"id": stripe_id, "of": like})

@@ -1,4 +1,5 @@
-"""Rows that were put back to an earlier state: what has been sent is not planned anew."""
+"""Rows that were put back to an earlier state, and questions that were changed: what has been sent
+is not planned anew, and nobody has approved what they were not shown."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stripe_billing_router.client import operators_desk
 from stripe_billing_router.errors import (
     ApprovalRequiredError,
     BillingError,
@@ -72,6 +74,26 @@ def test_what_waits_for_a_person_is_not_sent_because_its_row_says_pending(forger
         forger.router(policies=rules).charge(BOT, 5, idempotency_key="k")
     forger.change(forger.keyed_id(), state="pending", lease_token="x", lease_until_ms=0)
     forger.nothing_is_sent()
+
+
+@pytest.mark.parametrize(
+    ("shown", "value"), [("verb", "refund"), ("customer_id", "cus_x"), ("bot_id", "finance:other")]
+)
+def test_an_approval_of_something_else_does_not_serve(
+    forger: Forger, shown: str, value: str
+) -> None:
+    """The effect's hash says nothing to people; what they were shown is what they approved."""
+    rules = Policies((PolicyRule("large", approval_above={"usd": 400}),))
+    with pytest.raises(ApprovalRequiredError):
+        forger.router(policies=rules).charge(BOT, 5, idempotency_key="k")
+    forger.run(f"UPDATE stripe_approvals SET {shown} = :value", {"value": value})
+    router = forger.router(policies=rules)
+    (asked,) = router.store.approvals()
+    operators_desk(router).approve(asked.approval_id, by="ann")
+    with pytest.raises(ApprovalRequiredError) as caught:
+        forger.router(policies=rules).charge(BOT, 5, idempotency_key="k")
+    assert caught.value.approval_id != asked.approval_id
+    assert forger.bench.moved() == []
 
 
 def tried_twice(forger: Forger) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -199,19 +199,37 @@ def test_a_seal_key_is_common_to_processes_with_different_keys(ring: Ring) -> No
     assert alone.holds(one.seal("intent", "op"), "intent", "op")
 
 
-def test_what_was_sealed_before_holds_after_a_key_was_replaced(ring: Ring) -> None:
-    """The key before it: known to this process, or in the list of allowed keys in full."""
+def test_what_was_sealed_before_holds_while_the_list_in_force_names_its_key(ring: Ring) -> None:
+    """The key before it: in the list in full, or known to this process and in the list."""
     made = Seals([SECRET]).seal("intent", "op")
-    running = ring(STRIPE_SECRET_KEY=SECRET)
+    both = f"{OTHER},{key_fingerprint(SECRET)}"
+    running = ring(STRIPE_SECRET_KEY=SECRET, STRIPE_ALLOWED_SECRET_KEYS=both)
     running.seals()
     running._environ["STRIPE_SECRET_KEY"] = OTHER  # type: ignore[index]
     assert running.seals().holds(made, "intent", "op")
     kept = ring(STRIPE_SECRET_KEY=OTHER, STRIPE_ALLOWED_SECRET_KEYS=f"{OTHER},{SECRET}").seals()
     assert kept.holds(made, "intent", "op")
-    forgot = ring(
-        STRIPE_SECRET_KEY=OTHER, STRIPE_ALLOWED_SECRET_KEYS=f"{OTHER},{key_fingerprint(SECRET)}"
-    ).seals()
+    forgot = ring(STRIPE_SECRET_KEY=OTHER, STRIPE_ALLOWED_SECRET_KEYS=both).seals()
     assert not forgot.holds(made, "intent", "op")
+
+
+@pytest.mark.parametrize("allowed", ["", OTHER])
+def test_a_key_that_was_replaced_seals_nothing_any_more(ring: Ring, allowed: str) -> None:
+    """It may have leaked, which is why it was replaced."""
+    made = Seals([SECRET]).seal("intent", "op")
+    running = ring(STRIPE_SECRET_KEY=SECRET, STRIPE_ALLOWED_SECRET_KEYS=allowed)
+    assert running.seals().holds(made, "intent", "op")
+    running._environ["STRIPE_SECRET_KEY"] = OTHER  # type: ignore[index]
+    assert not running.seals().holds(made, "intent", "op")
+
+
+@pytest.mark.parametrize("seal_key", ["", "a" * 20 + "0" * 20])
+def test_a_key_of_a_list_that_is_not_in_force_seals_nothing(ring: Ring, seal_key: str) -> None:
+    """The first list that holds any is the whole list."""
+    made = Seals([OTHER]).seal("intent", "op")
+    listed = {"STRIPE_ALLOWED_SECRET_KEYS": SECRET, "STRIPE_ROUTER_SEAL_KEY": seal_key}
+    found = ring(STRIPE_SECRET_KEY=SECRET, file_allowed=[OTHER], **listed).seals()
+    assert not found.holds(made, "intent", "op")
 
 
 @pytest.mark.parametrize("wrong", ["guessed", SECRET, "whsec_" + "0" * 40])

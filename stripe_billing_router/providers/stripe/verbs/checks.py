@@ -176,9 +176,15 @@ def stranger(operation: Operation, found: Mapping[str, Any]) -> str | None:
     first = operation.steps[0]
     if found.get("object") != first.expects:
         return None
-    if _operation_id(found) not in (None, operation.operation_id):
+    if _operation_id(found) is not None and not _bears_its_name(operation, found):
         return "metadata"
     return _different(found, _planned(operation, first, first.params))
+
+
+def _bears_its_name(operation: Operation, found: Mapping[str, Any]) -> bool:
+    stamp = found["metadata"]
+    whose = stamp.get("operation_id"), stamp.get("bot_id")
+    return whose == (operation.operation_id, str(operation.bot))
 
 
 def _operation_id(found: Mapping[str, Any]) -> object:
