@@ -127,7 +127,7 @@ class Seals(Unpicklable):
 
     def holds(self, seal: str | None, purpose: str, *parts: str | int | None) -> bool:
         """Say whether a seal was made of these very parts by a holder of one of the keys."""
-        if not seal:
+        if not isinstance(seal, str) or not seal.isascii():
             return False
         message, given = _message(purpose, parts), seal.encode()
         found = [_made(secret, message) for secret in self._secrets]

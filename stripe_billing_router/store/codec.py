@@ -56,8 +56,42 @@ def operation_row(operation: Operation) -> dict[str, Any]:
     }
 
 
+_NUMBERS = (
+    "amount_minor generation skew_ms started_ms updated_ms lease_until_ms created_ms"
+).split()
+_UNREADABLE = ValueError, TypeError, KeyError, AttributeError, RecursionError, BillingError
+
+
 def operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
-    """Return the operation of a row."""
+    """Return the operation of a row.
+
+    One that cannot be read is in doubt and proven by nothing: it stops nobody who reads others.
+    """
+    try:
+        return _operation_of(row)
+    except _UNREADABLE:
+        told = {name: row[name] for name in _AS_THEY_ARE}
+        numbers = {n: told[n] if isinstance(told[n], int) else 0 for n in _NUMBERS[:-1]}
+        return Operation(
+            **{**told, **numbers},
+            bot=_bot_of(row),
+            state=OperationState.UNKNOWN,
+            steps=(),
+            arguments={},
+        )
+
+
+def _bot_of(row: RowMapping | Mapping[str, Any]) -> BotId:
+    try:
+        return BotId.parse(row["bot_id"])
+    except BillingError:
+        return BotId.parse("unreadable:bot")
+
+
+def _operation_of(row: RowMapping | Mapping[str, Any]) -> Operation:
+    for name in _NUMBERS:
+        if not isinstance(row[name], int | None):
+            raise TypeError(name)
     outputs = outputs_of(row["outputs"])
     return Operation(
         **{name: row[name] for name in _AS_THEY_ARE},
@@ -274,7 +308,13 @@ class Sealing:
 
     def proof(self, operation: Operation) -> Proof:
         """Return what is proven of an operation as it was read."""
-        row, of = operation_row(operation), operation.operation_id
+        try:
+            return self._proof(operation, operation_row(operation))
+        except (ValueError, TypeError, RecursionError):
+            return Proof(intent=False, awaited=False, outputs=False, outcome=False)
+
+    def _proof(self, operation: Operation, row: Mapping[str, Any]) -> Proof:
+        of = operation.operation_id
         state, generation, attempt = row["state"], operation.generation, operation.attempt
         # What an attempt used up begins anew with the next generation; its intent had this one.
         begun = [generation, generation - 1] if state == OperationState.ABANDONED else [generation]

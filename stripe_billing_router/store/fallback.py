@@ -25,7 +25,7 @@ from .database import Away
 from .fallback_reads import FallbackReads
 from .journal import Drain, DrainReport, JournalFile, fit
 from .journal.codec import subject_of
-from .journal.fitness import closes, is_keyless_intent, leaves_doubt, opens
+from .journal.fitness import closes, decides, is_keyless_intent, leaves_doubt, opens
 from .reach import ANSWERS, Reach
 from .store import SqlStore
 from .transaction import SqlTransaction
@@ -211,7 +211,8 @@ class FallbackStore(FallbackReads):
 
     def _commit(self, writes: Sequence[Write]) -> None:
         try:
-            self._drain.run()
+            if not decides(writes):
+                self._drain.run()
         except Away:
             raise
         except BillingError:

@@ -141,6 +141,9 @@ class Recovery:
         dead = leases.provably_dead(operation.lease_owner) or left_ms > _LONGEST_LEASE_MS
         if operation.state is OperationState.PENDING and left_ms > 0 and not dead:
             return "left"
+        if not operation.steps or operation.verb not in self._parts.verbs:
+            self._parts.trust.tell(operation, why="its row cannot be read")
+            return "escalated"
         accounts = self._parts.accounts
         keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys))
         if not self._parts.trust.may_be_sent(operation):

@@ -7,10 +7,13 @@ from collections.abc import Container, Sequence
 from ...models import (
     AppendEntry,
     CloseOperation,
+    DecideApproval,
+    FreezeScope,
     OpenOperation,
     OperationState,
     RecordOutputs,
     TakeLease,
+    UnfreezeScope,
     Write,
 )
 from .codec import CODERS, CORE, Codec
@@ -35,6 +38,11 @@ def fit(writes: Sequence[Write], held: Container[str], codec: Codec = CORE) -> b
 def opens(writes: Sequence[Write]) -> bool:
     """Say whether writes begin something, so that it is not too late to refuse them."""
     return not all(_is_outcome(write) for write in writes)
+
+
+def decides(writes: Sequence[Write]) -> bool:
+    """Say whether writes are what people decided: nothing that waits to be drained is before it."""
+    return all(isinstance(w, FreezeScope | UnfreezeScope | DecideApproval) for w in writes)
 
 
 def closes(writes: Sequence[Write]) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from stripe_billing_router.client import operators_desk
+from stripe_billing_router.errors import ApprovalRequiredError, BillingError
+from stripe_billing_router.models import Policies, PolicyRule
 from stripe_billing_router.store.journal.lines import Kind, Line, following
 from tests.integration.charge.charge_bench import BOT, LEASE, Bench
 from tests.integration.journal.journal_bench import Outage, journal_of
@@ -119,3 +123,29 @@ def test_a_journal_of_the_version_before_is_looked_up(sqlite_bench: Bench, outag
     assert restarted.recover_operations().recorded == (done.operation_id,)
     assert sqlite_bench.booked(restarted) == [500]
     assert sqlite_bench.moved() == [500]
+
+
+def spoil(bench: Bench, **changes: str) -> None:
+    """Change the last line, or where nothing is given, add one that is none."""
+    *before, last = journal_of(bench).read_text().splitlines()
+    spoilt = [json.dumps({**json.loads(last), **changes})] if changes else [last, "x"]
+    journal_of(bench).write_text("\n".join([*before, *spoilt, ""]))
+
+
+@pytest.mark.parametrize("changes", [{}, {"seal": "\ud800"}, {"seal": "é" * 64}])
+def test_people_decide_whatever_is_in_the_journal(
+    sqlite_bench: Bench, outage: Outage, changes: dict[str, str]
+) -> None:
+    router = sqlite_bench.warm(policies=Policies((PolicyRule("x", approval_above={"usd": 900}),)))
+    with pytest.raises(ApprovalRequiredError) as asked:
+        router.charge(BOT, 10)
+    outage.begin()
+    router.charge(BOT, 5)
+    spoil(sqlite_bench, **changes)
+    outage.end()
+    desk = operators_desk(sqlite_bench.router())
+    assert desk.freeze(BOT, "thief", by="ann").scope == BOT
+    desk.unfreeze(BOT, by="ann")
+    assert desk.reject(asked.value.approval_id, by="ann").state == "rejected"
+    with suppress(BillingError):
+        sqlite_bench.router().charge(BOT, 6)

@@ -255,3 +255,34 @@ def test_a_step_that_is_not_its_verbs_is_not_sent_even_under_a_seal(
     assert changed is not None
     forger.change(operation_id, seal=sealing.sealed(changed).seal)
     forger.nothing_is_sent()
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"steps": "x"},
+        {"steps": '[{"x": 1}]'},
+        {"steps": "[" * 100_000},
+        {"arguments": '{"amount": NaN}'},
+        {"arguments": '{"x": "\\ud800"}'},
+        {"outputs": "7"},
+        {"outcome": '{"state": "paid"}'},
+        {"bot_id": "x"},
+        {"verb": "x"},
+        {"seal": "é"},
+    ],
+    ids=lambda columns: "_".join(columns),
+)
+def test_a_row_that_cannot_be_read_stops_nobodys_recovery(
+    forger: Forger, bench: Bench, columns: Row
+) -> None:
+    good = forger.interrupted()
+    (row,) = forger.rows()
+    odd = {**row, "operation_id": forger.keyed_id("odd"), "idempotency_key": "odd", **columns}
+    forger.insert(odd)
+    report = forger.recover()
+    assert odd["operation_id"] in report.escalated
+    assert good in report.completed + report.recorded
+    forger.people_are_told(odd["operation_id"])
+    forger.call_is_refused("odd")
+    assert bench.moved() == [500]
