@@ -10,7 +10,7 @@ from stripe_billing_router.store import StripeLedger
 from tests.simulation.forged import PAYOUTS, STOLEN
 from tests.simulation.guard_invariants import GuardsEnd
 from tests.simulation.simulation import Simulation
-from tests.simulation.truth import Effect, effects, overpaid_back, payable
+from tests.simulation.truth import Effect, effects, kept_payable, overpaid_back, payable
 
 _NOTHING_HAPPENED = frozenset({"failed", "abandoned", "canceled"})
 _SETTLED = _NOTHING_HAPPENED | {"succeeded", "awaiting_approval"}
@@ -93,7 +93,7 @@ class _End:
                 yield f"{self._effects[operation_id]}: nothing tells of {operation_id}"
 
     def _unsettled(self, row: _Row) -> Iterator[str]:
-        if row["state"] not in _SETTLED:
+        if row["state"] not in _SETTLED and not self._is_kept_payable(row):
             yield f"{row['operation_id']} ({row['verb']}) is {row['state']} for ever"
 
     def _misrecorded(self, row: _Row) -> Iterator[str]:
@@ -135,7 +135,10 @@ class _End:
 
     def _may_be_payable(self, row: _Row) -> bool:
         escalated = row["operation_id"] in self._watch.escalated
-        return escalated or self._waits_for_its_bot(row)
+        return escalated or self._waits_for_its_bot(row) or self._is_kept_payable(row)
+
+    def _is_kept_payable(self, row: _Row) -> bool:
+        return row["state"] == "processing" and row["operation_id"] in kept_payable(self._world)
 
 
 def _more_than_one(name: str, found: Sequence[Effect]) -> Iterator[str]:

@@ -184,7 +184,7 @@ def _everything(_: Any, operation: Operation) -> Proof:
 
 
 def _refused_and_left(
-    _operation: Any, invoice: Mapping[str, Any]
+    _operation: Any, invoice: Mapping[str, Any], _ended: Any = None
 ) -> tuple[Mapping[str, Any], Failure | None]:
     refusal = invoices._refusal_of_bank(invoice)
     return (invoice if refusal is None else {**invoice, "status": "void"}), refusal
@@ -321,7 +321,7 @@ MUTATIONS: dict[str, Broken] = {
         replaced(invoices, "_after_the_bank", _refused_and_left), where=_at_the_bank
     ),
     "a subscription whose debit was refused runs on": Broken(
-        replaced(subscription, "_refused_by_bank", _refused_and_runs_on), where=_at_the_bank
+        replaced(subscription, "_unpaid", _refused_and_runs_on), where=_at_the_bank
     ),
     "a session is believed that does not say what its bank said": Broken(
         replaced(checkout, "_come_to", lambda _, session: checkout._outcome(session)),

@@ -104,6 +104,22 @@ def payable(world: World) -> Iterator[tuple[str, str | None]]:
             yield f"{item['id']} (pending)", item["metadata"].get("operation_id")
 
 
+def kept_payable(world: World) -> set[str | None]:
+    """Return the operations whose payment a bank has refused, and that Stripe keeps payable: that
+    of a Checkout session which is complete can be neither cancelled nor expired."""
+    state = world.state()
+    paying = [
+        state.find("payment_intent", session["payment_intent"] or "")
+        for session in state.all("checkout.session")
+        if session["status"] == "complete"
+    ]
+    return {
+        operation_of_payment(state, intent)
+        for intent in paying
+        if intent and intent["status"] == "requires_payment_method"
+    }
+
+
 def _owner(state: Any, kind: str, body: dict[str, Any]) -> str | None:
     if kind == "payment_intent":
         return operation_of_payment(state, body)

@@ -35,6 +35,7 @@ _NOT_HERE = (
     "on_behalf_of",
     "transfer_data",
 )
+_AUTHORIZED = "requires_capture"
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _OF_THE_INVOICE = frozenset({"amount", "capture_method", "currency", "customer"})
 _ALWAYS_CHANGEABLE = frozenset({"description", "metadata", "receipt_email", "shipping", "expand"})
@@ -144,7 +145,7 @@ def confirm(call: Call) -> Json:
 def capture(call: Call) -> Json:
     """Capture an authorized payment, whole or in part."""
     intent = call.account.require(_KIND, call.ids["id"])
-    _in_state(intent, "capture", "captured", ("requires_capture",))
+    _in_state(intent, "capture", "captured", (_AUTHORIZED,))
     amount = {"amount_to_capture": intent["amount_capturable"], **call.params}["amount_to_capture"]
     if positive(amount, "amount_to_capture") > intent["amount_capturable"]:
         message = "The amount to capture is more than the amount that can be captured."
@@ -155,11 +156,17 @@ def capture(call: Call) -> Json:
 
 
 def cancel_intent(call: Call) -> Json:
-    """Cancel a payment intent; one that belongs to an invoice goes when the invoice does."""
+    """Cancel a payment intent; one that belongs to an invoice goes when the invoice does, one of a
+    Checkout session when that expires, unless it is only authorized."""
     intent = call.account.require(_KIND, call.ids["id"])
     _in_state(intent, "cancel", "canceled", CANCELABLE)
     if intent["id"] in call.account.invoice_payment_of:
         raise _state_error(intent, "You cannot cancel a PaymentIntent of an invoice: void that.")
+    if "session" in call.account.notes.get(intent["id"], {}) and intent["status"] != _AUTHORIZED:
+        raise _state_error(
+            intent,
+            "You cannot cancel the PaymentIntent of a Checkout Session: expire the session.",
+        )
     cancel(call.account, intent, call.params.get("cancellation_reason"))
     return intent
 

@@ -142,7 +142,6 @@ def _pay(account: AccountState, session: Json, method: Json) -> None:
     if intent["status"] == "requires_action":
         succeed(account, intent, method)
     session["payment_status"] = "unpaid" if intent["status"] == "processing" else "paid"
-    account.notes[intent["id"]] = {"session": session["id"]}
 
 
 def _intent(account: AccountState, session: Json) -> Json:
@@ -154,6 +153,7 @@ def _intent(account: AccountState, session: Json) -> Json:
     intent = new_intent(account, amount, currency, session["customer"])
     intent.update({name: value for name, value in asked.items() if name in intent})
     account.emit("payment_intent.created", account.add(intent))
+    account.notes[intent["id"]] = {"session": session["id"]}
     session["payment_intent"] = intent["id"]
     return intent
 

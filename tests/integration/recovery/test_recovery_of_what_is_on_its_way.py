@@ -50,6 +50,10 @@ STARTS: dict[str, tuple[Start, int]] = {
 SUBSCRIPTIONS = ("subscription", "checkout of a subscription")
 
 every_way = pytest.mark.parametrize("way", STARTS)
+every_way_that_can_be_ended = pytest.mark.parametrize(
+    "way", [way for way in STARTS if way != "checkout"]
+)
+"""Stripe does not let the payment of a Checkout session be cancelled."""
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ def running(stage: RecoveryBench) -> list[str]:
     return [sub["id"] for sub in found if sub["status"] != "canceled"]
 
 
-@every_way
+@every_way_that_can_be_ended
 def test_a_late_refusal_is_made_unpayable_without_a_webhook(
     stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
 ) -> None:
@@ -100,7 +104,7 @@ def test_a_late_refusal_is_made_unpayable_without_a_webhook(
     assert used(stage) == 0
 
 
-@every_way
+@every_way_that_can_be_ended
 def test_whoever_asks_again_is_told_of_the_refusal_and_may_pay_otherwise(
     stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
 ) -> None:
@@ -113,6 +117,23 @@ def test_whoever_asks_again_is_told_of_the_refusal_and_may_pay_otherwise(
     assert stage.states() == ["failed"]
     assert running(stage) == []
     assert stage.bench.collectable() == []
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_refused_payment_of_a_session_is_not_over_while_it_can_be_paid(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], pays: bool
+) -> None:
+    on_its_way("checkout")
+    bank_says(stage, yes=False)
+    for _ in range(3):
+        assert (recovered(stage), used(stage)) == (["processing"], 1999)
+    (payment,) = stage.bench.world.objects("payment_intent")
+    assert payment["status"] == "requires_payment_method"
+    if pays:
+        stage.bench.world.complete_action(payment["id"], payment_method="pm_card_visa")
+    end = ("succeeded", 1999) if pays else ("processing", 0)
+    assert recovered(stage) == [end[0]]
+    assert (stage.booked()[-1], used(stage)) == (end, 1999)
 
 
 @every_way
@@ -128,7 +149,7 @@ def test_a_payment_that_arrives_is_recorded_without_a_webhook(
     assert len(running(stage)) == (way in SUBSCRIPTIONS)
 
 
-@every_way
+@every_way_that_can_be_ended
 def test_an_ending_that_broke_off_goes_on_at_the_next_look(
     stage: RecoveryBench, on_its_way: Callable[[str], Any], way: str
 ) -> None:

@@ -343,6 +343,31 @@ def test_a_refused_card_leaves_the_session_open() -> None:
     assert len(world.effects()) == len(world.objects("payment_intent")) == 1
 
 
+def test_the_payment_of_a_session_is_cancelled_by_expiring_the_session_only() -> None:
+    world = shop()
+    client = client_of(world)
+    tried, refused = checkout(world), checkout(world)
+    world.complete_checkout(tried.id, payment_method="pm_card_chargeDeclined")
+    world.complete_checkout(refused.id, payment_method="pm_usBankAccount")
+    world.settle_processing(world.get(refused.id)["payment_intent"], succeed=False)
+    for session in (tried, refused):
+        payment = world.get(session.id)["payment_intent"]
+        with pytest.raises(stripe.InvalidRequestError, match="expire the session") as raised:
+            client.v1.payment_intents.cancel(payment)
+        assert raised.value.code == "payment_intent_unexpected_state"
+        assert world.get(payment)["status"] == "requires_payment_method"
+    client.v1.checkout.sessions.expire(tried.id)
+    assert world.get(world.get(tried.id)["payment_intent"])["status"] == "canceled"
+
+
+def test_what_a_session_has_only_authorized_can_be_given_back() -> None:
+    world = shop()
+    session = checkout(world, payment_intent_data={"capture_method": "manual"})
+    world.complete_checkout(session.id)
+    payment = world.get(session.id)["payment_intent"]
+    assert client_of(world).v1.payment_intents.cancel(payment).status == "canceled"
+
+
 def test_a_subscription_begins_only_when_its_session_is_completed() -> None:
     world = shop()
     session = checkout(world, "subscription", subscription_data={"metadata": {"a": "b"}})
