@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
 
+import stripe_billing_router
 from tests.integration.charge.charge_bench import BOT, Bench
 
 COMMITS, STATEMENTS, REQUESTS = 2, 10, 1
+FILES = 62
+"""Files of the package that a warm charge enters: what somebody reads who follows one."""
 
 
 @pytest.fixture
@@ -58,3 +64,19 @@ def test_the_cost_of_a_charge_does_not_grow(bench: Bench, executed: list[str]) -
     looked_up = [str(row[-1]) for row in plan if "stripe_operations" in str(row[-1])]
     assert len(looked_up) == 2
     assert all("input_hash=? AND" in text for text in looked_up), looked_up
+
+
+def test_a_charge_enters_few_files_of_the_package(bench: Bench) -> None:
+    router, root, seen = bench.warm(), Path(stripe_billing_router.__file__).parent, set[str]()
+    router.charge(BOT, 5)
+
+    def note(frame: FrameType, event: str, _arg: object) -> None:
+        if event == "call":
+            seen.add(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    router.charge(BOT, 5)
+    sys.setprofile(None)
+    ours = {Path(name).relative_to(root).as_posix() for name in seen if name.startswith(f"{root}/")}
+    entered = {name for name in ours if not name.startswith("sandbox/")}
+    assert len(entered) <= FILES, sorted(entered)
