@@ -426,6 +426,16 @@ def test_webhook_secrets_are_not_needed_but_have_to_be_some(
     assert _only_problem()[0] == "webhook_secrets"
 
 
+def test_approvals_in_a_file_that_bots_can_write_are_warned_of(folder: Path) -> None:
+    assert _told()["approvals"] == ("ok", "no rule asks for them")
+    path = folder / "config/stripe_billing_router.yaml"
+    path.write_text(f"{FILE}policies: {{rules: {{large: {{approval_above: {{usd: 50}}}}}}}}\n")
+    result, message = _told("--offline")["approvals"]
+    assert result == "warning"
+    assert "do not bind a bot that can write to the file" in message
+    assert run("check").code == 0
+
+
 def test_bank_debits_without_webhooks_are_warned_of(
     folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ CHECKS: Final = (
     Check("migrations", books.migrations, ("database",)),
     Check("triggers", books.triggers, ("migrations",)),
     Check("ledger_account", books.ledger_account, ("migrations",)),
+    Check("approvals", books.approvals, ("routing_file",)),
     Check("journal", books.journal, ("settings",)),
     Check("database_clock", books.database_clock, ("database",)),
     Check("webhook_secrets", access.webhook_secrets, ("vault",)),

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from ....domain import Domain
 from ....master_account import STRIPE_MASTER_ACCOUNT_ID
-from ....store import foreign
-from ..examination import Problem
+from ....store import foreign, sqlite_path
+from ..examination import Concern, Problem
 from ..facts import Facts
 from ..words import apart, counted
 
@@ -84,6 +84,19 @@ def ledger_account(facts: Facts) -> str:
     if wrong is not None:
         raise Problem(wrong)
     return f"it belongs to {bound[0]} at {bound[1]}"
+
+
+def approvals(facts: Facts) -> str:
+    """What people decide binds bots, which cannot decide themselves."""
+    if sqlite_path(facts.settings.ledger_url) is None:
+        return "docs/security.md says which roles the database needs for them"
+    if any(rule.approval_above for rule in facts.file.policies.rules):
+        raise Concern(
+            "Rules ask for approvals, and the ledger is an SQLite file: approvals and freezes "
+            "do not bind a bot that can write to the file. Use PostgreSQL with a role for bots "
+            "(docs/security.md), or run the router as a user that bots are not."
+        )
+    return "no rule asks for them"
 
 
 def journal(facts: Facts) -> str:
