@@ -176,16 +176,29 @@ def test_what_an_earlier_attempt_released_does_not_count_for_a_later_one(store: 
     assert (used(store), used(store, other)) == (0, 500)
 
 
-def test_a_refund_restores_at_its_success_and_never_below_zero(store: SqlStore) -> None:
+def test_a_refund_restores_at_its_success_what_its_payment_holds_and_never_more(
+    store: SqlStore,
+) -> None:
+    restore = replace(RESTORE, restores="op_1")
     store.commit(*opened("op_1", PART))
-    store.commit(*opened("op_2", RESTORE))
+    store.commit(closing("op_1", S.SUCCEEDED, 600))
+    store.commit(*opened("op_2", restore))
     assert used(store) == 600
     store.commit(closing("op_2", S.PROCESSING, 0))
     assert used(store) == 600
     store.commit(closing("op_2", S.SUCCEEDED, 700, token=None))
     assert used(store) == 0
-    store.commit(closing("op_1", S.FAILED, 0))
-    assert used(store) == 0
+    store.commit(*opened("op_3", PART), *opened("op_4", restore))
+    store.commit(closing("op_4", S.SUCCEEDED, 600))
+    assert used(store) == 600
+
+
+def test_a_refund_that_names_no_settled_payment_restores_nothing(store: SqlStore) -> None:
+    store.commit(*opened("op_1", PART))
+    store.commit(*opened("op_2", RESTORE), *opened("op_3", replace(RESTORE, restores="op_1")))
+    store.commit(closing("op_2", S.SUCCEEDED, 600))
+    store.commit(closing("op_3", S.SUCCEEDED, 600))
+    assert used(store) == 600
 
 
 def test_sixteen_at_once_take_no_cent_too_much(store: SqlStore) -> None:
