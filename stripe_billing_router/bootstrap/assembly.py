@@ -34,6 +34,7 @@ from ..engine import (
     Reader,
     Recovery,
     Sender,
+    Shown,
     SystemClock,
     Trust,
     WebhookAccountCheck,
@@ -129,8 +130,23 @@ def assemble(given: Given) -> Assembly:
     reactions = Reactions([*consequences.reactions, *given.reactions])
     desk = OperatorsDesk(store, observers)
     guards = (FreezeGuard(store), *_guards(domains, store, file), *given.guards)
+    shown = Shown(
+        operation=lambda operation: follower.witness(operation, verbs[operation.verb]),
+        renewal=lambda invoice: parts.lookups.with_keys(keys.keys()).renewal(invoice),
+    )
     parts = _parts(
-        guards, store, gateway, table, keys, clock, file, observers, reactions, policies, verbs
+        guards,
+        store,
+        gateway,
+        table,
+        keys,
+        clock,
+        file,
+        observers,
+        reactions,
+        policies,
+        verbs,
+        shown,
     )
     accounts, reader = parts.accounts, parts.reader
     follower = Follower(keys, accounts, reader, parts.closing, parts.trust, verbs)
@@ -232,6 +248,7 @@ def _parts(
     reactions: Reactions,
     policies: Policies,
     verbs: Verbs[Verb],
+    shown: Shown,
 ) -> Parts:
     provider = ObservedProvider(gateway, observers, clock)
     reader = Reader(provider, clock)
@@ -249,7 +266,7 @@ def _parts(
         leases=leases,
         sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for, verbs),
         closing=Closing(store, clock, observers, reactions),
-        policing=Policing(policies, store, approvals, verbs),
+        policing=Policing(policies, store, approvals, verbs, shown),
         approvals=approvals,
         trust=Trust(store, observers),
         guards=guards,

@@ -20,7 +20,7 @@ from .guards.approving import Approvals
 from .guards.desk import OperatorsDesk
 from .guards.explaining import Examiner, Forecast
 from .guards.freezing import FreezeGuard
-from .guards.policing import Policing
+from .guards.policing import Policing, Shown
 from .guards.trust import Trust
 from .leases import Leases, provably_alive
 from .listing import PAGE as READ_PAGE
@@ -66,6 +66,7 @@ __all__ = [
     "RollbackHook",
     "SanityLayer",
     "Sender",
+    "Shown",
     "SystemClock",
     "Trust",
     "WebhookAccountCheck",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import PolicyViolationError
@@ -14,6 +14,7 @@ from ...models import (
     LedgerEntry,
     Operation,
     OperationState,
+    Outcome,
     Policies,
     Reserve,
     Spend,
@@ -31,8 +32,14 @@ class Policing:
     """Applies the rules of one router."""
 
     def __init__(
-        self, policies: Policies, store: Store, approvals: Approvals, verbs: Verbs[Verb]
+        self,
+        policies: Policies,
+        store: Store,
+        approvals: Approvals,
+        verbs: Verbs[Verb],
+        provider: Shown,
     ) -> None:
+        self._provider = provider
         self._verbs = verbs
         self._policies = policies
         self._store = store
@@ -110,7 +117,7 @@ class Policing:
         )
         if not (matters and self._verbs[operation.verb].gives_back):
             return None
-        return own_payment(operation, self._store, self._verbs.moving("in"))
+        return own_payment(operation, self._store, self._verbs.moving("in"), self._provider)
 
     def _facts(self, operation: Operation, paid: LedgerEntry | None) -> Facts:
         """Return what is known of the call; a whole refund gives back what the ledger shows."""
@@ -188,9 +195,23 @@ _NAMING = ("id", "latest_charge", "payment_intent", "charge", "invoice", "latest
 """Where Stripe names payments in what it tells; other text in it may be the bot's own."""
 
 
-def own_payment(operation: Operation, store: Store, paying: Set[str]) -> LedgerEntry | None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the provider shows, where nothing bears a seal: of an operation, and of an invoice the
+    subscription that it renews, its amount in minor units and its currency; None for nothing."""
+
+    operation: Callable[[Operation], Outcome | None]
+    renewal: Callable[[str], tuple[str, int, str] | None]
+
+
+def own_payment(
+    operation: Operation, store: Store, paying: Set[str], provider: Shown
+) -> LedgerEntry | None:
     """Return the ledger's entry of the bot's own payment that a refund is for, or None. `paying`
     are the action types of what collects.
+
+    A bot's login can add entries: one counts if its operation is proven to be the payment's, and
+    says what that came to.
 
     Of several the one that tells what was collected: one of a payment under way says nothing yet.
     """
@@ -198,12 +219,40 @@ def own_payment(operation: Operation, store: Store, paying: Set[str]) -> LedgerE
     asked = [operation.arguments.get("payment_id")]
     wanted = [*asked, params.get("payment_intent"), params.get("charge")]
     shown = [
-        entry
+        proven
         for stripe_id in dict.fromkeys(str(name) for name in wanted if name)
         for entry in store.payments(stripe_id, str(operation.bot))
         if entry.action_type in paying and _shows(entry, stripe_id)
+        if (proven := _proven(entry, stripe_id, operation.bot, store, provider)) is not None
     ]
     return max(shown, key=lambda entry: (is_collected(entry), entry.sequence), default=None)
+
+
+def _proven(
+    entry: LedgerEntry, stripe_id: str, bot: BotId, store: Store, provider: Shown
+) -> LedgerEntry | None:
+    """Return an entry with what its operation, or the provider, proves of the payment; or None."""
+    made = store.operation(str(entry.operation_id))
+    if made is None or made.bot != bot:
+        return None
+    told = made.outcome if store.proof(made).may_be_told else provider.operation(made)
+    if told is None:
+        return None
+    if entry.status == _RENEWED:
+        return _proven_renewal(entry, stripe_id, told, provider)
+    if told.state not in _HAPPENED or stripe_id not in (told.stripe_id, *_named(told.body)):
+        return None
+    amount, currency = told.amount_minor, told.currency
+    return replace(entry, amount_minor=amount, currency=currency, status=told.state)
+
+
+def _proven_renewal(
+    entry: LedgerEntry, stripe_id: str, told: Outcome, provider: Shown
+) -> LedgerEntry | None:
+    renewed = provider.renewal(entry.id) if entry.id == stripe_id else None
+    if renewed is None or renewed[0] not in (told.stripe_id, told.body.get("subscription")):
+        return None
+    return replace(entry, amount_minor=renewed[1], currency=renewed[2])
 
 
 def is_collected(entry: LedgerEntry) -> bool:

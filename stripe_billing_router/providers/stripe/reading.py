@@ -204,6 +204,13 @@ class KeyedLookups:
             )
         return payments[0]
 
+    def renewal(self, invoice_id: str) -> tuple[str, int, str] | None:
+        """Return the subscription that an invoice renews, what it collected in minor units, and
+        its currency; None if it is no such invoice."""
+        if not invoice_id.startswith("in_"):
+            return None
+        return self._read(f"/v1/invoices/{invoice_id}", "invoice", invoice_id, _renewal)
+
     def currency_of_payment(self, payment_id: str) -> str:
         """Return the currency from the outcome of the payment's own operation, which bears a seal,
         else from Stripe."""
@@ -257,6 +264,14 @@ def _default_method(customer: Mapping[str, Any]) -> str | None:
 
 def _balance(customer: Mapping[str, Any]) -> int:
     return int(customer["balance"])
+
+
+def _renewal(invoice: Mapping[str, Any]) -> tuple[str, int, str] | None:
+    details = (invoice.get("parent") or {}).get("subscription_details") or {}
+    subscription = details.get("subscription")
+    if subscription is None:
+        return None
+    return str(subscription), int(invoice["amount_paid"]), _currency(invoice)
 
 
 def _pending(currency: str, items: Mapping[str, Any]) -> int:
