@@ -13,7 +13,9 @@
 
 Arguments, results and errors are those of the function. An await that is cancelled ends at once:
 a call that has not begun is never made, and one that has begun goes on in its thread to its end,
-and is recorded. What it raises then is logged.
+and is recorded. What it raises then is logged. Without a key, whoever asks for the same again gets
+`OutcomeUnknownError` while it runs, and for a day if it has paid; a call that has not sent anything
+yet when nobody waits for it any more sends nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from . import api
 from .errors import ConfigurationError
-from .locks import ForkSafeLock
+from .locks import CALLER, Caller, ForkSafeLock
 from .redaction import shown
 from .secrecy import forget, hidden
 
@@ -114,11 +116,13 @@ if hasattr(os, "register_at_fork"):
 
 
 async def _run(name: str, call: Callable[[], T]) -> T:
-    future = workers.submit(functools.partial(_begun, asyncio.get_running_loop(), call))
+    caller = Caller()
+    future = workers.submit(functools.partial(_begun, asyncio.get_running_loop(), caller, call))
     try:
         result, error = await asyncio.wrap_future(future)
     except (asyncio.CancelledError, GeneratorExit):
         if not future.cancel():
+            caller.leaves()
             future.add_done_callback(functools.partial(_tell, name))
         raise
     if error is not None:
@@ -127,7 +131,7 @@ async def _run(name: str, call: Callable[[], T]) -> T:
 
 
 def _begun(
-    loop: asyncio.AbstractEventLoop, call: Callable[[], T]
+    loop: asyncio.AbstractEventLoop, caller: Caller, call: Callable[[], T]
 ) -> tuple[T | None, BaseException | None]:
     """Return the result or the error, which does not go through the frames of the pool.
 
@@ -135,6 +139,7 @@ def _begun(
     """
     if loop.is_closed():
         return None, asyncio.CancelledError()
+    CALLER.set(caller)  # in the context of this call alone
     try:
         return call(), None
     except BaseException as error:  # noqa: BLE001 - raised again where it is awaited

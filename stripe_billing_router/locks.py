@@ -1,4 +1,7 @@
-"""Locks that know of `fork`: a child finds them open, whatever its parent was doing."""
+"""Locks that know of `fork`: a child finds them open, whatever its parent was doing.
+
+And whether anybody waits for a call that a thread makes for somebody else.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from contextvars import ContextVar
 from threading import Lock, RLock, get_ident, local
 from types import TracebackType
+from typing import Protocol
 
 
 class ForkSafeLock:
@@ -47,6 +52,36 @@ def _renew_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_all)
+
+
+class Caller:
+    """Who waits for the call of this context, until it `leaves`: then an equal call may be the same
+    one, asked for again."""
+
+    __slots__ = ("_held", "has_left")
+
+    def __init__(self) -> None:
+        self.has_left = False
+        self._held: Closable | None = None
+
+    def holds(self, held: Closable) -> None:
+        """Have something closed when nobody waits any more."""
+        self._held = held
+        if self.has_left:
+            held.close()
+
+    def leaves(self) -> None:
+        self.has_left = True
+        if self._held is not None:
+            self._held.close()
+
+
+class Closable(Protocol):
+    def close(self) -> object: ...
+
+
+CALLER: ContextVar[Caller | None] = ContextVar("stripe_billing_router_caller", default=None)
+"""None: whoever called is on the stack."""
 
 
 class LateImports:

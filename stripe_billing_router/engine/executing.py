@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import NoReturn
 
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError, PolicyViolationError
+from ..locks import CALLER
 from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result, Step
 from ..ports import CommitAmbiguous, Keys, OutcomeInDoubt, Reply, StaleLease
 from ..providers.stripe.verbs import ForeignStep, Verb, due
 from ..secrecy import loggable
+from .closing import BOT_MAY_ASK_FOR_MS
 from .failures import failure_of_reply, unknown
 from .guards.policing import Policing, within_limits
 from .leases import Lease, Leases
@@ -20,6 +22,8 @@ from .parts import Parts
 from .sending import NotExecuted
 
 _log = logging.getLogger(__name__)
+
+_HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 
 
 class Executor:
@@ -50,6 +54,9 @@ class Executor:
     def _run(
         self, operation: Operation, verb: Verb, keys: Keys, lease: Lease, in_doubt: bool
     ) -> Result:
+        if not in_doubt and _is_abandoned(operation):
+            why = BillingError("Nobody waits for it any more, so nothing is sent.")
+            self._not_executed(operation, verb, lease, why)
         try:
             operation, outcome = self._parts.sender.run(
                 operation,
@@ -74,7 +81,14 @@ class Executor:
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "The database broke off between two steps.") from None
         self._learn(operation, outcome)
-        closed = self._parts.closing.close(operation, outcome, verb, lease.token)
+        unheard = outcome.state in _HAPPENED and _is_abandoned(operation)
+        closed = self._parts.closing.close(
+            operation,
+            outcome,
+            verb,
+            lease.token,
+            blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS if unheard else 0,
+        )
         return self._parts.closing.deliver(closed, verb, keys.public_key, first=True)
 
     def recheck(self, operation: Operation, keys: Keys) -> Sequence[Reserve]:
@@ -108,6 +122,13 @@ class Executor:
         if failure is not None:  # what was looked up may be out of date
             for step in operation.steps:
                 self._parts.lookups.forget_payment_method(str(step.params.get("payment_method")))
+
+
+def _is_abandoned(operation: Operation) -> bool:
+    """Say whether nobody waits for a keyless call any more: whoever asks for an equal one may mean
+    this one, which only a key would tell."""
+    caller = CALLER.get()
+    return operation.idempotency_key is None and caller is not None and caller.has_left
 
 
 def _unknown(operation: Operation, why: str) -> OutcomeUnknownError:

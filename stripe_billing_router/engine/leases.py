@@ -74,35 +74,37 @@ class Leases:
         """
         lease = self.new(operation_id)
         lease.to_send = to_send
-        self._store.commit(
-            TakeLease(
-                operation_id,
-                previous_token,
-                states,
-                lease.token,
-                self.milliseconds,
-                me() if to_send else RECOVERS + me(),
-                SENDABLE_FOR_MS if to_send else None,
-                by_force,
-            ),
-            *writes,
-        )
+        self._store.commit(self._taking(lease, previous_token, states, by_force), *writes)
         return lease
+
+    def _taking(
+        self,
+        lease: Lease,
+        previous_token: str | None,
+        states: frozenset[OperationState],
+        by_force: bool,
+    ) -> TakeLease:
+        return TakeLease(
+            lease.operation_id,
+            previous_token,
+            states,
+            lease.token,
+            self.milliseconds,
+            me() if lease.to_send else RECOVERS + me(),
+            SENDABLE_FOR_MS if lease.to_send else None,
+            by_force,
+        )
 
     def renew(self, lease: Lease, writes: Sequence[Write] = ()) -> None:
         """Begin the lease anew; `writes` go into the same commit. StaleLease if it was taken over.
 
-        What its holder writes otherwise could change an operation that is another's by then.
+        What its holder writes otherwise could change an operation that is another's by then. The
+        token stays: whether or not a commit that breaks off has happened, it closes the operation.
         """
-        renewed = self.take(
-            lease.operation_id,
-            lease.token,
-            frozenset({OperationState.PENDING}),
-            by_force=True,
-            to_send=lease.to_send,
-            writes=writes,
-        )
-        lease.token, lease.taken = renewed.token, renewed.taken
+        taken = self._clock.elapsed()
+        pending = frozenset({OperationState.PENDING})
+        self._store.commit(self._taking(lease, lease.token, pending, by_force=True), *writes)
+        lease.taken = taken
 
     def ensure(self, lease: Lease) -> None:
         """Make sure that the lease outlives the next send.

@@ -23,6 +23,7 @@ from ..hashing import (
     new_attempt,
     new_operation_id,
 )
+from ..locks import CALLER
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
     BotId,
@@ -185,7 +186,10 @@ class OperationSequence:
         writes = [w for g in self._parts.guards for w in g.check_intent(_intent(operation, route))]
         lease = self._parts.leases.new(operation.operation_id)
         keyless = operation.idempotency_key is None
-        with leases.running(operation.operation_id) if keyless else nullcontext():
+        with leases.running(operation.operation_id) if keyless else nullcontext() as held:
+            caller = CALLER.get()
+            if caller is not None and held is not None:
+                caller.holds(held)
             try:
                 writes += self._parts.policing.permitted(operation, demanded, due)
                 operation = self._open(operation, known, lease, writes)

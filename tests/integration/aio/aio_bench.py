@@ -16,12 +16,12 @@ PATIENCE = 60.0
 
 
 class Gate:
-    """Every payment stops here, before it is made, until the gate is opened."""
+    """Every payment, or other request, stops here before it is made, until the gate is opened."""
 
-    def __init__(self, box: Sandbox) -> None:
+    def __init__(self, box: Sandbox, match: str = CREATE) -> None:
         self._arrived = threading.Semaphore(0)
         self._opened = threading.Event()
-        box.world.faults.add(Fault("call", match=CREATE, times=None, call=self._stop))
+        box.world.faults.add(Fault("call", match=match, times=None, call=self._stop))
 
     def _stop(self) -> None:
         self._arrived.release()

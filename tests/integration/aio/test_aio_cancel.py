@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router import aio
-from stripe_billing_router.errors import ConfigurationError
+from stripe_billing_router.errors import ConfigurationError, OutcomeUnknownError
 from stripe_billing_router.testing import Sandbox, sandbox
 from tests.integration.aio.aio_bench import (
     PATIENCE,
@@ -56,6 +56,46 @@ def test_the_result_of_a_cancelled_charge_is_there_for_who_asks_again(
 
     asyncio.run(give_up_and_ask_again())
     assert moved(box) == booked(box) == [500]
+
+
+def test_a_cancelled_charge_without_a_key_is_not_made_twice_for_who_asks_again(
+    box: Sandbox, gate: Gate
+) -> None:
+    async def give_up_and_ask_again() -> None:
+        call = started(aio.charge(BOT, 5))
+        await at_the_gate(gate)
+        await cancelled([call])
+        with pytest.raises(OutcomeUnknownError):
+            await aio.charge(BOT, 5)
+        gate.open()
+        await asyncio.to_thread(all_ended)
+        with pytest.raises(OutcomeUnknownError) as told:
+            await aio.charge(BOT, 5)
+        assert told.value.money == "moved"
+
+    asyncio.run(give_up_and_ask_again())
+    assert moved(box) == booked(box) == [500]
+
+
+def test_a_charge_that_is_cancelled_before_it_is_sent_is_made_for_who_asks_again(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has begun, and looks up what it needs."""
+    gate = Gate(box, "GET *")
+
+    async def give_up_and_ask_again() -> None:
+        call = started(aio.charge(BOT, 5))
+        await at_the_gate(gate)
+        await cancelled([call])
+        gate.open()
+        await asyncio.to_thread(all_ended)
+        assert moved(box) == []
+        assert (await aio.charge(BOT, 5)).paid
+
+    asyncio.run(give_up_and_ask_again())
+    assert moved(box) == [500]
+    assert booked(box) == [0, 500]
+    assert "Nobody waits for it any more" in caplog.text
 
 
 def test_a_time_limit_is_kept_and_the_charge_is_made_and_recorded(box: Sandbox, gate: Gate) -> None:

@@ -25,7 +25,9 @@ from stripe_billing_router.errors import (
     OutcomeUnknownError,
     PaymentDeclinedError,
 )
+from stripe_billing_router.models import TakeLease, Write
 from stripe_billing_router.ports import CommitAmbiguous, Event
+from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.dialects import sqlite
 from tests.integration.charge.charge_bench import (
     BOT,
@@ -316,6 +318,28 @@ def test_a_lease_that_cannot_be_renewed_in_doubt_leaves_the_doubt(
     with pytest.raises(OutcomeUnknownError) as told:
         router.charge(BOT, 5, idempotency_key="k")
     assert told.value.money == "unknown"
+    assert bench.moved() == [500]
+
+
+@pytest.mark.parametrize("failure", [SIGNALS["ambiguous"], KeyboardInterrupt()], ids=repr)
+def test_a_renewal_that_breaks_off_although_it_was_committed_leaves_the_doubt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    router, commit = bench.warm(), SqlStore.commit
+
+    def breaks_off(store: SqlStore, *writes: Write) -> None:
+        commit(store, *writes)
+        if any(isinstance(write, TakeLease) for write in writes):
+            raise failure
+
+    monkeypatch.setattr(SqlStore, "commit", breaks_off)
+    bench.fault("cut", effect=True, seconds=100)
+    with pytest.raises((OutcomeUnknownError, KeyboardInterrupt)):
+        router.charge(BOT, 5)
+    monkeypatch.undo()
+    assert bench.states() == ["unknown"]
+    with pytest.raises(OutcomeUnknownError):
+        bench.router().charge(BOT, 5)
     assert bench.moved() == [500]
 
 
