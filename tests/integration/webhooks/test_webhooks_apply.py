@@ -896,6 +896,24 @@ def test_a_refund_in_doubt_that_came_back_is_settled_in_any_order(bench: Webhook
     assert [minor for _, minor, _ in booked(bench, lost.value)] == [500, -500]
 
 
+def test_a_dispute_is_not_entered_for_whom_another_payment_belongs_to(bench: WebhooksBench) -> None:
+    payment = bench.payment_of_invoice(bench.router.charge(BOT).id)
+    dispute = bench.world.open_dispute(bench.charge_of(payment))
+
+    def change(line: str, body: dict[str, Any]) -> None:
+        if line == "GET /v1/invoice_payments":
+            body["data"][0]["payment"]["payment_intent"] = "pi_another"
+
+    bench.wire.change = change
+    bench.deliver("charge.dispute.created")
+    bench.work()
+    assert [entry for entry in bench.entries() if entry.id == dispute] == []
+    bench.wire.change = None
+    bench.world.advance(DAY)
+    bench.drain()
+    assert [e.bot_id for e in bench.entries() if e.id == dispute] == [BOT]
+
+
 @pytest.mark.parametrize("by_price", [False, True])
 @pytest.mark.parametrize("won", [False, True])
 def test_a_dispute_is_entered_step_by_step_for_the_payment_s_bot(
