@@ -508,6 +508,19 @@ def test_a_temporary_table_hides_no_table_from_the_guards(border: Border) -> Non
         assert border.content() == before, statement
 
 
+def test_renewals_are_counted_by_webhooks_whose_login_is_listed(border: Border) -> None:
+    """They are held under the name of their invoice, which is no operation's."""
+    counted = (
+        f"INSERT INTO stripe_reservations VALUES ('in_1', 'spend/money/day/usd/{BOT}', 0, 'spend', "
+        "'money', 1, 'usd', 'settled', 1, NULL)"
+    )
+    for who in ("stripe_bots", "stripe_webhooks"):
+        border.lists(who, BOT)
+        engine = create_engine(border.urls[who])
+        assert _changes(engine, counted) == (who == "stripe_webhooks")
+        engine.dispose()
+
+
 _TOLD = f"""
 UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1 WHERE stream = '{BOT}';
 INSERT INTO stripe_outbox (stream, sequence, id, name, at_ms, action, operation_id, stripe_id,
