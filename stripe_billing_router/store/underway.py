@@ -7,8 +7,10 @@ death of a process, not of the host.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
@@ -30,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 _WRITTEN_ANEW_FROM = 64 * 1024
 """Bytes; a file that holds mostly what has ended is followed by another."""
+
+_LARGEST = 64 * 1024 * 1024
+"""Characters; half a million open operations of one process have room in it."""
 
 IsSettled = Callable[[str], bool]
 """Says of an operation whether the database shows that nobody can be in doubt about it."""
@@ -87,7 +92,7 @@ class Underway:
         """Remove the files of processes that have died, and whose operations are all settled."""
         with suppress(OSError):
             for path in self._others():
-                with suppress(FileNotFoundError), self._held_by_nobody(path) as dead:
+                with suppress(OSError), self._held_by_nobody(path) as dead:
                     if dead and all(map(is_settled, _noted(path))):
                         path.unlink()
 
@@ -108,7 +113,7 @@ class Underway:
     @contextmanager
     def _held_by_nobody(self, path: Path) -> Iterator[bool]:
         """Say whether the process that the file is of has died."""
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = _opened(path)
         try:
             yield _locked(descriptor, wait=False)
         finally:
@@ -181,7 +186,11 @@ def _in_doubt(path: Path, input_hash: str, is_alive: IsAlive) -> list[tuple[str,
 def _noted(path: Path) -> dict[str, tuple[str, str]]:
     """Return what has not ended, each with `+` or `?` and what it was asked for."""
     found: dict[str, tuple[str, str]] = {}
-    for fields in map(str.split, path.read_text().splitlines()):
+    with open(_opened(path), encoding="utf-8", errors="replace") as file:
+        noted = file.read(_LARGEST + 1)
+    if len(noted) > _LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    for fields in map(str.split, noted.splitlines()):
         if len(fields) != 3:  # a full disk has torn it
             continue
         kind, operation_id, input_hash = fields
@@ -190,6 +199,19 @@ def _noted(path: Path) -> dict[str, tuple[str, str]]:
         else:
             found[operation_id] = (kind, input_hash)
     return found
+
+
+def _opened(path: Path) -> int:
+    """Open what a process has noted; OSError for anything else, which could keep a reader waiting
+    or lead elsewhere."""
+    descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
+
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def _locked(descriptor: int, *, wait: bool) -> bool:

@@ -30,7 +30,9 @@ _FIRST_WAIT_MS = 2_000
 _LONGEST_WAIT_MS = 3_600_000
 _TAKEN_TOGETHER = 10
 _LONGEST_ERROR = 500
-_EMAIL = re.compile(r"[^\s@<>'\"]+@[^\s@<>'\"]+")
+_NAME = r"[^\s@<>'\"]"
+# Looked for only where a name begins: from each of its characters, it would take quadratic time.
+_EMAIL = re.compile(f"(?<!{_NAME}){_NAME}+@{_NAME}+")
 
 _log = logging.getLogger(__name__)
 

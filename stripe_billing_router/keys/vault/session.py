@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, Final
@@ -15,6 +16,10 @@ from .token import Login
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 5.0
+"""Seconds until an answer is there as a whole."""
+
+LONGEST_READING: Final = 15.0
+"""Seconds for all questions together: a login, the mount's version and the secret."""
 
 
 class VaultSession(Unpicklable):
@@ -45,6 +50,8 @@ def _client(settings: VaultSettings) -> Iterator[Any]:
     with LATE_IMPORTS:
         import hvac  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
 
+        from .bounded import BoundedAdapter  # noqa: PLC0415 - loads requests
+
     client = hvac.Client(
         url=settings.addr,
         token="",  # None would make hvac look into the home directory
@@ -52,5 +59,8 @@ def _client(settings: VaultSettings) -> Iterator[Any]:
         timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
         allow_redirects=False,  # requests would carry the token to wherever it is sent
     )
+    bounded = BoundedAdapter(READ_TIMEOUT, time.monotonic() + LONGEST_READING)
+    for scheme in ("http://", "https://"):
+        client.session.mount(scheme, bounded)
     with closing(client.adapter):
         yield client

@@ -10,9 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +98,56 @@ def test_calls_without_a_key_can_be_refused_while_the_database_is_away(
         router.charge(BOT, 5)
     assert told.value.money == "not_moved"
     assert bench.moved() == []
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 65 * 1024 * 1024)
+
+
+def in_time(call: Callable[[], Any]) -> Any:
+    """Return what a call comes to; without its waiting for ever, if it does."""
+    came: list[Any] = []
+
+    def run() -> None:
+        try:
+            came.append(call())
+        except Exception as error:  # noqa: BLE001 - it is what the call came to
+            came.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert came, "it waits for ever"
+    return came[0]
+
+
+@pytest.mark.parametrize("plant", [fifo, link, huge])
+def test_what_is_planted_beside_the_files_of_the_processes_holds_nobody_up(
+    bench: Bench, base: str, outage: Outage, plant: Callable[[Path], None]
+) -> None:
+    """Only what cannot be decided without it is refused."""
+    router_that_has_written(bench, base).close()
+    folder = journal_of(bench).with_name("stripe_ledger.jsonl.underway")
+    folder.mkdir(parents=True, exist_ok=True)
+    plant(folder / "0000")
+    router = in_time(lambda: router_that_has_written(bench, base))
+    assert in_time(lambda: router.charge(BOT, 5)).paid
+    outage.begin()
+    refused = in_time(lambda: router.charge(BOT, 7))
+    assert isinstance(refused, LedgerUnavailableError)
+    assert refused.money == "not_moved"
+    outage.end()
+    assert in_time(lambda: router.charge(BOT, 7)).paid
+    assert bench.moved() == [500, 700]
 
 
 def nobody(owner: str | None, operation_id: str) -> bool:

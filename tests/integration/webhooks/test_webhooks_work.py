@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,23 @@ def test_a_handler_gets_the_event_after_the_router_has_applied_it(bench: Webhook
     assert (event.type, event.object["id"], event.superseded) == (PAID, paid.id, False)
     assert (event.operation_id, state) == (paid.operation_id, "succeeded")
     assert event.body["object"] == "event"
+
+
+def test_a_handlers_long_error_holds_the_worker_up_no_longer_than_a_short_one(
+    bench: WebhooksBench,
+) -> None:
+    @bench.webhooks.on(PAID)
+    def fails(event: WebhookEvent) -> None:
+        raise RuntimeError("someone@example.org " + 100_000 * "a")
+
+    waiting(bench)
+    began = time.process_time()
+    bench.work()
+    assert time.process_time() - began < 5
+    (event,) = [e for e in bench.webhooks.events() if e.type == PAID]
+    assert event.error is not None
+    assert event.error.startswith("RuntimeError: [e-mail] aaaa")
+    assert len(event.error) == 500
 
 
 def test_a_handler_that_raises_has_the_event_tried_again_without_applying_it_twice(

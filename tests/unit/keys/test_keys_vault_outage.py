@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import signal
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,9 +16,11 @@ import pytest
 import requests
 
 from stripe_billing_router.errors import KeyProviderUnavailableError
+from stripe_billing_router.keys.vault import session
 from stripe_billing_router.keys.vault.session import CONNECT_TIMEOUT, READ_TIMEOUT
 from stripe_billing_router.keys.vault.source import FAILURE_PAUSE, GRACE, VALUES_TTL
-from tests.unit.keys.vault_double import ROTATED, SECRET, Clock, Ring, Vault, refusal
+from tests.unit.gateway.raw_server import Peer, serving
+from tests.unit.keys.vault_double import ROTATED, SECRET, TOKEN, Clock, Ring, Vault, refusal
 
 OUTAGES: dict[str, Any] = {
     "refused": requests.ConnectionError("refused"),
@@ -224,6 +229,66 @@ def test_time_outs_are_short(
     monkeypatch.setattr(requests.Session, "request", noted)
     vault_ring().keys()
     assert set(seen) == {(CONNECT_TIMEOUT, READ_TIMEOUT)} == {(3.0, 5.0)}
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+GOOD = {"options": {"version": "1"}, "ttl": 0, "stripe_secret_key": SECRET}
+"""What answers each of our questions to a mount of version 1."""
+
+
+@pytest.mark.parametrize("begun", [HEAD + b"X: ", HEAD + b"Content-Length: 99999\r\n\r\n"])
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    """A time-out of the socket begins anew with each byte."""
+    monkeypatch.setattr(session, "READ_TIMEOUT", 0.5)
+    over = threading.Event()
+
+    def drips(peer: Peer) -> None:
+        peer.read()
+        peer.write(begun)
+        while not over.wait(0.05):
+            peer.write(b" ")
+
+    def ask(keys: Callable[[], Any]) -> None:
+        with pytest.raises(KeyProviderUnavailableError):
+            keys()
+        over.set()
+
+    with serving(drips) as server:
+        keys = ring(VAULT_ADDR=server.base, VAULT_TOKEN=TOKEN).keys
+        threading.Thread(target=ask, args=(keys,), daemon=True).start()
+        came_back = over.wait(10)
+        over.set()
+    assert came_back
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "is_read"),
+    [
+        (b"identity", json.dumps({"data": GOOD}).encode(), True),
+        (b"identity", 5 * 1024 * 1024 * b" " + json.dumps({"data": GOOD}).encode(), False),
+        (b"gzip", gzip.compress(json.dumps({"data": GOOD}).encode()), False),
+    ],
+    ids=["small", "large", "compressed"],
+)
+def test_an_answer_without_measure_is_none(
+    ring: Ring, coding: bytes, body: bytes, is_read: bool
+) -> None:
+    """A few bytes that are compressed can become gigabytes."""
+    fields = b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (coding, len(body))
+
+    def answers(peer: Peer) -> None:
+        while peer.read():
+            peer.write(HEAD + fields + body)
+
+    with serving(answers) as server:
+        keys = ring(VAULT_ADDR=server.base, VAULT_TOKEN=TOKEN).keys
+        if is_read:
+            assert keys().secret_key == SECRET
+        else:
+            with pytest.raises(KeyProviderUnavailableError):
+                keys()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
