@@ -282,10 +282,8 @@ MUTATIONS: dict[str, Broken] = {
     "the journal knows no twins": Broken(
         replaced(twins.Twins, "refuse", nothing), (Outage, DatabaseAway)
     ),
-    "what the ledger refuses is written nowhere": Broken(
-        _refused_is_lost, (Interrupts, WritesRefused)
-    ),
-    "a call is under way as long as its process lives": Broken(
+    # Alone, neither half pays twice: a call that is over stops an equal one though nothing says so.
+    "what is refused is lost, and calls are under way while their process lives": Broken(
         lambda: together(_refused_is_lost, replaced(leases, "runs", always(True))),
         (Interrupts, WritesRefused),
     ),
