@@ -75,9 +75,9 @@ def list_them(config: ConfigOption = None, as_json_: JsonOption = False) -> None
 
 @app.command("compare")
 def compare(name: _Name, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
-    """Replay a projection's events, and show which rows differ; changes nothing.
+    """Replay a projection's events and show which rows differ.
 
-    Exit code 1 if one does. Nothing is applied meanwhile.
+    Changes nothing, and nothing is applied meanwhile. Exit code 1 if a row differs.
     """
     with _projections(config) as projections:
         found = projections().compare(name)
@@ -88,7 +88,9 @@ def compare(name: _Name, config: ConfigOption = None, as_json_: JsonOption = Fal
 
 @app.command("rebuild")
 def rebuild(name: _Name, config: ConfigOption = None, as_json_: JsonOption = False) -> None:
-    """Empty a projection's tables and fill them from its events, in one transaction."""
+    """Fill a projection's tables anew from its events.
+
+    They are emptied and filled in one transaction."""
     with _projections(config) as projections:
         found = projections().rebuild(name)
     _show(found, as_json_, "The tables were what their events say.")

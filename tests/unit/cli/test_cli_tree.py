@@ -105,6 +105,7 @@ ARGUMENTS: dict[str, str] = {
     "operations show": "OPERATION",
     "operations cancel": "OPERATION",
     "webhooks work": "--once",
+    "projections work": "--once",
     "events history": BOT,
 }
 """What a command is called with; without an entry, nothing. They run in the order of the tree."""
@@ -114,6 +115,8 @@ ELSEWHERE = {
     "webhooks show": "needs an event: tests of the webhooks",
     "webhooks replay": "needs an event: tests of the webhooks",
     "events pump": "needs Redis: test_the_pump_reports",
+    "projections compare": "needs an installed domain: tests of domains",
+    "projections rebuild": "needs an installed domain: tests of domains",
     "discrepancies show": "needs one: tests of discrepancies",
     "discrepancies acknowledge": "needs one: tests of discrepancies",
     "discrepancies resolve": "needs one: tests of discrepancies",
