@@ -469,9 +469,15 @@ DECLARE
     guard regprocedure;
 BEGIN
     FOR guard IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
-                 AND starts_with(proname, 'stripe_') LOOP
+                 AND starts_with(proname, 'stripe_') AND prokind = 'f'
+                 AND pg_has_role(proowner, 'USAGE') LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', guard, current_schema());
     END LOOP;
+END
+$paths$;
+
+DO $temporary$
+BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('stripe_bots'));
     IF EXISTS (SELECT FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS may
                WHERE datname = current_database() AND may.grantee = 0
@@ -482,4 +488,4 @@ EXCEPTION
     WHEN insufficient_privilege THEN
         RAISE WARNING 'the owner of the database has to revoke TEMPORARY on it from PUBLIC';
 END
-$paths$;
+$temporary$;

@@ -89,8 +89,11 @@ class Closing:
             except Exception:  # noqa: BLE001 - what went wrong first is told
                 self._tell_unrecorded(closed, error)
         except BaseException:
-            if self._is_open(operation, lease_token):
-                write(clean)
+            try:
+                if self._is_open(operation, lease_token):
+                    write(clean)
+            except Exception as error:  # noqa: BLE001 - it must not pass for "nothing was sent"
+                self._tell_unrecorded(closed, error)
             raise
         return closed
 
@@ -115,7 +118,11 @@ class Closing:
         unless they are still at it: the same keys lead them to the same outcome."""
         stored = self._store.operation(closed.operation_id)
         proven = close.outcome is not None and close.outcome.stripe_id is not None
-        if stored is None or not proven or stored.state not in _GIVEN_UP:
+        if stored is None:
+            gone = "the database has no row of it any more, and what was read of it bears no seal"
+            self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {gone}")
+            return
+        if not proven or stored.state not in _GIVEN_UP:
             self._tell(closed, "operation.superseded", "another process records this operation")
             return
         try:
@@ -186,6 +193,9 @@ class Closing:
         except StaleLease:
             if self._store.operation(operation.operation_id) is not None:
                 raise
+            stored_before = operation.created_ms > 0
+            if stored_before and not self._store.proof(operation).intent:
+                raise  # sealing it anew would make a key-holder's plan of anybody's
             token = close.lease_token or uuid.uuid4().hex
             begun = replace(operation, state=OperationState.PENDING, outcome=None)
             opening = OpenOperation(begun, token, 0, leases.me())

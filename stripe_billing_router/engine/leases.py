@@ -196,7 +196,8 @@ def provably_dead(owner: str | None) -> bool:
 
 def provably_alive(owner: str | None, operation_id: str) -> bool:
     """Say whether the call that opened an operation surely still runs, and holds its lease."""
-    return owner is not None and not owner.startswith(RECOVERS) and runs(operation_id)
+    opened = owner is not None and not owner.startswith(RECOVERS)
+    return opened and not provably_dead(owner) and runs(operation_id)
 
 
 def _on_this_host(owner: str | None) -> tuple[int, str] | None:

@@ -96,7 +96,10 @@ class Applier:
     ) -> InboxState:
         if operation.state in IN_DOUBT - {OperationState.ABANDONED}:
             raise NotYet(f"operation {operation.operation_id} is {operation.state}")
-        if not self._runs(operation, subscription):
+        known = self._believed(operation)
+        if not _names(known, subscription):
+            if operation.state in WAITS or (known is None and operation.outcome is not None):
+                raise NotYet(f"operation {operation.operation_id} does not show what it made yet")
             return self._books.nothing(mark)
         made_by = self._verbs.making("subscription") or self._verbs[operation.verb]
         find = partial(facts.renewal, event, made_by)
@@ -119,9 +122,7 @@ class Applier:
 
     def _runs(self, operation: Operation, subscription: object) -> bool:
         """Say whether a subscription is the operation's own: metadata is anybody's word for it."""
-        known = self._believed(operation) if isinstance(subscription, str) else None
-        named = None if known is None else (known.stripe_id, known.body.get("subscription"))
-        return named is not None and subscription in named
+        return isinstance(subscription, str) and _names(self._believed(operation), subscription)
 
     def _believed(self, operation: Operation) -> Outcome | None:
         """Return what an operation came to as its seals prove it, or Stripe, which is only read;
@@ -204,6 +205,11 @@ class Applier:
         if found is None:
             raise NotYet(f"operation {named} is not in this ledger")
         return found
+
+
+def _names(known: Outcome | None, subscription: object) -> bool:
+    named = () if known is None else (known.stripe_id, known.body.get("subscription"))
+    return isinstance(subscription, str) and subscription in named
 
 
 def _is_about(event: InboxEvent, operation: Operation) -> bool:

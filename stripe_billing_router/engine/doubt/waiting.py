@@ -108,7 +108,10 @@ class Follower:
         whose = stamp.get("operation_id"), stamp.get("bot_id")
         if whose != (operation.operation_id, str(operation.bot)):
             return None
-        judged = _judged(verb, _seen(operation, found))
+        seen = _seen(operation, found)
+        while isinstance(judged := _judged(verb, seen), Step) and judged.method == "get":
+            read = self._sent(seen, judged, self._checked_keys(operation))
+            seen = replace(seen, outputs=(*seen.outputs, read))
         if isinstance(judged, Step) or self._trust.is_anothers(operation, judged.stripe_id):
             return None
         return judged
