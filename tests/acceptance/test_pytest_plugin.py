@@ -33,10 +33,14 @@ def test_a_router(billing_router, stripe_sandbox):
 """
 
 NO_NETWORK = """
+import socket
 import sys
 
 
 def refuse(event, arguments):
+    # A name that only this host's processes see, by which a call shows that it runs, is no network.
+    if event == "socket.bind" and arguments[0].family == socket.AF_UNIX:
+        return
     if event in ("socket.connect", "socket.bind", "socket.getaddrinfo"):
         raise AssertionError(f"{event} {arguments}")
 
