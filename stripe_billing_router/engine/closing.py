@@ -57,10 +57,10 @@ class Closing:
 
         The caller gets its result even if this cannot be written: the payment is what it is, and
         the open row is completed later. The failure is told as critical. A call that is broken off
-        meanwhile, by a signal for one, is broken off once its outcome is written. What Stripe
-        answered is left out if nothing else makes the outcome one that can be written.
+        meanwhile, by a signal for one, ends once what has happened is written; its caller has not
+        heard of that, and may ask again. What Stripe answered is left out if nothing else makes
+        the outcome one that can be written.
         """
-
         clean = _clean(outcome)
         closed = replace(operation, state=outcome.state, outcome=_for_caller(outcome, clean))
 
@@ -90,7 +90,8 @@ class Closing:
                 self._tell_unrecorded(closed, error)
         except BaseException:
             try:
-                if self._is_open(operation, lease_token):
+                if outcome.state in HAPPENED and self._is_open(operation, lease_token):
+                    blocks_twins_for_ms = BOT_MAY_ASK_FOR_MS
                     write(clean)
             except Exception as error:  # noqa: BLE001 - it must not pass for "nothing was sent"
                 self._tell_unrecorded(closed, error)
@@ -271,6 +272,7 @@ class Closing:
 BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
 """How long the bot that died, and was not told, may come back and ask for the same again."""
 
+HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 _IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 _UNSETTLED = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
 _GIVEN_UP = frozenset({OperationState.UNKNOWN, OperationState.ABANDONED})

@@ -14,7 +14,7 @@ from ..models import Failure, Operation, OperationState, Outcome, Reserve, Resul
 from ..ports import CommitAmbiguous, Keys, OutcomeInDoubt, Reply, StaleLease
 from ..providers.stripe.verbs import ForeignStep, Verb, due
 from ..secrecy import loggable
-from .closing import BOT_MAY_ASK_FOR_MS
+from .closing import BOT_MAY_ASK_FOR_MS, HAPPENED
 from .failures import failure_of_reply, unknown
 from .guards.policing import Policing, within_limits
 from .leases import Lease, Leases
@@ -22,8 +22,6 @@ from .parts import Parts
 from .sending import NotExecuted
 
 _log = logging.getLogger(__name__)
-
-_HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 
 
 class Executor:
@@ -81,7 +79,7 @@ class Executor:
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "The database broke off between two steps.") from None
         self._learn(operation, outcome)
-        unheard = outcome.state in _HAPPENED and _is_abandoned(operation)
+        unheard = outcome.state in HAPPENED and _is_abandoned(operation)
         closed = self._parts.closing.close(
             operation,
             outcome,

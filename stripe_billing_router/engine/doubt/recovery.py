@@ -30,7 +30,7 @@ from ...providers.stripe.traces import Traces
 from ...providers.stripe.verbs import ForeignStep, Verb
 from ...redaction import redact
 from .. import leases
-from ..closing import BOT_MAY_ASK_FOR_MS
+from ..closing import BOT_MAY_ASK_FOR_MS, HAPPENED
 from ..executing import within_rules
 from ..guards.policing import within_limits
 from ..leases import Lease
@@ -46,7 +46,6 @@ _LOOK_MORE_RARELY = 8
 """What a bank is at is read again after four hours, and later after an eighth of its age: some 40
 times in a month, of the 500 reads that Stripe allows for each payment."""
 
-_HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 
 _LONGEST_LEASE_MS = 3600 * 1000
 """No process takes a longer one, whatever its timeouts: somebody else has written it."""
@@ -261,7 +260,7 @@ class Recovery:
             verb,
             lease.token,
             used_up=gone,
-            blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS if outcome.state in _HAPPENED else 0,
+            blocks_twins_for_ms=BOT_MAY_ASK_FOR_MS if outcome.state in HAPPENED else 0,
         )
         self._parts.closing.tell_if_misdirected(closed)
         return "abandoned" if gone else "recorded"

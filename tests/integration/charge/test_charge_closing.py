@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.client import BillingRouter
+from stripe_billing_router.errors import OutcomeUnknownError
 from stripe_billing_router.ports import Event
 from stripe_billing_router.store import SqlStore
 from tests.integration.charge.charge_bench import BOT, Bench, Commits
@@ -33,6 +34,20 @@ def test_a_call_that_is_interrupted_at_its_end_leaves_no_doubt(
         router.charge(BOT, 5)
     assert recorded(bench, router) == (["succeeded"], [500])
     assert {"operation.unrecorded", "operation.unknown"}.isdisjoint(told)
+
+
+def test_who_has_not_heard_of_a_payment_because_of_an_interruption_does_not_pay_twice(
+    bench: Bench, commits: Commits
+) -> None:
+    router = bench.warm()
+    commits.fail(2, "before", KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        router.charge(BOT, 5)
+    for asked in (router, bench.router()):
+        with pytest.raises(OutcomeUnknownError):
+            asked.charge(BOT, 5)
+    assert recorded(bench, router) == (["succeeded"], [500])
+    assert bench.moved() == [500]
 
 
 def test_an_observer_that_is_interrupted_leaves_no_doubt(bench: Bench) -> None:
