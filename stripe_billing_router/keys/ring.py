@@ -122,9 +122,9 @@ class KeyRing(Unpicklable):
         """Return what seals stored operations: seal keys of their own, else the secret key.
 
         Accepted are also the seals of the secret key, of the keys that the list of allowed ones in
-        force holds in full, and of those that this process has known and the list names: what it
-        does not name may have leaked. KeyConfigurationError if there is neither a seal key nor a
-        secret key.
+        force holds in full, and of those that this process has known, unless there is a list that
+        does not name them: they may have leaked. KeyConfigurationError if there is neither a seal
+        key nor a secret key.
         """
         own = self._seal_keys()
         try:
@@ -147,6 +147,8 @@ class KeyRing(Unpicklable):
     def _is_in_force(self, secret: str, keys: Keys | None) -> bool:
         if keys is None or secret == keys.secret_key:
             return keys is not None
+        if not self._list_in_force(self._vault_fields())[1]:
+            return True  # or what was asked for under the key before could not be asked for again
         return shape.fingerprint(secret, "a key before it") in keys.allowed
 
     def _seal_keys(self) -> tuple[str, ...]:

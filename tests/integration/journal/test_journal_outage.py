@@ -206,13 +206,15 @@ def test_an_equal_call_is_not_paid_again_once_recovery_has_found_the_first(
     with suppress(LedgerUnavailableError):
         other.recover_operations()
     outage.begin()
-    assert ("CloseOperation+AppendEntry" in _journaled(bench)) is early
+    # Whose payment it is cannot be asked while the database is away: what was found stays in doubt.
+    assert ("CloseOperation" in _journaled(bench)) is early
     with pytest.raises(OutcomeUnknownError):
         other.charge(BOT, 5)
     assert other.charge(BOT, 6).paid
     outage.end()
     with pytest.raises(OutcomeUnknownError):
         other.charge(BOT, 5)
+    bench.router().recover_operations()
     assert sorted(bench.moved()) == sorted(bench.booked(other)) == [500, 600]
 
 
