@@ -254,6 +254,7 @@ def _parts(
     reader = Reader(provider, clock)
     leases = Leases(store, clock, gateway.longest_send)
     approvals = Approvals(store, observers)
+    policing = Policing(policies, store, approvals, verbs, shown)
     return Parts(
         store=store,
         provider=provider,
@@ -265,8 +266,8 @@ def _parts(
         lookups=Lookups(reader, store, clock),
         leases=leases,
         sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for, verbs),
-        closing=Closing(store, clock, observers, reactions),
-        policing=Policing(policies, store, approvals, verbs, shown),
+        closing=Closing(store, clock, observers, reactions, policing.counted),
+        policing=policing,
         approvals=approvals,
         trust=Trust(store, observers),
         guards=guards,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
@@ -14,10 +13,10 @@ from ..models import (
     AppendEntry,
     CloseOperation,
     EntryDraft,
-    OpenOperation,
     Operation,
     OperationState,
     Outcome,
+    Reservation,
     Result,
     StepOutput,
     Write,
@@ -26,22 +25,30 @@ from ..models import (
 from ..ports import Clock, CommitAmbiguous, Discrepancy, Event, StaleLease, Store
 from ..providers.stripe.verbs import Verb, email_in
 from ..redaction import without_secrets
-from . import leases
 from .consequences.reactions import Reactions, mismatch_error
 from .failures import error_of, money_of
 from .observing import Observers
+
+Counted = Callable[[Operation], tuple[Reservation, ...]]
+"""Says what an operation takes of budgets and call limits, whether or not it would be let pass."""
 
 
 class Closing:
     """The last commit of an operation, and what its caller gets."""
 
     def __init__(
-        self, store: Store, clock: Clock, observers: Observers, reactions: Reactions
+        self,
+        store: Store,
+        clock: Clock,
+        observers: Observers,
+        reactions: Reactions,
+        counted: Counted,
     ) -> None:
         self._store = store
         self._clock = clock
         self._observers = observers
         self._reactions = reactions
+        self._counted = counted
 
     def close(
         self,
@@ -197,10 +204,8 @@ class Closing:
             stored_before = operation.created_ms > 0
             if stored_before and not self._store.proof(operation).intent:
                 raise  # sealing it anew would make a key-holder's plan of anybody's
-            token = close.lease_token or uuid.uuid4().hex
-            begun = replace(operation, state=OperationState.PENDING, outcome=None)
-            opening = OpenOperation(begun, token, 0, leases.me())
-            self._store.commit(opening, replace(close, lease_token=token), *entries)
+            lost = replace(close, intent=operation, holds=self._counted(operation))
+            self._store.commit(lost, *entries)
             self._tell(
                 operation, "ledger.intent_lost", "the database had lost it; it is written again"
             )

@@ -81,7 +81,8 @@ class CloseOperation:
     can serve no other: should the operation be opened again, it gets new ones. For
     `blocks_twins_for_ms` milliseconds an equal keyless call is refused: its caller has not heard
     of this outcome, and may be asking again. `generation` and `attempt` are those of what ended.
-    `intent` is what a journal writes again if the database has lost it.
+    `intent` is what is written again, with what it `holds` of counters, if the database has lost
+    it: it has happened, so that neither an equal call in doubt nor a limit refuses it.
     """
 
     operation_id: str
@@ -94,6 +95,7 @@ class CloseOperation:
     generation: int = 0
     attempt: str = ""
     intent: Operation | None = None
+    holds: tuple[Reservation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the rules of a host demand of one call. Pure: nothing is read or written here."""
 
 from .counters import counter_of
-from .deciding import demands, limits_money, spent
+from .deciding import counted, demands, limits_money, spent
 from .facts import Demands, Facts
 from .limits import Limit, limits
 from .matching import matches, matching
@@ -11,6 +11,7 @@ __all__ = [
     "Demands",
     "Facts",
     "Limit",
+    "counted",
     "counter_of",
     "demands",
     "limits",

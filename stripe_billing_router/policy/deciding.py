@@ -41,14 +41,18 @@ def limits_money(policies: Policies, bot: BotId, region: str) -> bool:
     return any(rule.largest or rule.budgets or rule.approval_above for rule in rules)
 
 
+def counted(policies: Policies, facts: Facts) -> tuple[Reservation, ...]:
+    """Return what a call takes of every counter, though a rule should refuse it."""
+    return reservations(matching(policies, facts.bot, facts.region), facts)
+
+
 def spent(policies: Policies, facts: Facts) -> tuple[Reservation, ...]:
     """Return what counts against budgets of money that has moved without a call being asked for.
 
     For a refund that came back, these are the budgets to which it had given its amount back.
     """
     kind = "restore" if facts.verb.gives_back else "money"
-    counted = reservations(matching(policies, facts.bot, facts.region), facts)
-    return tuple(part for part in counted if part.kind == kind)
+    return tuple(part for part in counted(policies, facts) if part.kind == kind)
 
 
 def _check_verb(rule: PolicyRule, facts: Facts) -> None:

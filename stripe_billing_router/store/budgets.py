@@ -17,6 +17,7 @@ from ..models import (
     CloseOperation,
     Freeze,
     FreezeScope,
+    Operation,
     OperationState,
     Outcome,
     Reservation,
@@ -63,17 +64,26 @@ def reserve(dialect: Dialect, connection: Connection, write: Reserve, now_ms: in
     if held is not None and held["state"] == _HELD:
         _hold_more(dialect, connection, held, part, now_ms)
         return
-    start = window_start_ms(part.per, now_ms)
+    start = _window_of(connection, part, now_ms)
     if part.kind != "restore":
         _take(dialect, connection, part, start)
-    elif (paid := _row(connection, str(part.restores), part.counter)) is not None:
-        start = paid["window_start_ms"]
     part_row = _part_row(part, start, now_ms)
     if held is None:
-        whose = {"operation_id": write.operation_id, "counter": part.counter}
-        connection.execute(insert(reservations), {**whose, **part_row})
+        _insert(connection, write.operation_id, part, part_row)
     else:
         connection.execute(update(reservations).where(_is(held)).values(**part_row))
+
+
+def hold(
+    dialect: Dialect, connection: Connection, operation: Operation, part: Reservation, now_ms: int
+) -> None:
+    """Take a part for what has begun and was lost, also beyond the limit, unless it is held."""
+    if _row(connection, operation.operation_id, part.counter) is not None:
+        return
+    start = _window_of(connection, part, operation.started_ms or now_ms)
+    if part.kind != "restore":
+        _add(dialect, connection, part, start)
+    _insert(connection, operation.operation_id, part, _part_row(part, start, now_ms))
 
 
 def begin_anew(connection: Connection, operation_id: str) -> None:
@@ -98,16 +108,9 @@ def spend(dialect: Dialect, connection: Connection, write: Spend, now_ms: int) -
             return
         start, part = refund["window_start_ms"], replace(part, amount=int(refund["amount"]))
         _change_holding(connection, refund["restores"], part.counter, part.amount)
-    new = {"counter": part.counter, "window_start_ms": start, "used": 0}
-    connection.execute(dialect.insert_unless_there(budgets, new))
-    connection.execute(
-        update(budgets)
-        .where(_counts(part.counter, start))
-        .values(used=budgets.c.used + part.amount)
-    )
+    _add(dialect, connection, part, start)
     row = {**_part_row(part, start, now_ms), "state": _SETTLED}
-    whose = {"operation_id": write.spent_by, "counter": part.counter}
-    connection.execute(insert(reservations), {**whose, **row})
+    _insert(connection, write.spent_by, part, row)
 
 
 def settle(connection: Connection, write: CloseOperation, now_ms: int) -> None:
@@ -189,6 +192,23 @@ def _collected(row: RowMapping, outcome: Outcome | None) -> int:
     return outcome.amount_minor
 
 
+def _window_of(connection: Connection, part: Reservation, at_ms: int) -> int:
+    """Return when the window began that a part counts in: a refund's is that of its payment."""
+    restores = part.kind == "restore"
+    paid = _row(connection, str(part.restores), part.counter) if restores else None
+    return window_start_ms(part.per, at_ms) if paid is None else int(paid["window_start_ms"])
+
+
+def _add(dialect: Dialect, connection: Connection, part: Reservation, start: int) -> None:
+    new = {"counter": part.counter, "window_start_ms": start, "used": 0}
+    connection.execute(dialect.insert_unless_there(budgets, new))
+    connection.execute(
+        update(budgets)
+        .where(_counts(part.counter, start))
+        .values(used=budgets.c.used + part.amount)
+    )
+
+
 def _take(dialect: Dialect, connection: Connection, part: Reservation, start: int) -> None:
     if _taken(connection, part, start):
         return
@@ -248,6 +268,13 @@ def _row(connection: Connection, operation_id: str, counter: str) -> RowMapping 
         reservations.c.operation_id == operation_id, reservations.c.counter == counter
     )
     return connection.execute(query).mappings().first()
+
+
+def _insert(
+    connection: Connection, whose: str, part: Reservation, part_row: dict[str, Any]
+) -> None:
+    row = {"operation_id": whose, "counter": part.counter, **part_row}
+    connection.execute(insert(reservations), row)
 
 
 def _part_row(part: Reservation, start: int, now_ms: int) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -100,10 +100,9 @@ def apply_line(
         else:
             apply(write)
 
+    lost = any(map(partial(_is_lost, connection), writes))
     if _all(connection, writes, at_its_time):
-        return "applied"
-    if _all(connection, _with_lost_intent(connection, writes), at_its_time):
-        return "rewritten"
+        return "rewritten" if lost else "applied"
     proven = [_unconditional(connection, write) for write in writes]
     if None not in proven and _all(connection, [w for w in proven if w], at_its_time):
         return "proven"
@@ -144,15 +143,11 @@ def _all(connection: Connection, writes: Sequence[Write], apply: Apply) -> bool:
     return True
 
 
-def _with_lost_intent(connection: Connection, writes: Sequence[Write]) -> Sequence[Write]:
-    close = next(
-        (w for w in writes if isinstance(w, CloseOperation) and w.intent is not None), None
-    )
-    if close is None or close.intent is None or operations.load(connection, close.operation_id):
-        return writes
-    token = close.lease_token or uuid.uuid4().hex
-    held = (replace(w, lease_token=token) if w is close else w for w in writes)
-    return [OpenOperation(close.intent, token, 0, ""), *held]
+def _is_lost(connection: Connection, write: Write) -> bool:
+    """Say whether a write closes an operation whose intent it has to write again."""
+    if not isinstance(write, CloseOperation) or write.intent is None:
+        return False
+    return operations.load(connection, write.operation_id) is None
 
 
 def _unconditional(connection: Connection, write: Write) -> Write | None:

@@ -17,6 +17,8 @@ from ..models import (
     Operation,
     OperationState,
     ReopenOperation,
+    Reservation,
+    Reserve,
     TakeLease,
     Write,
 )
@@ -26,6 +28,7 @@ from .fallback_reads import FallbackReads
 from .journal import Drain, DrainReport, JournalFile, fit
 from .journal.codec import subject_of
 from .journal.fitness import closes, decides, is_keyless_intent, leaves_doubt, opens
+from .journal.view import opened
 from .reach import ANSWERS, Reach
 from .store import SqlStore
 from .transaction import SqlTransaction
@@ -69,7 +72,7 @@ class FallbackStore(FallbackReads):
         self._file = JournalFile(journal, tell, store.sealing, store.writes.codec)
         self._drain = Drain(self._file, store, self._estimated_ms, clock.elapsed, tell)
         self._own = Twins()
-        self._opened: dict[str, Operation] = {}
+        self._opened: dict[str, tuple[Operation, dict[str, Reservation]]] = {}
         self._ahead_ms = 0
         self._journaling = False
 
@@ -301,21 +304,24 @@ class FallbackStore(FallbackReads):
             self._file.append("writes", now_ms, self._body(writes))
 
     def _remember(self, writes: Sequence[Write]) -> None:
-        """Know the intents of calls that this process has under way, until they are closed. Those
-        it has only read might be anybody's: none is written again, and sealed, for having been
-        there."""
+        """Know the intents of calls that this process has under way, and what they hold, until
+        they are closed. Those it has only read might be anybody's: none is written again, and
+        sealed, for having been there."""
         for write in writes:
             if isinstance(write, OpenOperation | ReopenOperation):
-                if len(self._opened) >= _MOST_IN_DOUBT:
-                    self._opened.clear()
-                self._opened[write.operation.operation_id] = write.operation
+                self._opened[write.operation.operation_id] = opened(write, self._estimated_ms()), {}
+            elif isinstance(write, Reserve) and write.operation_id in self._opened:
+                self._opened[write.operation_id][1][write.reservation.counter] = write.reservation
             elif isinstance(write, CloseOperation):
                 self._opened.pop(write.operation_id, None)
+        if len(self._opened) > _MOST_IN_DOUBT:  # what began first has most likely ended
+            del self._opened[next(iter(self._opened))]
 
     def _with_intent(self, write: Write) -> Write:
-        if isinstance(write, CloseOperation):
-            return replace(write, intent=self._opened.get(write.operation_id))
-        return write
+        if not isinstance(write, CloseOperation) or write.operation_id not in self._opened:
+            return write
+        intent, holds = self._opened[write.operation_id]
+        return replace(write, intent=intent, holds=tuple(holds.values()))
 
     def _body(self, writes: Sequence[Write]) -> dict[str, object]:
         """With what was asked for, so that other processes know an equal call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -90,6 +91,23 @@ def open_operation(
         "lease_owner": write.lease_owner,
     }
     _insert(connection, operation, now_ms, held, sealing)
+
+
+def rewrite(
+    connection: Connection, intent: Operation, token: str | None, now_ms: int, sealing: Sealing
+) -> None:
+    """Insert an intent that the database has lost, so that it can be closed.
+
+    It has happened, so that nothing refuses it; StaleLease if it is there.
+    """
+    begun = replace(intent, state=OperationState.PENDING, outcome=None, outcome_seal=None)
+    times = {name: getattr(intent, name) or now_ms for name in ("created_ms", "started_ms")}
+    held = {"lease_token": token, "lease_until_ms": now_ms, "updated_ms": now_ms}
+    row = {**operation_row(begun), **times, **held}
+    try:
+        _INSERT.change(connection, {**row, "seal": sealing.intent(row)})
+    except IntegrityError:
+        raise StaleLease(intent.operation_id) from None
 
 
 def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive) -> None:

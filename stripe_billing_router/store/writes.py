@@ -40,6 +40,10 @@ def _reopen(t: T, write: ReopenOperation) -> None:
 
 
 def _close(t: T, write: CloseOperation) -> None:
+    if write.intent is not None and operations.load(t.connection, write.operation_id) is None:
+        operations.rewrite(t.connection, write.intent, write.lease_token, t.now_ms, t.sealing)
+        for part in write.holds:
+            budgets.hold(t.dialect, t.connection, write.intent, part, t.now_ms)
     operations.close_operation(t.connection, write, t.now_ms, t.encode, t.sealing)
     budgets.settle(t.connection, write, t.now_ms)
     if write.state is OperationState.UNKNOWN:

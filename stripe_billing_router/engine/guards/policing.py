@@ -16,13 +16,14 @@ from ...models import (
     OperationState,
     Outcome,
     Policies,
+    Reservation,
     Reserve,
     Spend,
     Verbs,
     Write,
 )
 from ...money import to_major
-from ...policy import Demands, Facts, demands, limits_money, over_limit, spent
+from ...policy import Demands, Facts, counted, demands, limits_money, over_limit, spent
 from ...ports import BudgetExceeded, Store
 from ...providers.stripe.verbs import Verb
 from .approving import Approvals
@@ -97,6 +98,14 @@ class Policing:
             raise _not_approved_so_much(larger, demanded.approval)
         return _reserves(larger, demanded)
 
+    def counted(self, operation: Operation) -> tuple[Reservation, ...]:
+        """Return what an operation takes of budgets and call limits; nothing refuses it."""
+        if not self._policies.rules:
+            return ()
+        paid = self._paid(operation)
+        parts = counted(self._policies, self._facts(operation, paid))
+        return _restoring(Demands(parts), spender_of(paid)).reservations
+
     def spent(
         self, operation: Operation, spent_by: str, amount_minor: int, currency: str
     ) -> list[Spend]:
@@ -104,10 +113,10 @@ class Policing:
         came back."""
         facts = self._facts(operation, None)
         facts = replace(facts, amount_minor=amount_minor, currency=currency)
-        counted = spent(self._policies, facts)
+        parts = spent(self._policies, facts)
         if facts.verb.gives_back:  # what it gave back is asked of its own reservation
-            counted = tuple(replace(part, restores=operation.operation_id) for part in counted)
-        return [Spend(spent_by, part) for part in counted]
+            parts = tuple(replace(part, restores=operation.operation_id) for part in parts)
+        return [Spend(spent_by, part) for part in parts]
 
     def _paid(self, operation: Operation) -> LedgerEntry | None:
         """Return the bot's own payment that a refund is for, if that matters and is known."""

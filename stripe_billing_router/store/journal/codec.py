@@ -14,6 +14,7 @@ from ...models import (
     OpenOperation,
     OperationState,
     RecordOutputs,
+    Reservation,
     TakeLease,
     Write,
 )
@@ -112,6 +113,7 @@ def _close_fields(write: CloseOperation) -> dict[str, Any]:
         "generation": write.generation,
         "attempt": write.attempt,
         "intent": None if write.intent is None else operation_row(write.intent),
+        "holds": [asdict(part) for part in write.holds],
     }
 
 
@@ -148,6 +150,7 @@ def _close(found: _Json) -> CloseOperation:
         found.get("generation", 0),
         found.get("attempt", ""),
         None if intent is None else operation_of(intent),
+        tuple(Reservation(**part) for part in found.get("holds", ())),
     )
 
 

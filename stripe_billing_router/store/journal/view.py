@@ -12,6 +12,7 @@ from ...models import (
     Operation,
     OperationState,
     RecordOutputs,
+    ReopenOperation,
     TakeLease,
     Write,
 )
@@ -85,7 +86,7 @@ def begun(writes: Sequence[Write]) -> tuple[OpenOperation, ...]:
     return tuple(write for write in writes if isinstance(write, OpenOperation))
 
 
-def opened(write: OpenOperation, now_ms: int) -> Operation:
+def opened(write: OpenOperation | ReopenOperation, now_ms: int) -> Operation:
     """Return an operation as its intent makes it."""
     return replace(
         write.operation,

@@ -8,7 +8,9 @@ from contextlib import closing, nullcontext
 
 import pytest
 
+from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import OutcomeUnknownError
+from stripe_billing_router.models import Budget, CallLimit, Policies, PolicyRule
 from tests.integration.charge.charge_bench import BOT, LEASE, Bench, Wire
 from tests.integration.journal.journal_bench import Heard, Outage
 
@@ -83,6 +85,85 @@ def test_what_the_journal_holds_of_a_lost_intent_is_written_with_it(
     assert bench.booked(other) == bench.moved() == [500]
     assert bench.states() == ["succeeded"]
     assert router.ledger.verify().ok
+
+
+@pytest.mark.parametrize("in_the_journal", [False, True])
+def test_a_lost_payment_is_recorded_beside_an_equal_one_in_doubt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, in_the_journal: bool
+) -> None:
+    """Both were under way; one ends in doubt while the other, which was lost, is at Stripe."""
+    outage = Outage(monkeypatch)
+    then = outage.begin if in_the_journal else lambda: None
+    heard = Heard()
+    router = bench.warm(http_client=Wire(bench.world), observers=[heard])
+
+    def meanwhile() -> None:
+        bench.fault("cut", times=None)
+        with pytest.raises(OutcomeUnknownError):
+            router.charge(BOT, 5)
+        bench.world.faults.clear()
+        with closing(sqlite3.connect(bench.database)) as direct, direct:
+            direct.execute("DELETE FROM stripe_operations WHERE state = 'pending'")
+        then()
+
+    bench.fault("call", effect=True, times=1, call=meanwhile)
+    assert router.charge(BOT, 5).paid
+    outage.end()
+    other = bench.router(observers=[heard])
+    assert bench.booked(other) == bench.moved() == [500]
+    assert sorted(bench.states()) == ["succeeded", "unknown"]
+    assert LOST in heard.names()
+    assert router.ledger.verify().ok
+
+
+def _reserving(limit: int) -> Policies:
+    settings = {"budgets": (Budget("day", limit, "usd"),), "call_limits": (CallLimit("day", 50),)}
+    return Policies((PolicyRule("spend", **settings),))
+
+
+def _used(router: BillingRouter) -> dict[str, int]:
+    return {use.counter.split("/")[1]: use.used for use in router.store.budgets()}
+
+
+@pytest.mark.parametrize("answer_is_lost", [False, True])
+@pytest.mark.parametrize("in_the_journal", [False, True])
+def test_a_lost_payment_counts_against_its_budget(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, in_the_journal: bool, answer_is_lost: bool
+) -> None:
+    """The standby knows neither intent nor reservation, and others have used the budget up."""
+    outage = Outage(monkeypatch)
+    policies = _reserving(700)
+
+    def lose(method: str, _url: str) -> None:
+        if method != "POST" or not router_is_warm:
+            return
+        router_is_warm.clear()
+        with closing(sqlite3.connect(bench.database)) as direct, direct:
+            direct.execute("DELETE FROM stripe_operations WHERE idempotency_key IS NULL")
+            direct.execute("DELETE FROM stripe_reservations WHERE kind = 'money'")
+            direct.execute("UPDATE stripe_budgets SET used = 600 WHERE counter LIKE '%money%'")
+        if in_the_journal:
+            outage.begin()
+
+    router_is_warm: list[bool] = []
+    wire = Wire(bench.world, before=lose)
+    router = bench.warm(policies=policies, http_client=wire)
+    router_is_warm.append(True)
+    if answer_is_lost:
+        bench.fault("cut", effect=True, times=None)
+    with pytest.raises(OutcomeUnknownError) if answer_is_lost else nullcontext():
+        router.charge(BOT, 5)
+    outage.end()
+    bench.world.faults.clear()
+    other = bench.router(policies=policies)
+    assert other.store.now_ms()
+    other.recover_operations()
+    assert _used(other) == {"money": 1100, "calls": 2}
+    bench.world.advance(LEASE)
+    other.recover_operations()
+    assert _used(other) == {"money": 1100, "calls": 2}
+    assert bench.states() == ["succeeded"]
+    assert bench.booked(other) == bench.moved() == [500]
 
 
 def _losing(

@@ -155,6 +155,20 @@ def test_an_effect_proven_after_its_release_counts_beyond_the_limit(store: SqlSt
     assert caught.value.args[1] == 0
 
 
+def test_what_was_lost_is_written_again_beyond_limits_and_beside_doubts(store: SqlStore) -> None:
+    store.commit(opening(operation("op_doubted", key=None)), *opened("op_2", PART)[1:])
+    store.commit(CloseOperation("op_doubted", "t1", S.UNKNOWN, None))
+    lost = replace(closing("op_1", S.PROCESSING, 600), intent=operation("op_1", key=None))
+    lost = replace(lost, holds=(CALL, PART))
+    store.commit(lost)
+    assert (used(store), used(store, CALL)) == (1200, 1)
+    store.commit(closing("op_1", S.SUCCEEDED, 500, token=None))
+    assert (used(store), used(store, CALL)) == (1100, 1)
+    with pytest.raises(StaleLease):
+        store.commit(lost)
+    assert used(store) == 1100
+
+
 def test_an_operation_that_is_begun_anew_reserves_anew(store: SqlStore) -> None:
     store.commit(*opened("op_1", PART, CALL))
     store.commit(closing("op_1", S.ABANDONED, 0))
