@@ -32,11 +32,12 @@ class DrainedBefore(Exception):
 
 def drained_to(connection: Connection, journal_id: str, sealing: Sealing) -> int:
     """Return the sequence of the last line that is in the database, or 0."""
-    query = select(journal).where(journal.c.journal_id == journal_id)
-    for row in connection.execute(query.order_by(journal.c.sequence.desc())):
-        if _is_noted(row, sealing):
-            return int(row.sequence)
-    return 0
+    notes = select(journal).where(journal.c.journal_id == journal_id)
+    newest = notes.order_by(journal.c.sequence.desc()).limit(1)
+    row = connection.execute(newest).first()
+    while row is not None and not _is_noted(row, sealing):
+        row = connection.execute(newest.where(journal.c.sequence < row.sequence)).first()
+    return 0 if row is None else int(row.sequence)
 
 
 def _is_noted(row: Any, sealing: Sealing) -> bool:

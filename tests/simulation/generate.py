@@ -322,7 +322,7 @@ def _mishap(random: Random, intents: tuple[Intent, ...]) -> tuple[PointKind, Mis
             "interrupts": 6,
             "torn": 2,
             "breaks off": 16,
-            "freeze": 4,
+            "freeze": 12,
         },
     )
     return _MAKERS[what](random, intents)

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.bed import Bed
 from tests.simulation.runs import Played, Workers, play
 
-SCHEDULES, TOGETHER = 2000, 250
+SCHEDULES, TOGETHER = 2000, 500
 MISHAPS = {
     "Crash",
     "NetworkFault",

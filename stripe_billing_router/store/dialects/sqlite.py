@@ -63,11 +63,10 @@ class SQLite:
             _log.warning("creating a new ledger at %s", path)
             _create(path)
         self._opened = _Opened(str(Path(str(url.database)).absolute()))
-        made = create_engine(url)
+        made = create_engine(url, connect_args={"factory": _Connection})
         event.listen(made, "do_connect", lambda *_: self._refuse(self._opened.is_gone()))
         event.listen(made, "connect", partial(_on_connect, busy_ms=round(lock_timeout * 1000)))
         event.listen(made, "connect", lambda connection, _: self._opened.log.begin(connection))
-        event.listen(made, "close", lambda connection, _: self._opened.log.end(connection))
         event.listen(made, "begin", _on_begin)
         return made
 
@@ -136,33 +135,51 @@ class SQLite:
         return _OWNER if refused else None
 
 
+class _Connection(sqlite3.Connection):
+    """One that can be referred to weakly."""
+
+    @property
+    def is_open(self) -> bool:
+        try:
+            return self.total_changes >= 0
+        except sqlite3.ProgrammingError:
+            return False
+
+
 class _Log:
     """The write-ahead log of a file, which all connections of a process share. SQLite deletes it
-    with the last of them, and makes another for the next."""
+    with the last of them, and makes another for the next.
+
+    Whether a connection is open, it says itself: whoever notes it when one is closed may be
+    interrupted before that, and the pool may lose one.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = f"{os.path.realpath(name)}-wal"
         self._pid = 0
-        self._users: set[int] = set()
+        self._users: WeakValueDictionary[int, _Connection] = WeakValueDictionary()
         self._file: _Inode | None = None
 
-    def begin(self, connection: sqlite3.Connection) -> None:
+    def begin(self, connection: _Connection) -> None:
         if self._pid != os.getpid():  # a child has no connection of its parent's
-            self._pid, self._users = os.getpid(), set()
-        if not self._users:
+            self._pid, self._users = os.getpid(), WeakValueDictionary()
+        if not self._is_used():
             self._file = _inode(self._name)
-        self._users.add(id(connection))
-
-    def end(self, connection: sqlite3.Connection) -> None:
-        self._users.discard(id(connection))
+        self._users[id(connection)] = connection
 
     def exists(self) -> bool:
         return _inode(self._name) is not None
 
     def is_gone(self) -> bool:
         """Say whether what connections of this process write to has lost its name."""
-        used = self._file is not None and self._users and self._pid == os.getpid()
-        return bool(used) and _inode(self._name) != self._file
+        noted = self._file
+        if noted is None or self._pid != os.getpid() or _inode(self._name) == noted:
+            return False
+        return self._is_used() and noted == self._file  # or the next has begun meanwhile
+
+    def _is_used(self) -> bool:
+        users = (reference() for reference in self._users.valuerefs())
+        return any(user is not None and user.is_open for user in users)
 
 
 _LOGS: WeakValueDictionary[tuple[str, _Inode | None], _Log] = WeakValueDictionary()

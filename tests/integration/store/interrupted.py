@@ -16,6 +16,7 @@ from types import FrameType
 
 from sqlalchemy import Connection, text
 
+from stripe_billing_router import LedgerUnavailableError
 from stripe_billing_router.engine.clock import SystemClock
 from stripe_billing_router.store.database import Database
 from stripe_billing_router.store.dialects import sqlite
@@ -78,10 +79,12 @@ def _interrupted(
     use: Callable[[Database], None], database: Database, moments: random.Random
 ) -> None:
     with suppress(BaseException):  # SQLAlchemy may make another error of it
-        signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-6, _LONGEST))
-        for _ in range(_MANY):  # not for ever: Python ignores what is raised while it cleans up
-            use(database)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-6, _LONGEST))
+            for _ in range(_MANY):  # not for ever: Python ignores what is raised while it cleans up
+                use(database)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _left_behind(database: Database, path: Path) -> str:
@@ -98,6 +101,10 @@ def _left_behind(database: Database, path: Path) -> str:
         return "an open transaction"
     finally:
         other.close()
+    try:
+        _glance(database)
+    except LedgerUnavailableError as error:
+        return f"a refusal: {error}"
     return ""
 
 

@@ -108,6 +108,7 @@ def test_no_statement_walks_a_table_that_grows(
     assert len(heard.seen) > 60
     since = "stripe_ledger.stream_sequence >= "
     assert any(since in statement for statement in heard.seen)
-    assert complaints(database_url, heard) == {}
+    if "mysql" not in database_url:  # InnoDB counts by itself, at a moment of its own
+        assert complaints(database_url, heard) == {}
     analyze(database_url)
     assert complaints(database_url, heard) == {}
