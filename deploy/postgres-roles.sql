@@ -300,8 +300,19 @@ CREATE POLICY stripe_outbox_grows ON stripe_outbox
 -- A plan that is under way is frozen, whoever writes: only what has had no effect is planned anew.
 -- It begins in the statement that plans it, with a new seal: that of a holder of a key, which a bot's
 -- login alone cannot make, and without which nothing is sent.
+-- Nobody can tell here who takes an operation out of doubt. For a day, an equal call without a key
+-- believes it under the seal of a holder of a key only.
 CREATE OR REPLACE FUNCTION stripe_operations_guard() RETURNS trigger LANGUAGE plpgsql AS $guard$
+DECLARE
+    now_ms bigint := extract(epoch FROM clock_timestamp()) * 1000;
 BEGIN
+    NEW.blocks_until_ms := greatest(OLD.blocks_until_ms, NEW.blocks_until_ms);
+    IF OLD.idempotency_key IS NULL AND (
+        OLD.state IN ('unknown', 'requires_action')
+        OR OLD.state = 'pending' AND least(OLD.lease_until_ms, OLD.started_ms + 5000) < now_ms)
+    THEN
+        NEW.doubted_until_ms := now_ms + 86400000;
+    END IF;
     IF (NEW.effect_hash, NEW.steps, NEW.arguments, NEW.account_id, NEW.api_version, NEW.region,
         NEW.amount_minor, NEW.currency, NEW.customer_id, NEW.skew_ms, NEW.started_ms, NEW.seal)
        IS DISTINCT FROM

@@ -64,7 +64,11 @@ _IN_DOUBT = (OperationState.UNKNOWN, OperationState.REQUIRES_ACTION)
 
 
 _EQUAL = select(
-    table.c.operation_id, table.c.state, table.c.lease_until_ms, table.c.lease_owner
+    table.c.operation_id,
+    table.c.state,
+    table.c.lease_until_ms,
+    table.c.lease_owner,
+    table.c.blocks_until_ms,
 ).where(table.c.input_hash == bindparam("input_hash"), table.c.idempotency_key.is_(None))
 _OPEN = [literal(str(state)) for state in (*_IN_DOUBT, OperationState.PENDING)]
 # Not one query with OR, for which databases read every equal operation that ever was.
@@ -72,6 +76,7 @@ _TWINS = Prepared(
     union(
         _EQUAL.where(table.c.state.in_(_OPEN)),
         _EQUAL.where(table.c.blocks_until_ms > bindparam("now_ms")),
+        _EQUAL.where(table.c.doubted_until_ms > bindparam("now_ms")),
     )
 )
 _INSERT = Prepared(insert(table))
@@ -84,7 +89,7 @@ def open_operation(
     """Insert an intent; DuplicateOperation or TwinInDoubt if it must not be."""
     operation = write.operation
     if operation.idempotency_key is None:
-        _refuse_twin(connection, operation.input_hash, now_ms, is_alive)
+        _refuse_twin(connection, operation.input_hash, now_ms, is_alive, sealing)
     held = {
         "lease_token": write.lease_token,
         "lease_until_ms": now_ms + write.lease_ms,
@@ -110,31 +115,45 @@ def rewrite(
         raise StaleLease(intent.operation_id) from None
 
 
-def _refuse_twin(connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive) -> None:
+def _refuse_twin(
+    connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive, sealing: Sealing
+) -> None:
     """Two equal calls are two payments, unless nobody has told what became of the first.
 
     A twin under way is no obstacle while its call provably runs: one in a container that is
     gone may have paid, and its bot may be asking again.
     """
+    asked = {"input_hash": input_hash, "now_ms": now_ms}
+
+    def over() -> dict[str, OperationState]:
+        return {
+            twin.operation_id: state
+            for twin in _TWINS.rows(connection, asked)
+            if (state := _doubt(connection, twin, now_ms, is_alive, sealing)) is not None
+        }
+
     # A call may end well while its row is read. So what was seen to be over is read once more.
-    over: dict[str, OperationState] = {}
-    while now_over := _over(connection, input_hash, now_ms, is_alive):
-        for operation_id in over.keys() & now_over:
+    before: dict[str, OperationState] = {}
+    while now_over := over():
+        for operation_id in before.keys() & now_over:
             raise TwinInDoubt(operation_id, now_over[operation_id])
-        over = now_over
+        before = now_over
 
 
-def _over(
-    connection: Connection, input_hash: str, now_ms: int, is_alive: IsAlive
-) -> dict[str, OperationState]:
-    """Return the state of each equal operation in doubt whose call does not provably run."""
-    return {
-        twin.operation_id: twin.state
-        for twin in _TWINS.rows(connection, {"input_hash": input_hash, "now_ms": now_ms})
-        if twin.state != OperationState.PENDING
-        or twin.lease_until_ms <= now_ms
-        or not is_alive(twin.lease_owner, twin.operation_id)
-    }
+def _doubt(
+    connection: Connection, twin: Any, now_ms: int, is_alive: IsAlive, sealing: Sealing
+) -> OperationState | None:
+    """Return the state of an equal operation in doubt whose call does not provably run, or None."""
+    state = OperationState(twin.state)
+    if state is OperationState.PENDING:
+        runs = twin.lease_until_ms > now_ms and is_alive(twin.lease_owner, twin.operation_id)
+        return None if runs else state
+    if state in _IN_DOUBT or (twin.blocks_until_ms or 0) > now_ms:
+        return state
+    # Somebody took it out of doubt: a holder of a key says so under a seal.
+    found = load(connection, twin.operation_id)
+    proven = found is not None and sealing.proof(found).may_be_told
+    return None if proven else OperationState.UNKNOWN
 
 
 def reopen_operation(

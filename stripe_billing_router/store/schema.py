@@ -119,6 +119,8 @@ operations = Table(
     Column("outputs", _json(), nullable=False),
     Column("outcome", _json()),
     Column("blocks_until_ms", BigInteger),
+    # Written by the guards of the database's roles, when somebody takes the row out of doubt.
+    Column("doubted_until_ms", BigInteger),
     # Of the intent, of what its steps gave, and of what it came to.
     Column("seal", _id(64)),
     Column("outputs_seal", _id(64)),
@@ -126,6 +128,7 @@ operations = Table(
     Index("stripe_operations_by_time", "created_ms", "operation_id"),
     Index("stripe_operations_by_input", "input_hash", "state"),
     Index("stripe_operations_by_block", "input_hash", "blocks_until_ms"),
+    Index("stripe_operations_by_doubt", "input_hash", "doubted_until_ms"),
     Index("stripe_operations_by_state", "state", "created_ms"),
     Index("stripe_operations_by_bot", "bot_id", "created_ms"),
 )

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -25,100 +21,26 @@ from stripe_billing_router.errors import (
 )
 from stripe_billing_router.events import EventPump
 from stripe_billing_router.models import Budget, Policies, PolicyRule
-from stripe_billing_router.sandbox import Fault, World
+from stripe_billing_router.sandbox import Fault
 from stripe_billing_router.store import SqlStore, StripeLedger
 from stripe_billing_router.store.database import Away, Database
 from stripe_billing_router.store.migrate import upgrade
 from stripe_billing_router.store.schema import metadata
 from stripe_billing_router.webhooks import webhooks_of
-from tests.integration.outbox.outbox_bench import ListSink
-from tests.integration.verbs.verbs_bench import BOT, MEMBER, ROUTING, Wire, new_router, new_world
-
-SCRIPT = Path(__file__).parents[3] / "deploy" / "postgres-roles.sql"
-GROUPS = ("stripe_bots", "stripe_operators")
-WEBHOOKS = "stripe_webhooks"
-SECRET = "whsec_roles00000000000000000"
-RULES = Policies(
-    (
-        PolicyRule("large", approval_above={"usd": 4000}),
-        PolicyRule(
-            "spend", bot_name="bot", budgets=(Budget("day", 20000, "usd", refunds_restore=True),)
-        ),
-    ),
-    freeze_on_discrepancy=True,
+from tests.integration.guards.roles_bench import (
+    GROUPS,
+    ROUTE,
+    SCRIPT,
+    SECRET,
+    Border,
+    apply,
+    border,
+    run,
 )
-ROUTE = {"product_id": "prod_1", "price_id": "price_1", "customer_id": "cus_1"}
+from tests.integration.outbox.outbox_bench import ListSink
+from tests.integration.verbs.verbs_bench import BOT, MEMBER
 
-
-@dataclass
-class Border:
-    """One database with its roles: `owner`, and logins of a bot and of an operator."""
-
-    folder: Path
-    world: World
-    owner_url: str
-    urls: dict[str, str]
-    owner: Engine
-
-    def router(self, who: str = "stripe_bots", policies: Policies = RULES) -> BillingRouter:
-        environ = {"STRIPE_WEBHOOK_SECRET": SECRET}
-        return new_router(
-            self.folder,
-            self.urls[who],
-            self.world,
-            Wire(self.world),
-            policies=policies,
-            environ=environ,
-        )
-
-    def lists(self, who: str, *bots: str) -> None:
-        """Say for which bots a login writes."""
-        login = make_url(self.urls[who]).username
-        values = ", ".join(f"('{login}', '{bot}')" for bot in bots)
-        _run(self.owner_url, f"INSERT INTO stripe_logins VALUES {values}")
-
-    def content(self) -> dict[str, list[Any]]:
-        """Every row of every table."""
-        with self.owner.connect() as connection:
-            return {
-                table.name: sorted(map(repr, connection.execute(table.select())))
-                for table in metadata.sorted_tables
-            }
-
-
-@pytest.fixture
-def border(tmp_path: Path, postgres_url: str) -> Iterator[Border]:
-    (tmp_path / "routing.yaml").write_text(ROUTING)
-    world, url = new_world(), make_url(postgres_url)
-    database = Database(postgres_url, world.clock)
-    upgrade(database)
-    database.close()
-    with new_router(tmp_path, postgres_url, world, Wire(world)) as first:
-        first.store.operation("none")
-    _apply(postgres_url)
-    members = {**{group: group for group in GROUPS}, WEBHOOKS: f"stripe_bots, {WEBHOOKS}"}
-    logins = {group: f"{group}_{uuid.uuid4().hex[:8]}" for group in members}
-    _run(
-        postgres_url,
-        *(f"CREATE ROLE {logins[g]} LOGIN IN ROLE {roles}" for g, roles in members.items()),
-    )
-    urls = {g: url.set(username=login).render_as_string(False) for g, login in logins.items()}
-    owner = create_engine(postgres_url)
-    yield Border(tmp_path, world, postgres_url, urls, owner)
-    owner.dispose()
-    # The groups stay: other tests of the same server may be using them.
-    _run(postgres_url, *(f"DROP ROLE {login}" for login in logins.values()))
-
-
-def _apply(url: str) -> None:
-    _run(url, SCRIPT.read_text())
-
-
-def _run(url: str, *statements: str) -> None:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
+__all__ = ["border"]
 
 
 @pytest.fixture
@@ -493,7 +415,7 @@ def test_a_temporary_table_hides_no_table_from_the_guards(border: Border) -> Non
         f"WHERE stream = '{MEMBER}' LIMIT 1",
     ):
         with pytest.raises(psycopg.Error, match=r"row-level security|next number"):
-            _run(
+            run(
                 border.owner_url,
                 "CREATE TEMPORARY TABLE stripe_logins (login name, bot_id text)",
                 "INSERT INTO pg_temp.stripe_logins "
@@ -537,7 +459,7 @@ def test_no_event_of_a_payment_that_never_was(border: Border, name: str) -> None
     with border.router() as router:
         router.charge(BOT, 1)
     with pytest.raises(psycopg.Error, match="is told with an entry"):
-        _run(border.urls["stripe_bots"], *_TOLD.format(name=name).split(";"))
+        run(border.urls["stripe_bots"], *_TOLD.format(name=name).split(";"))
     sink = ListSink()
     with border.router("stripe_operators") as people:
         EventPump(people.store.outbox, [sink]).run_once()
@@ -558,7 +480,7 @@ def test_a_number_that_nobody_drew_keeps_nobody_from_appending(border: Border) -
     for number in (str(2**62), "nextval('stripe_ledger_numbers') + 1"):
         forged["sequence"] = number
         with pytest.raises(psycopg.Error, match=r"number of an entry is drawn|currval"):
-            _run(
+            run(
                 border.urls["stripe_bots"],
                 f"INSERT INTO stripe_ledger ({', '.join(columns)}) SELECT "
                 f"{', '.join(forged.get(name, name) for name in columns)} FROM stripe_ledger",
@@ -569,13 +491,13 @@ def test_a_number_that_nobody_drew_keeps_nobody_from_appending(border: Border) -
 
 def test_a_bots_login_makes_no_temporary_table(border: Border) -> None:
     with pytest.raises(psycopg.Error, match="permission denied to create temporary tables"):
-        _run(border.urls["stripe_bots"], "CREATE TEMPORARY TABLE stripe_logins (login name)")
+        run(border.urls["stripe_bots"], "CREATE TEMPORARY TABLE stripe_logins (login name)")
 
 
 def test_a_login_in_both_roles_decides_nothing(busy: Border) -> None:
     """It would approve what it asks for itself."""
     login = make_url(busy.urls["stripe_bots"]).username
-    _run(busy.owner_url, f"GRANT stripe_operators TO {login}")
+    run(busy.owner_url, f"GRANT stripe_operators TO {login}")
     engine = create_engine(busy.urls["stripe_bots"])
     before = busy.content()
     for statement in (
@@ -593,7 +515,7 @@ def test_an_owner_who_may_not_create_roles_applies_the_script(border: Border) ->
     """The roles are there; what is missing is named where one is not."""
     owner = f"owner_{uuid.uuid4().hex[:8]}"
     schema = f"s_{owner}"
-    _run(
+    run(
         border.owner_url,
         f"CREATE ROLE {owner} LOGIN NOCREATEROLE",
         f"CREATE SCHEMA {schema} AUTHORIZATION {owner}",
@@ -605,12 +527,12 @@ def test_an_owner_who_may_not_create_roles_applies_the_script(border: Border) ->
         database = Database(url.render_as_string(False), border.world.clock)
         upgrade(database)
         database.close()
-        _apply(url.render_as_string(False))
+        apply(url.render_as_string(False))
         missing = SCRIPT.read_text().replace("'stripe_webhooks'] LOOP", "'stripe_missing'] LOOP")
         with pytest.raises(psycopg.errors.RaiseException, match="stripe_missing is missing"):
-            _run(url.render_as_string(False), missing)
+            run(url.render_as_string(False), missing)
     finally:
-        _run(
+        run(
             border.owner_url,
             f"DROP SCHEMA {schema} CASCADE",
             f"DROP OWNED BY {owner}",
@@ -619,7 +541,7 @@ def test_an_owner_who_may_not_create_roles_applies_the_script(border: Border) ->
 
 
 def test_the_script_can_be_applied_again(busy: Border) -> None:
-    _apply(busy.owner_url)
+    apply(busy.owner_url)
     with busy.router() as bot:
         assert bot.charge(BOT, 1).paid
 
