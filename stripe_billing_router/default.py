@@ -18,21 +18,53 @@ if TYPE_CHECKING:
 _lock = ForkSafeLock()
 _router: BillingRouter | None = None
 _used: list[BillingRouter] = []
-_here: ContextVar[BillingRouter | None] = ContextVar("stripe_billing_router_here", default=None)
 _elsewhere: list[BillingRouter] = []
+
+
+class _Here:
+    """A context's own router, until that is over: a task may outlive what it began in."""
+
+    __slots__ = ("router",)
+
+    def __init__(self, router: BillingRouter) -> None:
+        self.router: BillingRouter | None = router
+
+    def get(self) -> BillingRouter:
+        router = self.router
+        if router is None:
+            raise ConfigurationError(
+                "The sandbox of this thread, or task, is over: whatever it paid only seemed to be "
+                "paid. End what begins in a sandbox before the sandbox ends, and leave it in the "
+                "thread, or task, that entered it."
+            )
+        return router
+
+
+_here: ContextVar[_Here | None] = ContextVar("stripe_billing_router_here", default=None)
 
 
 @discreet
 def get_router() -> BillingRouter:
     """Return the current default router, making it from the environment at first use."""
-    current = _here.get() or (_used[-1] if _used else _router)
+    here = _here.get()
+    if here is not None:
+        return here.get()
+    current = _used[-1] if _used else _router
     return current if current is not None else _make()
 
 
 def set_router(router: BillingRouter | None) -> None:
-    """Make `router` the default (at start-up); None has the next use make one again."""
+    """Make `router` the default (at start-up); None has the next use make one again.
+
+    ConfigurationError for the router of a sandbox that is one thread's, or task's, alone.
+    """
     global _router
     with _lock:
+        if router in _elsewhere:
+            raise ConfigurationError(
+                "The sandbox of this router is for one thread, or task, alone, and others may "
+                "charge for real. Pass the router as an object to what needs it."
+            )
         _router = router
 
 
@@ -40,17 +72,18 @@ def set_router(router: BillingRouter | None) -> None:
 def use_router(router: BillingRouter) -> Iterator[BillingRouter]:
     """Make `router` the default of the whole process while the context lasts.
 
-    Contexts nest; leaving one out of order raises ConfigurationError.
+    Contexts nest; leaving one out of order raises ConfigurationError. In a sandbox that is one
+    thread's, or task's, alone, and for its router, so is this.
     """
-    here = _here.get()
+    if _here.get() is not None or router in _elsewhere:
+        with use_router_here(router):
+            yield router
+        return
     with _lock:
         _used.append(router)
-    if here is not None:
-        _here.set(router)
     try:
         yield router
     finally:
-        _here.set(here)
         with _lock:
             _leave(router)
 
@@ -62,14 +95,16 @@ def use_router_here(router: BillingRouter) -> Iterator[BillingRouter]:
     Other threads keep the router that they have; one that has none is given none meanwhile: it may
     belong here or not, and a live router must not be made by accident.
     """
-    before = _here.get()
+    before, here = _here.get(), _Here(router)
     with _lock:
         _elsewhere.append(router)
-    _here.set(router)
+    _here.set(here)
     try:
         yield router
     finally:
-        _here.set(before)
+        here.router = None
+        if _here.get() is here:
+            _here.set(before)
         with _lock:
             _elsewhere.remove(router)
 

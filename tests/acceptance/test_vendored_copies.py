@@ -95,7 +95,21 @@ assert not repr(live).endswith(", sandbox)")
 with sandbox(despite_live_pin=True) as box:
     assert get_router() is box.router
     assert in_a_thread(get_router) is live
+    with use_router(box.router):
+        assert in_a_thread(get_router) is live
+    try:
+        set_router(box.router)
+    except ConfigurationError as error:
+        assert "one thread" in str(error)
+    assert in_a_thread(get_router) is live
+    context = copy_context()
 assert get_router() is live
+assert "sandbox of this thread, or task, is over" in context.run(its_router)
+
+left = sandbox(despite_live_pin=True)
+left.__enter__()
+in_a_thread(lambda: left.__exit__(None, None, None))
+assert "is over" in its_router()
 """
 
 
