@@ -70,8 +70,9 @@ def connect_consequences(
     alerts = Alerts(path, host.alert_dispatcher or sender, instructions, clock)
     record = RecordDiscrepancy(lambda: store.discrepancies)
     anomalies = host.menace_sanity_layer or sanity
-    # Ours first: whatever a host's own does, or fails to do, the bot is stopped.
-    managers = [rollback] if host.rollback_manager is None else [rollback, host.rollback_manager]
+    # What stops the bot comes before any code of the host's, which may hang or end the process.
+    stopping = AutomatedRollbackManager(table, freeze=freeze)
+    hosts = [AutomatedRollbackManager(table, host.rollback), host.rollback_manager]
     return Consequences(
         sanity=sanity,
         anomalies=anomalies,
@@ -81,8 +82,9 @@ def connect_consequences(
         reactions=(
             record,
             LogReaction(),
+            RollBack(stopping),
             alerts,
-            *map(RollBack, managers),
+            *(RollBack(manager) for manager in hosts if manager is not None),
             RecordAnomaly(anomalies),
         ),
     )

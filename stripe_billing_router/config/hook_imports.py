@@ -26,6 +26,8 @@ _CALLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """With which arguments each is called: by place, and by name."""
 
+_LATER = inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction
+
 
 @dataclass(frozen=True, slots=True)
 class HostCode:
@@ -95,8 +97,8 @@ def _cannot_be_called(
     called: Callable[..., Any], by_place: tuple[str, ...], by_name: tuple[str, ...]
 ) -> str | None:
     """Return why a call with these arguments would fail on the day it is needed, or None."""
-    if inspect.iscoroutinefunction(called):
-        return "is a coroutine function, which is never awaited here; pass one that can be called"
+    if any(runs_later(each) for each in (called, type(called).__call__) for runs_later in _LATER):
+        return "is a coroutine function, or a generator, of which a call alone runs nothing here"
     try:
         signature = inspect.signature(called)
     except (TypeError, ValueError):  # what is written in C may not tell

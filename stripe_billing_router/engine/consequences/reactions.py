@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from threading import local
 from typing import Any, NoReturn, Protocol
 
@@ -44,13 +45,17 @@ class Reactions:
         raise mismatch_error(discrepancy, money)
 
     def _alert_mismatch(self, discrepancy: Discrepancy) -> None:
-        """Run the consequences, but not those of a check that a consequence itself fails."""
+        """Run the consequences, but not those of a check that a consequence itself fails.
+
+        An interrupt, or whatever else `attempt` lets through, goes on when all have run.
+        """
         if getattr(self._here, "reacting", False):
             return
         self._here.reacting = True
         try:
-            for reaction in self._reactions:
-                _run(reaction, discrepancy)
+            with ExitStack() as stack:
+                for reaction in reversed(self._reactions):
+                    stack.callback(_run, reaction, discrepancy)
         finally:
             self._here.reacting = False
 

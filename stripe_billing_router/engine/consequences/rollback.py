@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,15 +52,16 @@ class AutomatedRollbackManager:
         InvalidRequestError if `bot_id` is none.
         """
         bot = bot_id if isinstance(bot_id, BotId) else BotId.parse(bot_id)
-        outcomes = [
-            (name, attempt(_log, f"a step of the rollback failed: {name}", step))
-            for name, step in self._steps(bot, reason)
-        ]
-        return Rollback(
-            str(bot),
-            tuple(name for name, done in outcomes if done),
-            tuple(name for name, done in outcomes if not done),
-        )
+        outcomes: dict[bool, list[str]] = {True: [], False: []}
+
+        def take(name: str, step: Callable[[], object]) -> None:
+            done = attempt(_log, f"a step of the rollback failed: {name}", step)
+            outcomes[done].append(name)
+
+        with ExitStack() as stack:  # all of them, also where one is interrupted
+            for name, step in reversed(self._steps(bot, reason)):
+                stack.callback(take, name, step)
+        return Rollback(str(bot), tuple(outcomes[True]), tuple(outcomes[False]))
 
     def _steps(self, bot: BotId, reason: str) -> list[tuple[str, Callable[[], object]]]:
         # The host's hooks come last: one that hangs must not keep the bot from being stopped.

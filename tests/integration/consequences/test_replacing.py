@@ -120,6 +120,59 @@ def test_our_rollback_and_the_freeze_follow_beside_a_host_s_manager(
     assert len(router.sanity_layer.list_anomalies()) == 1
 
 
+class Interrupted(BaseException):
+    """As Ctrl-C, or a timeout of a green thread."""
+
+
+@pytest.mark.parametrize(
+    "part", ["alert_dispatcher", "rollback_manager", "rollback_hooks", "menace_sanity_layer"]
+)
+def test_the_bot_is_stopped_though_a_host_s_code_is_interrupted(bench: Bench, part: str) -> None:
+    """And all that follows a failed check follows before the interrupt goes on."""
+    configured(bench, "policies: {freeze_on_discrepancy: true}")
+    told: list[str] = []
+
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        told.append(part)
+        raise Interrupted
+
+    class Host:
+        auto_rollback = record_payment_anomaly = staticmethod(interrupted)
+
+    given: Any = {"alert_dispatcher": interrupted, "rollback_hooks": [interrupted, interrupted]}
+    router = bench.router(**{part: given.get(part, Host())})
+    with pytest.raises(Interrupted):
+        router.charge("finance:foreign", 5)
+    assert len(told) == (2 if part == "rollback_hooks" else 1)
+    with pytest.raises(FrozenError):
+        router.charge("finance:foreign", 5)
+    assert len(router.sanity_layer.list_anomalies()) == (part != "menace_sanity_layer")
+
+
+def test_the_bot_is_stopped_before_any_code_of_the_host_s_runs(bench: Bench) -> None:
+    """Code that hangs keeps nothing from it."""
+    configured(bench, "policies: {freeze_on_discrepancy: true}")
+    other, seen = bench.router(), []
+
+    def look(*args: Any, **kwargs: Any) -> None:
+        with pytest.raises(FrozenError):
+            other.charge("finance:foreign", 5)
+        seen.append(("stripe", "default", "finance", "foreign") in router.routes)
+
+    class Host:
+        auto_rollback = record_payment_anomaly = staticmethod(look)
+
+    host = Host()
+    router = bench.router(
+        alert_dispatcher=look,
+        rollback_manager=host,
+        rollback_hooks=[look],
+        menace_sanity_layer=host,
+    )
+    mismatch(router)
+    assert len(seen) == 4
+
+
 def test_what_is_given_in_code_goes_before_the_file(
     bench: Bench, host: types.SimpleNamespace, project: Project
 ) -> None:
@@ -183,6 +236,14 @@ class _NoSeverity:
 async def _later(alert: Alert) -> None: ...
 
 
+class _Later:
+    async def __call__(self, bot_id: str, reason: str) -> None: ...
+
+
+def _in_parts(bot_id: str, reason: str) -> Iterator[str]:
+    yield reason
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
@@ -191,16 +252,28 @@ async def _later(alert: Alert) -> None: ...
         ({"menace_sanity_layer": _NoSeverity()}, "hooks.menace_sanity_layer"),
         ({"alert_dispatcher": lambda: None}, "hooks.alert_dispatcher"),
         ({"alert_dispatcher": _later}, "hooks.alert_dispatcher"),
+        ({"rollback_hooks": [_Later()]}, "rollback_hooks.0"),
+        ({"rollback_hooks": [_in_parts]}, "rollback_hooks.0"),
         ({"rollback_hooks": [lambda bot_id: None]}, "rollback_hooks.0"),
         ({"rollback_hooks": [lambda bot_id, reason, *, when: None]}, "rollback_hooks.0"),
     ],
-    ids=["no reason", "class", "no severity", "no alert", "async", "one argument", "one too many"],
+    ids=[
+        "no reason",
+        "class",
+        "no severity",
+        "no alert",
+        "async",
+        "async object",
+        "generator",
+        "one argument",
+        "one too many",
+    ],
 )
 def test_a_hook_that_could_not_be_called_is_refused_at_once(
     bench: Bench, given: dict[str, Any], fault: str
 ) -> None:
     """Rather than on the day it is needed."""
-    with pytest.raises(ConfigurationError, match="called") as raised:
+    with pytest.raises(ConfigurationError, match="call") as raised:
         bench.router(**given)
     assert [path for path, _ in raised.value.faults] == [fault]
 
