@@ -169,6 +169,38 @@ def test_a_subscription_made_elsewhere_is_no_bots_whatever_its_metadata_says(
     assert not {entry.id for entry in inbox.entries()} & set(theirs)
 
 
+@pytest.mark.parametrize("bought", ["direct", "checkout"])
+def test_a_renewal_of_a_row_without_its_seal_is_booked_as_stripe_shows_it(
+    inbox: WebhooksBench, bought: str
+) -> None:
+    made = subscribed(inbox, in_checkout=bought == "checkout")
+    settle(inbox)
+    unseal = "UPDATE stripe_operations SET outcome_seal = :no WHERE operation_id = :of"
+    run(inbox, unseal, {"no": "0" * 48, "of": str(made.operation_id)})
+    before = sum(inbox.sums().values())
+    inbox.world.advance(32 * DAY)
+    settle(inbox)
+    assert (before, sum(inbox.sums().values())) == (500, 1000)
+
+
+def test_a_renewal_that_overtakes_its_session_waits_for_it(inbox: WebhooksBench) -> None:
+    """The row of the session does not say yet which subscription came of it."""
+    subscribed(inbox, in_checkout=True)
+    inbox.world.advance(32 * DAY)
+    renewed = [
+        event["id"]
+        for event in inbox.events("invoice.paid")
+        if event["data"]["object"]["billing_reason"] == "subscription_cycle"
+    ]
+    for event_id in renewed:
+        inbox.redeliver(event_id)
+    inbox.work()
+    assert len(renewed) == 1
+    assert (inbox.states(), sum(inbox.sums().values())) == ({"waiting": 1}, 0)
+    settle(inbox)
+    assert sum(inbox.sums().values()) == 1000
+
+
 def test_a_row_that_was_changed_is_not_paid_by_the_payment_that_it_names(
     inbox: WebhooksBench,
 ) -> None:
@@ -201,6 +233,25 @@ def test_one_payment_pays_one_operation_whatever_its_metadata_says(inbox: Webhoo
     assert inbox.operation(of).outcome is None
     moved = [e.amount_minor for e in inbox.entries() if e.amount_minor and e.status == "succeeded"]
     assert sum(moved) == 5000
+
+
+def subscribed(inbox: WebhooksBench, *, in_checkout: bool) -> Any:
+    """A monthly subscription whose first payment is made."""
+    if not in_checkout:
+        return inbox.router.create_subscription(MEMBER)
+    made = inbox.router.create_checkout_session(
+        MEMBER, [{"price": MONTHLY, "quantity": 1}], success_url="https://example.org"
+    )
+    inbox.world.complete_checkout(made.id)
+    return made
+
+
+def settle(inbox: WebhooksBench) -> None:
+    """Deliver what has happened, and work until nothing waits, by the database's clock as well."""
+    inbox.deliver()
+    inbox.drain(2)
+    run(inbox, "UPDATE stripe_inbox SET due_ms = 0 WHERE state <> 'processed'", {})
+    inbox.drain(2)
 
 
 def paid_elsewhere(inbox: WebhooksBench) -> str:

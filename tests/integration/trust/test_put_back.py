@@ -15,7 +15,7 @@ from stripe_billing_router.errors import (
 )
 from stripe_billing_router.models import Policies, PolicyRule
 from tests.integration.charge.charge_bench import BOT, CARD, CREATE
-from tests.integration.trust.forging import Forger
+from tests.integration.trust.forging import STOLEN, Forger
 
 LATER = 26 * 3600
 """Seconds after which Stripe has forgotten the request's key."""
@@ -94,6 +94,30 @@ def test_an_approval_of_something_else_does_not_serve(
         forger.router(policies=rules).charge(BOT, 5, idempotency_key="k")
     assert caught.value.approval_id != asked.approval_id
     assert forger.bench.moved() == []
+
+
+VANISHES = """CREATE TRIGGER vanishes AFTER UPDATE OF lease_owner ON stripe_operations
+WHEN new.lease_owner LIKE 'recovery:%'
+BEGIN DELETE FROM stripe_operations WHERE operation_id = new.operation_id; END"""
+
+
+@pytest.mark.parametrize("bench", ["sqlite_bench"], indirect=True)
+def test_a_plan_whose_row_vanishes_under_recovery_is_not_sealed_anew(forger: Forger) -> None:
+    """It would come back as a key-holder's, to be sent when its turn comes."""
+    forger.bench.fault("cut", match=CREATE, times=None, effect=True)
+    with pytest.raises(OutcomeUnknownError):
+        forger.router().charge(BOT, 5, idempotency_key="k")
+    forger.bench.world.faults.clear()
+    forger.bench.world.requests.clear()
+    (row,) = forger.rows()
+    forger.change(row["operation_id"], steps=forger.changed(row, amount=STOLEN))
+    forger.run(VANISHES, {})
+    forger.recover()
+    assert forger.rows() == []
+    assert [r for r in forger.bench.world.requests if r.method != "GET"] == []
+    told = [event.name for event in forger.told.events]
+    assert "operation.unrecorded" in told
+    assert "ledger.intent_lost" not in told
 
 
 def tried_twice(forger: Forger) -> tuple[dict[str, Any], dict[str, Any]]:
