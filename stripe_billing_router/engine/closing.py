@@ -110,8 +110,9 @@ class Closing:
         stored = self._store.operation(operation.operation_id)
         return stored is None or (stored.state in _UNSETTLED and stored.lease_token == lease_token)
 
-    def _tell_unrecorded(self, closed: Operation, error: Exception) -> None:
-        self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {error}")
+    def _tell_unrecorded(self, closed: Operation, why: object) -> None:
+        told = f"{closed.verb} {closed.state}, which is not recorded: {why}"
+        self._tell(closed, "operation.unrecorded", told)
 
     def _commit(self, close: CloseOperation, entry: AppendEntry, closed: Operation) -> None:
         try:
@@ -128,7 +129,7 @@ class Closing:
         proven = close.outcome is not None and close.outcome.stripe_id is not None
         if stored is None:
             gone = "the database has no row of it any more, and what was read of it bears no seal"
-            self._tell(closed, "operation.unrecorded", f"the outcome is not recorded: {gone}")
+            self._tell_unrecorded(closed, gone)
             return
         if not proven or stored.state not in _GIVEN_UP:
             self._tell(closed, "operation.superseded", "another process records this operation")

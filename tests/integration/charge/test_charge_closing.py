@@ -8,9 +8,11 @@ import pytest
 
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import OutcomeUnknownError
+from stripe_billing_router.models import CloseOperation
 from stripe_billing_router.ports import Event
 from stripe_billing_router.store import SqlStore
 from tests.integration.charge.charge_bench import BOT, Bench, Commits
+from tests.integration.journal.journal_bench import Heard, Outage, journal_of
 
 
 def recorded(bench: Bench, router: BillingRouter) -> tuple[list[str], list[int]]:
@@ -47,6 +49,44 @@ def test_who_has_not_heard_of_a_payment_because_of_an_interruption_does_not_pay_
         with pytest.raises(OutcomeUnknownError):
             asked.charge(BOT, 5)
     assert recorded(bench, router) == (["succeeded"], [500])
+    assert bench.moved() == [500]
+
+
+@pytest.mark.parametrize("journaled", [True, False])
+def test_an_interruption_and_then_a_ledger_that_is_away_do_not_read_as_nothing_sent(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    journaled: bool,
+) -> None:
+    heard, outage, real = Heard(), Outage(monkeypatch), SqlStore.commit
+
+    def interrupted(store: SqlStore, *writes: Any) -> None:
+        if any(isinstance(write, CloseOperation) for write in writes):
+            monkeypatch.setattr(SqlStore, "commit", real)
+            outage.begin()
+            if not journaled:
+                journal_of(bench).mkdir(parents=True)
+            raise KeyboardInterrupt
+        real(store, *writes)
+
+    router = bench.warm(observers=[heard])
+    caplog.clear()
+    monkeypatch.setattr(SqlStore, "commit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        router.charge(BOT, 5)
+    told = next(event for event in heard.events if event.name == "operation.unrecorded")
+    assert told.outcome is not None
+    assert told.outcome.paid
+    assert told.message.startswith("charge succeeded, which is not recorded: ")
+    assert "not_moved" not in caplog.text
+    outage.end()
+    if not journaled:
+        journal_of(bench).rmdir()
+    for asked in (router, bench.router()):
+        with pytest.raises(OutcomeUnknownError):
+            asked.charge(BOT, 5)
     assert bench.moved() == [500]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from errno import EACCES, EMFILE, ENOENT
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,23 @@ def test_a_process_that_has_ended_is_dead() -> None:
 
 def test_another_process_under_the_same_number_does_not_make_the_old_one_live() -> None:
     assert leases.provably_dead(f"{leases.me()[:-1]}x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the names are Linux's")
+def test_a_name_that_somebody_else_holds_does_not_make_the_call_of_a_dead_process_live() -> None:
+    """Any user of the host may hold it: an equal call is not let through for that."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    squat = "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+    squat += f"s.bind({leases._name('op_squatted')!r}); print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", squat], **pipes) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert leases.runs("op_squatted")
+        assert leases.provably_alive(leases.me(), "op_squatted")
+        assert not leases.provably_alive(f"{here()}:{gone.pid}:12345", "op_squatted")
+        other.communicate()
 
 
 @pytest.mark.parametrize("owner", [None, "", "x", "other-boot:1:2:3", "::::", ":1:2"])
