@@ -135,7 +135,7 @@ class Closing:
             self._tell(closed, "operation.superseded", "another process records this operation")
             return
         try:
-            self._store.commit(replace(close, lease_token=None), entry)
+            self._store.commit(close.over(stored), entry)
         except StaleLease:
             self._tell(closed, "operation.superseded", "another process records this operation")
         else:
@@ -167,7 +167,12 @@ class Closing:
     def leave_unknown(self, operation: Operation, lease_token: str) -> None:
         """Mark an operation as in doubt and give up its lease; a crash would leave it likewise."""
         close = CloseOperation(
-            operation.operation_id, lease_token, OperationState.UNKNOWN, None, None
+            operation.operation_id,
+            lease_token,
+            OperationState.UNKNOWN,
+            None,
+            generation=operation.generation,
+            attempt=operation.attempt,
         )
         try:
             self._commit_held(operation, close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .operations import EntryDraft, Operation, OperationState, Outcome, StepOutput
 from .policies import Approval, ApprovalState, Reservation
@@ -96,6 +96,11 @@ class CloseOperation:
     attempt: str = ""
     intent: Operation | None = None
     holds: tuple[Reservation, ...] = ()
+
+    def over(self, stored: Operation) -> CloseOperation:
+        """Return it for an operation that is in nobody's hands, whichever attempt it is at."""
+        now, attempt = stored.generation, stored.attempt
+        return replace(self, lease_token=None, generation=now, attempt=attempt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,10 @@ _MAY_HAVE_AWAITED = (OperationState.AWAITING_APPROVAL, OperationState.CANCELED)
 """The states of what waits for a person, and of what one has refused."""
 
 
+_MAY_BE_USED_UP = (OperationState.ABANDONED, OperationState.SUCCEEDED)
+"""The states of what was given up, and of what has turned out to have happened all the same."""
+
+
 class Sealing:
     """Makes and checks the seals of one store. `seals` gives those of the keys in force."""
 
@@ -316,8 +320,9 @@ class Sealing:
     def _proof(self, operation: Operation, row: Mapping[str, Any]) -> Proof:
         of = operation.operation_id
         state, generation, attempt = row["state"], operation.generation, operation.attempt
-        # What an attempt used up begins anew with the next generation; its intent had this one.
-        begun = [generation, generation - 1] if state == OperationState.ABANDONED else [generation]
+        # What an attempt used up begins anew with the next generation; its intent had this one,
+        # and it may be proven after all.
+        begun = [generation, generation - 1] if state in _MAY_BE_USED_UP else [generation]
         told = ("outcome", of, attempt, generation, state, row["outcome"])
         gave = ("outputs", of, attempt, row["outputs"])
         made = (operation.seal or "").partition(".")[2]

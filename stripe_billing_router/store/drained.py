@@ -159,7 +159,7 @@ def _unconditional(connection: Connection, write: Write) -> Write | None:
     proven = write.outcome is not None and write.outcome.stripe_id is not None
     if stored is None or not proven or stored.state not in _GIVEN_UP:
         return None
-    return replace(write, lease_token=None)
+    return write.over(stored)
 
 
 def _open(

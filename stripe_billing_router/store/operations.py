@@ -237,8 +237,11 @@ def claim_look(connection: Connection, write: ClaimLook, now_ms: int) -> None:
 def close_operation(
     connection: Connection, write: CloseOperation, now_ms: int, encode: Encode, sealing: Sealing
 ) -> None:
-    """Move the operation on and release its lease."""
-    given: dict[str, Any] = {"of": write.operation_id, "at_ms": now_ms}
+    """Move the operation on and release its lease; StaleLease if it has moved on, or was begun
+    anew."""
+    given: dict[str, Any] = {"of": write.operation_id, "at_ms": now_ms, "was": write.generation}
+    if write.attempt:
+        given["named"] = f"{write.attempt}.%"
     of, attempt, generation = write.operation_id, write.attempt, write.generation + write.used_up
     given["told"] = outcome_json(write.outcome, encode)
     given["told_seal"] = sealing.outcome(of, attempt, generation, write.state, given["told"])
@@ -280,8 +283,16 @@ def _closing(state: OperationState, given: frozenset[str], used_up: bool) -> Pre
         .where(table.c.operation_id == bindparam("of"))
         .where(held == bindparam("token") if "token" in given else held.is_(None))
         .where(or_(false(), *(table.c.state == str(known) for known in before)))
+        .where(table.c.generation == bindparam("was"))
+        .where(*_of_attempt(given))
         .values(**changes)
     )
+
+
+def _of_attempt(given: frozenset[str]) -> Iterable[ColumnElement[bool]]:
+    """A row that was written without keys bears no seal, nor the name of its attempt in it."""
+    if "named" in given:
+        yield or_(table.c.seal.is_(None), table.c.seal.like(bindparam("named")))
 
 
 def load(connection: Connection, operation_id: str) -> Operation | None:

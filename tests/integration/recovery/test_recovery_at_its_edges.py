@@ -14,6 +14,7 @@ from stripe_billing_router.errors import (
     PaymentDeclinedError,
     StripeRequestError,
 )
+from stripe_billing_router.providers.stripe.traces import Traces
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, VirtualClock
 from tests.integration.recovery.recovery_bench import DAY, HOUR, LEASE, Died, RecoveryBench
 from tests.integration.verbs.verbs_bench import BOT, CARD, MONTHLY
@@ -148,6 +149,27 @@ def test_the_exclusion_of_an_earlier_attempt_excludes_none_after_it(stage: Recov
     assert stage.states() == ["abandoned"]
     assert stage.send_original(generation=1).status == 400
     assert stage.bench.collected() == []
+
+
+def test_what_is_proven_after_it_was_excluded_can_be_told_to_its_bot(stage: RecoveryBench) -> None:
+    """Recovery saw nothing of it, and used its request key up; its sender comes back late."""
+
+    def recovered() -> None:
+        stage.bench.world.advance(HOUR)
+        with stage.patch.context() as blind:
+            blind.setattr(Traces, "left", lambda *_: None)
+            assert len(stage.recover().abandoned) == 1
+
+    stage.while_recovering(EXCLUDE, recovered, effect=True)
+    first = CHARGE.call(stage.router(), "", {"idempotency_key": "k"})
+    assert stage.states() == ["succeeded"]
+    stage.bench.forget_requests()
+    again = stage.ask(CHARGE, "", "k")
+    assert stage.bench.sent() == []
+    assert (again.id, again.paid, again.state) == (first.id, True, "succeeded")
+    assert "operation.proven" in stage.told.names
+    assert "operation.unsealed" not in stage.told.names
+    assert stage.booked() == [("abandoned", 0), ("succeeded", 1999)]
 
 
 def test_a_call_below_stripe_s_minimum_is_not_in_doubt_for_a_day(stage: RecoveryBench) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from stripe_billing_router.engine.clock import SystemClock
 from stripe_billing_router.errors import ConfigurationError, LedgerTamperedError
+from stripe_billing_router.hashing import Seals
 from stripe_billing_router.models import (
     AppendEntry,
     BotId,
@@ -26,12 +27,13 @@ from stripe_billing_router.models import (
     OperationState,
     Outcome,
     RecordOutputs,
+    ReopenOperation,
     Step,
     StepOutput,
     TakeLease,
 )
 from stripe_billing_router.ports import DuplicateOperation, StaleLease, TwinInDoubt
-from stripe_billing_router.store import SqlStore, ledger, migrate
+from stripe_billing_router.store import Sealing, SqlStore, ledger, migrate
 from stripe_billing_router.store.database import Database
 
 BASE = "http://127.0.0.1/sandbox"
@@ -99,6 +101,22 @@ def draft(bot_id: str | None = "finance:bot", id_: str = "pi_1") -> EntryDraft:
         "op_1",
         "succeeded",
     )
+
+
+@pytest.mark.parametrize("late", ["attempt", "generation"])
+def test_a_late_outcome_is_not_written_over_a_later_attempt(store: SqlStore, late: str) -> None:
+    """The row is in nobody's hands by then, and may become what the outcome says."""
+    store.sealing = Sealing(lambda: Seals(["a key"]))
+    used_up = late == "generation"
+    store.commit(opening(operation(seal="first")))
+    gone = CloseOperation("op_1", "t1", OperationState.ABANDONED, None, used_up=used_up)
+    store.commit(replace(gone, attempt="first"))
+    again = operation(seal="second" if late == "attempt" else "first", generation=int(used_up))
+    store.commit(ReopenOperation(again, "t2", LEASE_MS, "owner"))
+    store.commit(replace(gone, lease_token="t2", attempt=again.attempt, generation=int(used_up)))
+    proven = CloseOperation("op_1", None, OperationState.SUCCEEDED, outcome(), attempt="first")
+    with pytest.raises(StaleLease):
+        store.commit(proven)
 
 
 def execute(url: str, statement: str) -> None:
