@@ -117,8 +117,8 @@ def test_a_lost_payment_is_recorded_beside_an_equal_one_in_doubt(
 
 
 def _reserving(limit: int) -> Policies:
-    settings = {"budgets": (Budget("day", limit, "usd"),), "call_limits": (CallLimit("day", 50),)}
-    return Policies((PolicyRule("spend", **settings),))
+    budgets, call_limits = (Budget("day", limit, "usd"),), (CallLimit("day", 50),)
+    return Policies((PolicyRule("spend", budgets=budgets, call_limits=call_limits),))
 
 
 def _used(router: BillingRouter) -> dict[str, int]:
