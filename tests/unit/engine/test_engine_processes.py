@@ -39,8 +39,8 @@ def test_a_name_that_somebody_else_holds_does_not_make_the_call_of_a_dead_proces
     gone.wait()
     squat = "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
     squat += f"s.bind({leases._name('op_squatted')!r}); print(flush=True); sys.stdin.read()"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", squat], **pipes) as other:
+    program = [sys.executable, "-c", squat]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
         assert leases.runs("op_squatted")
