@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks import (
     appends,
     charge,
+    first_use,
     http_clients,
-    import_time,
     outbox_cost,
     requests_per_verb,
     resolution,
@@ -43,7 +43,7 @@ SUBJECTS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "verify": verification.figures,
     "watchdog": watchdog.figures,
     "webhooks": webhooks.figures,
-    "import": import_time.figures,
+    "first_use": first_use.figures,
 }
 
 

@@ -9,12 +9,13 @@ import logging  # noqa: F401 - see LateImports
 import os
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
+from importlib import import_module
 from threading import Lock, RLock, get_ident, local
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class ForkSafeLock:
@@ -118,6 +119,20 @@ class LateImports:
 
 
 LATE_IMPORTS = LateImports(patience=30.0)
+
+
+def late(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a package, which loads a module when a name of it is first asked
+    for. `modules` has the names of each, with spaces between them."""
+    homes = {name: module for module, names in modules.items() for name in names.split()}
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        with LATE_IMPORTS:
+            return getattr(import_module(homes[name], package), name)
+
+    return load
 
 
 class ForkGate:

@@ -51,8 +51,9 @@ from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry
 from .consequences import Consequences, connect_consequences
-from .domains import all_verbs, installed, routing_file
+from .domains import installed
 from .given import Given
+from .verbs import all_verbs, routing_file
 
 
 @dataclass(frozen=True, slots=True)

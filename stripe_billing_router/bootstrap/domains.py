@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from functools import reduce
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..config import RoutingFile, load_routing_file
-from ..domain import Domain
-from ..models import Verbs
-from ..providers.stripe.verbs import VERBS, Verb
+if TYPE_CHECKING:
+    from ..domain import Domain
 
 INSTALLED: dict[str, str] = {}
 """Where the declaration of each domain is, `module:attribute`; a module of this package begins with
@@ -20,16 +17,6 @@ a dot (`".domains.credits.declared:CREDITS"`)."""
 def installed() -> tuple[Domain, ...]:
     """Return the declarations of all domains, which are imported now."""
     return tuple(map(domain, INSTALLED))
-
-
-def all_verbs() -> Verbs[Verb]:
-    """Return our verbs and those of installed domains; ConfigurationError if one cannot be."""
-    return Verbs([*VERBS.values(), *(verb for domain in installed() for verb in domain.verbs)])
-
-
-def routing_file(path: str | os.PathLike[str]) -> RoutingFile:
-    """Return what a routing file says; ConfigurationError with its faults."""
-    return load_routing_file(path, all_verbs(), installed())
 
 
 def domain(name: str) -> Domain:

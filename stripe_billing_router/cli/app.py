@@ -1,34 +1,20 @@
-"""Puts the commands together and turns the library's errors into messages."""
+"""The entrance: which commands there are, and the library's errors as messages.
+
+A command is imported when it runs or is completed; its name, panel and one sentence are told here.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
-import typer
-from typer.core import TyperGroup
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
-from ..bootstrap import INSTALLED, domain, loaded
+from ..bootstrap.domains import INSTALLED, domain, loaded
 from ..errors import BillingError
-from . import (
-    approvals,
-    check,
-    check_usage,
-    discrepancies,
-    events,
-    freezes,
-    init,
-    ledger,
-    operations,
-    pinning,
-    projections,
-    routes,
-    sandbox,
-    status,
-    vendoring,
-    webhooks,
-)
-from .output import styled
 
 _NAME: Final = "stripe-billing-router"
 _SET_UP, _BILL, _OPERATE, _PROVE, _DEVELOP = _PANELS = (
@@ -37,6 +23,66 @@ _SET_UP, _BILL, _OPERATE, _PROVE, _DEVELOP = _PANELS = (
     "Operate",
     "Prove",
     "Develop",
+)
+
+
+class _Command(NamedTuple):
+    """`where` is the function, or the Typer application of a noun, as `module:attribute`."""
+
+    panel: str
+    name: str
+    where: str
+    help: str
+
+
+_COMMANDS: Final = (
+    _Command(_SET_UP, "init", "init:init", "Write an example configuration. Overwrites nothing."),
+    _Command(
+        _SET_UP, "vendor", "vendoring:vendor", "Copy this package into DIR, pinned to your account."
+    ),
+    _Command(
+        _SET_UP, "pin-account", "pinning:pin_account", "Pin a vendored copy to your Stripe account."
+    ),
+    _Command(_SET_UP, "check", "check:check", "Say in order what is wrong, and how to mend it."),
+    _Command(_SET_UP, "routes", "routes:app", "Look at the routing file."),
+    _Command(
+        _OPERATE, "status", "status:status", "Show freezes, open approvals and the use of budgets."
+    ),
+    _Command(_OPERATE, "freeze", "freezes:freeze", "Stop every bot that SCOPE matches."),
+    _Command(
+        _OPERATE,
+        "unfreeze",
+        "freezes:unfreeze",
+        "End every freeze of this very SCOPE; wider ones go on.",
+    ),
+    _Command(_OPERATE, "approvals", "approvals:app", "Decide what bots may do."),
+    _Command(_OPERATE, "operations", "operations:app", "Look at what bots have asked for."),
+    _Command(_OPERATE, "webhooks", "webhooks:app", "Look at webhooks, and work on them."),
+    _Command(
+        _OPERATE, "events", "events:app", "See what happened to the bots' money, and hand it on."
+    ),
+    _Command(
+        _OPERATE,
+        "projections",
+        "projections:app",
+        "Keep what domains draw from events up to date, and check it.",
+    ),
+    _Command(_PROVE, "ledger", "ledger:app", "Look at the ledger and check it."),
+    _Command(
+        _PROVE, "discrepancies", "discrepancies:app", "Look at failed checks, and settle them."
+    ),
+    _Command(
+        _DEVELOP,
+        "check-usage",
+        "check_usage:check_usage",
+        "Find Stripe used outside the router, and raw keys.",
+    ),
+    _Command(
+        _DEVELOP,
+        "sandbox",
+        "sandbox:sandbox",
+        "Serve a Stripe stand-in on 127.0.0.1 until interrupted.",
+    ),
 )
 
 _MOST_USED: Final = """
@@ -52,32 +98,51 @@ Most used:
 
 class _Commands(TyperGroup):
     """Lists its commands by panel, and shows an error of the library as its message alone, on
-    stderr, with exit code 2. An installed domain's are imported when they are asked for."""
+    stderr, with exit code 2."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        ours = [*INSTALLED, *super().list_commands(ctx)]
-        return sorted(filter(self._is_there, ours), key=self._panel)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {
+            one.name: TyperCommand(one.name, help=one.help, rich_help_panel=one.panel)
+            for one in _commands()
+        }
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in INSTALLED and (commands := domain(cmd_name).commands) is not None:
-            found = typer.main.get_group(loaded(commands))
-            found.name, found.rich_help_panel = cmd_name, _BILL
-            return found
-        return super().get_command(ctx, cmd_name)
-
-    def _is_there(self, name: str) -> bool:
-        return name in self.commands or domain(name).commands is not None
-
-    def _panel(self, name: str) -> int:
-        return _PANELS.index(getattr(self.commands.get(name), "rich_help_panel", _BILL))
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        found = next((_loaded(one) for one in _commands() if one.name == name), None)
+        return name, found, rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BillingError as error:
             message = str(error)
-        typer.echo(styled(message, "red"), err=True)
+        colour = None if os.environ.get("NO_COLOR") else "red"
+        typer.secho(message, fg=colour, err=True)
         raise typer.Exit(2)
+
+
+def _commands() -> Iterator[_Command]:
+    """Yield our commands by panel, and those of installed domains in theirs."""
+    found = [*_COMMANDS]
+    for name in INSTALLED:
+        if (where := domain(name).commands) is not None:
+            found.append(
+                _Command(_BILL, name, where, typer.main.get_group(loaded(where)).help or "")
+            )
+    return iter(sorted(found, key=lambda one: _PANELS.index(one.panel)))
+
+
+def _loaded(command: _Command) -> Any:
+    """Import a command, and return it as it would be if all had been imported at the start."""
+    where = command.where if command.name in INSTALLED else f".cli.{command.where}"
+    found, parent = loaded(where), typer.Typer(rich_markup_mode="markdown")
+    if isinstance(found, typer.Typer):
+        parent.add_typer(found, name=command.name, rich_help_panel=command.panel)
+    else:
+        parent.command(command.name, rich_help_panel=command.panel)(found)
+    parent.callback()(lambda: None)
+    return typer.main.get_group(parent).commands[command.name]
 
 
 app = typer.Typer(
@@ -109,28 +174,6 @@ def entrance(
     ] = False,
 ) -> None:
     """The only door through which your bots touch money."""
-
-
-app.command("init", rich_help_panel=_SET_UP)(init.init)
-app.command("vendor", rich_help_panel=_SET_UP)(vendoring.vendor)
-app.command("pin-account", rich_help_panel=_SET_UP)(pinning.pin_account)
-app.command("check", rich_help_panel=_SET_UP)(check.check)
-app.add_typer(routes.app, name="routes", rich_help_panel=_SET_UP)
-
-app.command("status", rich_help_panel=_OPERATE)(status.status)
-app.command("freeze", rich_help_panel=_OPERATE)(freezes.freeze)
-app.command("unfreeze", rich_help_panel=_OPERATE)(freezes.unfreeze)
-app.add_typer(approvals.app, name="approvals", rich_help_panel=_OPERATE)
-app.add_typer(operations.app, name="operations", rich_help_panel=_OPERATE)
-app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
-app.add_typer(events.app, name="events", rich_help_panel=_OPERATE)
-app.add_typer(projections.app, name="projections", rich_help_panel=_OPERATE)
-
-app.add_typer(ledger.app, name="ledger", rich_help_panel=_PROVE)
-app.add_typer(discrepancies.app, name="discrepancies", rich_help_panel=_PROVE)
-
-app.command("check-usage", rich_help_panel=_DEVELOP)(check_usage.check_usage)
-app.command("sandbox", rich_help_panel=_DEVELOP)(sandbox.sandbox)
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import typer.main
 from typer.testing import CliRunner
 
 from stripe_billing_router.cli.app import app
@@ -31,3 +32,15 @@ def refused(*arguments: object) -> str:
     assert "Traceback" not in ran.err
     assert ran.err.endswith(".\n")
     return ran.err
+
+
+def listed() -> dict[str, Any]:
+    """The commands as the entrance lists them, by name."""
+    return dict(typer.main.get_group(app).commands)
+
+
+def entrances() -> dict[str, Any]:
+    """The commands as they are once they run, by name."""
+    group = typer.main.get_group(app)
+    context = typer.Context(group)
+    return {name: group.resolve_command(context, [name])[1] for name in group.commands}

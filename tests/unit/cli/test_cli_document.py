@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
-from stripe_billing_router.cli.app import app
 from stripe_billing_router.cli.doctor import CHECKS
+from tests.unit.cli.cli_helpers import entrances
 
 DOCUMENT = Path(__file__).parents[3] / "docs/cli.md"
 SHARED = {"--config", "--json", "--help"}
@@ -20,7 +18,7 @@ def tables() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {
         "Checks": [f"| `{c.name}` | {_first(c.examine)} |" for c in CHECKS]
     }
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in entrances().items():
         found.setdefault(command.rich_help_panel, []).extend(_rows(name, command))
     return found
 

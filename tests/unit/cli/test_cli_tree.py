@@ -17,16 +17,14 @@ from typing import Any
 
 import pytest
 import stripe
-import typer.main
 
 from stripe_billing_router import operators
-from stripe_billing_router.cli.app import app
 from stripe_billing_router.config.template import template
 from stripe_billing_router.errors import ApprovalRequiredError
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
 from stripe_billing_router.sandbox.server import real_time_world, serving
 from stripe_billing_router.testing import sandbox_router
-from tests.unit.cli.cli_helpers import run
+from tests.unit.cli.cli_helpers import entrances, listed, run
 
 ALWAYS_JSON = {
     "ledger heads": "a file to keep, of JSON only",
@@ -47,14 +45,9 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*3\d(?:;\d+)*m")
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command with its full name."""
 
-    def walk(group: Any, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        for name, command in group.commands.items():
-            if hasattr(command, "commands"):
-                yield from walk(command, (*names, name))
-            else:
-                yield " ".join((*names, name)), command
-
-    yield from walk(typer.main.get_command(app), ())
+    for name, command in entrances().items():
+        for inner, one in getattr(command, "commands", {"": command}).items():
+            yield f"{name} {inner}".rstrip(), one
 
 
 COMMANDS = dict(commands())
@@ -159,6 +152,40 @@ def test_nothing_but_text_goes_into_a_pipe(project: dict[str, str]) -> None:
 def test_every_help_begins_with_one_short_sentence(name: str) -> None:
     first, _, _ = str(COMMANDS[name].help).partition("\n\n")
     assert re.fullmatch(r"[A-Z][^\n]{5,62}\.", first), first
+
+
+@pytest.mark.parametrize("name", entrances())
+def test_what_the_list_says_of_a_command_is_what_its_own_help_begins_with(name: str) -> None:
+    told, own = listed()[name], entrances()[name]
+    assert told.help == " ".join(str(own.help).partition("\n\n")[0].split())
+    assert (told.name, told.rich_help_panel) == (own.name, own.rich_help_panel)
+
+
+def test_commands_are_imported_when_they_run() -> None:
+    code = """
+import sys
+from stripe_billing_router.cli import main
+sys.argv[0] = "stripe-billing-router"
+try:
+    main()
+except SystemExit:
+    print(*{name.split(".")[0] for name in sys.modules})
+"""
+    heavy = {"stripe", "sqlalchemy", "alembic", "yaml", "rich"}
+    complete = {
+        "_STRIPE_BILLING_ROUTER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "stripe-billing-router ",
+        "COMP_CWORD": "1",
+    }
+    cases: list[tuple[list[str], dict[str, str], str]] = [
+        (["--version"], {}, "."),
+        ([], complete, "ledger"),
+    ]
+    for arguments, more, told in cases:
+        command = [sys.executable, "-c", code, *arguments]
+        ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **more})
+        assert told in ran.stdout, ran.stderr
+        assert heavy.isdisjoint(ran.stdout.split())
 
 
 def test_the_help_has_its_panels_in_order() -> None:

@@ -1,0 +1,20 @@
+"""All verbs there are, and the routing file, whose rules may name them."""
+
+from __future__ import annotations
+
+import os
+
+from ..config import RoutingFile, load_routing_file
+from ..models import Verbs
+from ..providers.stripe.verbs import VERBS, Verb
+from .domains import installed
+
+
+def all_verbs() -> Verbs[Verb]:
+    """Return our verbs and those of installed domains; ConfigurationError if one cannot be."""
+    return Verbs([*VERBS.values(), *(verb for domain in installed() for verb in domain.verbs)])
+
+
+def routing_file(path: str | os.PathLike[str]) -> RoutingFile:
+    """Return what a routing file says; ConfigurationError with its faults."""
+    return load_routing_file(path, all_verbs(), installed())
