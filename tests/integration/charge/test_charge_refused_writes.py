@@ -59,7 +59,9 @@ def rows_locked(bench: Bench) -> Iterator[None]:
 def read_only(bench: Bench) -> Iterator[None]:
     """The server has become one that can only be read, as after a failover."""
     name = make_url(bench.url).database
-    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    # Waited for: one that is about to end still seems to live to who uses it next.
+    ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    others = f"{ended} WHERE datname = '{name}'"
     for value in ("on", "off"):
         administered(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}", others)
         if value == "on":

@@ -512,7 +512,7 @@ def test_the_reference_that_stops_truncate_on_mysql_is_looked_after(mysql_url: s
 @pytest.mark.parametrize(
     ("server", "own", "kill"),
     [
-        ("postgres", "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        ("postgres", "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({}, 10000)"),
         ("mysql", "SELECT CONNECTION_ID()", "KILL {}"),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_row_that_is_there_is_an_integrity_error_and_nothing_of_it_stays(
 
 def test_a_lost_connection_is_given_up_and_the_next_one_works(database: Database) -> None:
     ends = {
-        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"),
+        "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({}, 10000)"),
         "mysql": ("SELECT CONNECTION_ID()", "KILL {}"),
     }
     if database.dialect.one_writer:
