@@ -63,18 +63,18 @@ class Caller:
 
     def __init__(self) -> None:
         self.has_left = False
-        self._held: Closable | None = None
+        self._held: list[Closable] = []
 
     def holds(self, held: Closable) -> None:
-        """Have something closed when nobody waits any more."""
-        self._held = held
+        """Have something closed when nobody waits any more: one call may make another."""
+        self._held.append(held)
         if self.has_left:
             held.close()
 
     def leaves(self) -> None:
         self.has_left = True
-        if self._held is not None:
-            self._held.close()
+        for held in self._held:
+            held.close()
 
 
 class Closable(Protocol):

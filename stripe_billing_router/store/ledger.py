@@ -306,12 +306,12 @@ def told_of(connection: Connection, operation_id: str, stream: str) -> frozenset
     return frozenset(str(status) for status in found.scalars())
 
 
-def operations_of(connection: Connection, stripe_id: str) -> list[str]:
+def operations_of(connection: Connection, stripe_id: str, most: int) -> list[str]:
     """Return the operations of the entries with this Stripe id, each once, the oldest first."""
-    known = table.c.operation_id.is_not(None)
-    query = select(table.c.operation_id).where(table.c.id == stripe_id, known)
-    found = connection.execute(query.order_by(table.c.sequence))
-    return list(dict.fromkeys(str(name) for name in found.scalars()))
+    known = table.c.id == stripe_id, table.c.operation_id.is_not(None)
+    each = select(table.c.operation_id).where(*known).group_by(table.c.operation_id)
+    found = connection.execute(each.order_by(func.min(table.c.sequence)).limit(most))
+    return [str(name) for name in found.scalars()]
 
 
 def _chained(draft: EntryDraft, raw: str, sequence: int, place: int, previous: str) -> LedgerEntry:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from ..domain import Domain
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, LedgerTamperedError
 from ..hashing import digest
 from ..locks import ForkSafeLock
 from ..models import (
@@ -50,6 +50,9 @@ _log = logging.getLogger(__name__)
 
 _LEFT_ALONE = 60.0
 """Seconds for which a process leaves projections to others that the database refuses it."""
+
+_MOST_NAMED = 100
+"""Operations looked at for one Stripe id: whoever adds entries chooses what they name."""
 
 R = TypeVar("R")
 
@@ -233,14 +236,21 @@ class SqlStore:
         """Return the operation that the ledger's entries with this Stripe id belong to, or None:
         of several, the one that made it, as far as that is proven."""
         with self._database().read() as connection:
-            named = ledger.operations_of(connection, stripe_id)
+            named = ledger.operations_of(connection, stripe_id, _MOST_NAMED)
             made = self._maker_of(connection, stripe_id, named)
         return made.operation_id if made is not None else next(iter(named), None)
 
     def maker_of(self, stripe_id: str) -> Operation | None:
         with self._database().read() as connection:
-            named = ledger.operations_of(connection, stripe_id)
-            return self._maker_of(connection, stripe_id, named)
+            named = ledger.operations_of(connection, stripe_id, _MOST_NAMED)
+            made = self._maker_of(connection, stripe_id, named)
+        if made is None and len(named) == _MOST_NAMED:
+            raise LedgerTamperedError(
+                f"Entries of {_MOST_NAMED} operations have the id {stripe_id}, and none of the "
+                "oldest has made it. Find out who writes to stripe_ledger, and settle it in "
+                "Stripe."
+            )
+        return made
 
     def _maker_of(
         self, connection: Connection, stripe_id: str, named: Iterable[str]

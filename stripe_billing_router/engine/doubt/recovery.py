@@ -47,6 +47,9 @@ _LOOK_MORE_RARELY = 8
 times in a month, of the 500 reads that Stripe allows for each payment."""
 
 
+_LONGEST_WAIT_MS = 21 * 24 * 3600 * 1000
+"""No bank takes longer; what is on its way still is handed to people."""
+
 _LONGEST_LEASE_MS = 3600 * 1000
 """No process takes a longer one, whatever its timeouts: somebody else has written it."""
 
@@ -132,8 +135,24 @@ class Recovery:
 
     def _look(self, operation: Operation) -> str:
         """Record what a bank has said by now; what it refuses is made unpayable."""
-        now = self._canceller.look(operation)
-        return "left" if now.state is operation.state else "recorded"
+        try:
+            now = self._canceller.look(operation)
+        except Exception:
+            self._tell_if_late(operation)
+            raise
+        if now.state is not operation.state:
+            return "recorded"
+        return "escalated" if self._tell_if_late(operation) else "left"
+
+    def _tell_if_late(self, operation: Operation) -> bool:
+        """People hear once of what is on its way for too long: at the first look by then."""
+        late_ms = operation.created_ms + _LONGEST_WAIT_MS
+        if not operation.updated_ms < late_ms <= self._parts.store.now_ms():
+            return False
+        made = operation.outcome.stripe_id if operation.outcome is not None else None
+        why = f"it is {operation.state} for three weeks, longer than any bank takes"
+        self._tell(operation, "operation.escalated", f"{why}; end {made} in Stripe, or wait")
+        return True
 
     def _settle(self, operation: Operation) -> str:
         left_ms = operation.lease_until_ms - self._parts.store.now_ms()

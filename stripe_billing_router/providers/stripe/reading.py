@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from ...errors import (
     KeyConfigurationError,
+    LedgerTamperedError,
     LedgerUnavailableError,
     RateLimitedError,
     StripeRequestError,
@@ -214,7 +215,7 @@ class KeyedLookups:
     def currency_of_payment(self, payment_id: str) -> str:
         """Return the currency from the outcome of the payment's own operation, which bears a seal,
         else from Stripe."""
-        with suppress(LedgerUnavailableError):
+        with suppress(LedgerUnavailableError, LedgerTamperedError):
             made = self._lookups.store.maker_of(payment_id)
             if made is not None and made.outcome is not None and made.outcome.currency is not None:
                 return made.outcome.currency

@@ -21,9 +21,9 @@ class Gate:
     def __init__(self, box: Sandbox, match: str = CREATE) -> None:
         self._arrived = threading.Semaphore(0)
         self._opened = threading.Event()
-        box.world.faults.add(Fault("call", match=match, times=None, call=self._stop))
+        box.world.faults.add(Fault("call", match=match, times=None, call=self.stop))
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         self._arrived.release()
         assert self._opened.wait(PATIENCE)
 

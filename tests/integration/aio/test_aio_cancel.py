@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+import stripe_billing_router
 from stripe_billing_router import aio
 from stripe_billing_router.errors import ConfigurationError, OutcomeUnknownError
+from stripe_billing_router.sandbox import Fault
 from stripe_billing_router.testing import Sandbox, sandbox
 from tests.integration.aio.aio_bench import (
     PATIENCE,
@@ -24,7 +26,7 @@ from tests.integration.aio.aio_bench import (
     moved,
     started,
 )
-from tests.integration.charge.charge_bench import BOT, ROUTING
+from tests.integration.charge.charge_bench import BOT, CREATE, ROUTING
 
 
 def test_a_cancelled_await_ends_at_once_and_its_charge_is_made_and_recorded(
@@ -75,6 +77,29 @@ def test_a_cancelled_charge_without_a_key_is_not_made_twice_for_who_asks_again(
 
     asyncio.run(give_up_and_ask_again())
     assert moved(box) == booked(box) == [500]
+
+
+def test_a_cancelled_charge_that_made_another_is_not_made_twice(box: Sandbox) -> None:
+    """A hook of the host's charges too, while the first one is on its way."""
+    gate = Gate(box, "nothing")
+
+    def another() -> None:
+        stripe_billing_router.charge(BOT, 7)
+        gate.stop()
+
+    box.world.faults.add(Fault("call", match=CREATE, call=another))
+
+    async def give_up_and_ask_again() -> None:
+        call = started(aio.charge(BOT, 5))
+        await at_the_gate(gate)
+        await cancelled([call])
+        with pytest.raises(OutcomeUnknownError):
+            await aio.charge(BOT, 5)
+        gate.open()
+        await asyncio.to_thread(all_ended)
+
+    asyncio.run(give_up_and_ask_again())
+    assert moved(box) == booked(box) == [500, 700]
 
 
 def test_a_charge_that_is_cancelled_before_it_is_sent_is_made_for_who_asks_again(

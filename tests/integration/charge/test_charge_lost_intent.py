@@ -11,6 +11,7 @@ import pytest
 from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import OutcomeUnknownError
 from stripe_billing_router.models import Budget, CallLimit, Policies, PolicyRule
+from stripe_billing_router.store import fallback
 from tests.integration.charge.charge_bench import BOT, LEASE, Bench, Wire
 from tests.integration.journal.journal_bench import Heard, Outage
 
@@ -114,6 +115,33 @@ def test_a_lost_payment_is_recorded_beside_an_equal_one_in_doubt(
     assert sorted(bench.states()) == ["succeeded", "unknown"]
     assert LOST in heard.names()
     assert router.ledger.verify().ok
+
+
+def test_calls_that_others_have_settled_displace_none_that_are_under_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process keeps so many intents at most, and is not told of what others have recorded."""
+    monkeypatch.setattr(fallback, "_MOST_IN_DOUBT", 2)
+    outage, router = Outage(monkeypatch), bench.warm()
+
+    def taken_over() -> None:
+        bench.world.advance(LEASE)
+        bench.router().recover_operations()
+
+    def meanwhile() -> None:
+        router.charge(BOT, 4)
+        with closing(sqlite3.connect(bench.database)) as direct, direct:
+            direct.execute("DELETE FROM stripe_operations WHERE state = 'pending'")
+        outage.begin()
+
+    bench.fault("call", effect=True, call=taken_over)
+    router.charge(BOT, 3)
+    bench.fault("call", effect=True, call=meanwhile)
+    router.charge(BOT, 5)
+    outage.end()
+    other = bench.router()
+    other.recover_operations()
+    assert sorted(bench.booked(other)) == sorted(bench.moved()) == [300, 400, 500]
 
 
 def _reserving(limit: int) -> Policies:

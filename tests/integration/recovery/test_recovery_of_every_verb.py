@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
+from stripe_billing_router.bootstrap.domains import all_verbs
 from stripe_billing_router.errors import OutcomeUnknownError, PaymentActionRequiredError
 from stripe_billing_router.models import RecoveryReport
 from tests.integration.recovery.recovery_bench import DAY, HOUR, RecoveryBench
+from tests.integration.verbs.verbs_bench import CUSTOMER, EURO, MEMBER, OTHER, YEN
 from tests.integration.verbs.verbs_cases import (
     BY_PRICE,
     CASES,
     CHARGE,
     CHECKOUT,
     REFUND,
+    SUBSCRIPTION,
     Case,
 )
 
@@ -75,6 +79,59 @@ def test_an_old_call_that_had_none_is_excluded_so_that_it_cannot_happen_any_more
     assert late.body["error"]["type"] == "idempotency_error"
     assert stage.bench.collected() == before
     assert stage.bench.collectable() == []
+
+
+IN_EUROS = replace(
+    CHARGE,
+    name="in_euros",
+    bot=EURO,
+    call=lambda router, _, given: router.charge(EURO, 30, **given),
+)
+IN_YEN = replace(
+    BY_PRICE, name="in_yen", bot=YEN, call=lambda router, _, given: router.charge(YEN, **given)
+)
+LARGE = replace(
+    SUBSCRIPTION,
+    name="large_subscription",
+    call=lambda router, _, given: router.create_subscription(MEMBER, quantity=9, **given),
+)
+ANOTHERS = replace(
+    CHECKOUT,
+    name="anothers_checkout",
+    call=lambda router, _, given: CHECKOUT.call(router, "", {"customer_id": OTHER, **given}),
+)
+EXCLUSIONS: list[tuple[Case, int, str, str]] = [
+    (CHARGE, 1999, "usd", CUSTOMER),
+    (IN_EUROS, 3000, "eur", CUSTOMER),
+    (BY_PRICE, 1999, "usd", CUSTOMER),
+    (IN_YEN, 1000, "jpy", CUSTOMER),
+    (SUBSCRIPTION, 1000, "usd", CUSTOMER),
+    (LARGE, 4500, "usd", CUSTOMER),
+    (CHECKOUT, 3998, "usd", CUSTOMER),
+    (ANOTHERS, 3998, "usd", OTHER),
+]
+"""Minor units of the harmless payment that excludes a call: the call's own, or ten dollars if that
+could be below what Stripe takes; its currency and customer."""
+
+
+@pytest.mark.parametrize(("case", "amount", "currency", "customer"), EXCLUSIONS, ids=str)
+def test_what_excludes_a_call_is_a_payment_like_it_that_nobody_confirms(
+    stage: RecoveryBench, case: Case, amount: int, currency: str, customer: str
+) -> None:
+    stage.crash(case, "", None, effect=False)
+    stage.bench.world.advance(HOUR)
+    assert len(stage.recover().abandoned) == 1
+    (made,) = stage.bench.world.objects("payment_intent")
+    told = made["amount"], made["currency"], made["customer"], made["amount_received"]
+    assert told == (amount, currency, customer, 0)
+    assert (made["status"], made["payment_method"]) == ("canceled", None)
+    operation_id = stage.rows()[-1]["operation_id"]
+    assert made["metadata"] == {"excludes_operation_id": operation_id}
+
+
+def test_every_verb_that_collects_is_excluded_so() -> None:
+    collecting = {name for name, verb in all_verbs().items() if verb.moves == "in"}
+    assert {case.verb for case, *_ in EXCLUSIONS} >= collecting
 
 
 @each_verb

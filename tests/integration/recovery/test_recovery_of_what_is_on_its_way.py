@@ -277,6 +277,51 @@ def test_a_subscription_that_is_ended_unpaid_leaves_no_invoice_that_can_be_paid(
     assert stage.bench.collectable() == []
 
 
+@pytest.mark.parametrize("shown", [{}, {"status": "succeeded"}], ids=["nothing", "a part is paid"])
+def test_only_a_bank_that_is_shown_to_pay_keeps_the_invoice_of_an_ended_subscription(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any], shown: dict[str, str]
+) -> None:
+    on_its_way("subscription")
+    cancel_by_hand(stage)
+    bank_says(stage, yes=False)
+    payment = {"payment": {"payment_intent": {"object": "payment_intent", **shown}}}
+
+    def change(line: str, body: dict[str, Any]) -> None:
+        if line.startswith("GET /v1/invoices/"):
+            body["payments"] = {"object": "list", "data": [payment], "has_more": False}
+
+    stage.bench.wire.change = change
+    assert (recovered(stage), used(stage)) == (["canceled"], 0)
+    assert stage.bench.collectable() == []
+
+
+def test_people_hear_once_of_what_is_on_its_way_for_too_long(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any]
+) -> None:
+    """Of a refused session whose payment Stripe lets nobody cancel."""
+    made = on_its_way("checkout")
+    bank_says(stage, yes=False)
+    for _ in range(15):
+        assert recovered(stage) == ["processing"]
+    assert "operation.escalated" not in stage.told.names
+    for _ in range(25):
+        recovered(stage)
+    assert stage.told.names.count("operation.escalated") == 1
+    (found,) = stage.bench.router.discrepancies.list()
+    assert (found.kind, found.operation_id, found.count) == ("escalated", made.operation_id, 1)
+    assert used(stage) == 1999
+
+
+def test_a_look_that_fails_hides_nobody_s_wait(
+    stage: RecoveryBench, on_its_way: Callable[[str], Any]
+) -> None:
+    on_its_way("charge")
+    stage.bench.fault("unavailable", "GET /v1/payment_intents/*", times=None)
+    for _ in range(40):
+        recovered(stage)
+    assert stage.told.names.count("operation.escalated") == 1
+
+
 @pytest.mark.parametrize("limited", [True, False])
 def test_a_crash_does_not_hide_what_a_bank_is_paying_for_an_ended_subscription(
     stage: RecoveryBench, limited: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stripe_billing_router.errors import PolicyViolationError
+from stripe_billing_router.errors import LedgerTamperedError, PolicyViolationError
 from stripe_billing_router.models import Policies, PolicyRule
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, HttpRequest
 from tests.integration.charge.charge_bench import BOT, CARD, CUSTOMER, Bench
@@ -66,6 +66,22 @@ def test_an_own_payment_of_the_version_before_is_read_from_stripe(forger: Forger
     unsealed = {"seal": None, "outputs_seal": None, "outcome_seal": None}
     forger.change(str(own.operation_id), **unsealed)
     assert forger.router(policies=OWN).refund(BOT, str(own.id)).amount_minor == 5000
+
+
+def test_of_entries_without_end_about_one_object_not_all_are_looked_at(
+    forger: Forger, bench: Bench
+) -> None:
+    own, paid = forger.router().charge(BOT, 50), paid_elsewhere(bench)
+    for number in range(100):
+        place = {"sequence": f"sequence + {1000 + number}", "stream_sequence": str(number + 1)}
+        named = {"operation_id": f"'op_{number}'", "stream": "'finance:forged'"}
+        add_entry(forger, paid, str(own.id), **place, **named)
+    store = forger.router().store
+    with pytest.raises(LedgerTamperedError, match=paid):
+        store.maker_of(paid)
+    assert store.operation_of(paid) == "op_0"
+    given = forger.router().refund(BOT, paid, amount=1)
+    assert (given.amount_minor, given.currency) == (100, "usd")
 
 
 def add_entry(forger: Forger, stripe_id: str, like: str, **columns: str) -> None:

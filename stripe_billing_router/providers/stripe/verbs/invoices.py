@@ -67,9 +67,6 @@ AMOUNT_GROWS = frozenset({"automatic_tax", "default_tax_rates", "shipping_cost"}
 
 _EXPAND = ["confirmation_secret", "payments.data.payment.payment_intent"]
 PAYABLE = ("open", "uncollectible")
-_IDLE = ("canceled", "requires_action", "requires_confirmation", "requires_payment_method")
-"""What a payment intent is that no bank is at."""
-
 _DELETE_ITEM = Step("delete_item", "delete", "/v1/invoiceitems/{item}", {}, "invoiceitem")
 _DELETE_DRAFT = Step("delete_draft", "delete", _PATH + "/{invoice}", {}, "invoice")
 _VOID = Step("void", "post", _PATH + "/{invoice}/void", {}, "invoice", repeatable=True)
@@ -332,8 +329,10 @@ def _after_the_bank(
 
 
 def _is_being_paid(invoice: Mapping[str, Any]) -> bool:
+    """Say whether Stripe shows that a bank is at it. Where it shows nothing, the invoice may be
+    voided, which Stripe refuses while it is being paid."""
     intents = [_at(one, "payment", "payment_intent") for one in _listed(invoice.get("payments"))]
-    return any(intent.get("status") not in _IDLE for intent in intents)
+    return any(intent.get("status") == "processing" for intent in intents)
 
 
 def _refusal_of_bank(invoice: Mapping[str, Any]) -> Failure | None:
