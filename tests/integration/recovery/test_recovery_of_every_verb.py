@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from stripe_billing_router.bootstrap.domains import all_verbs
+from stripe_billing_router.bootstrap.verbs import all_verbs
 from stripe_billing_router.errors import OutcomeUnknownError, PaymentActionRequiredError
 from stripe_billing_router.models import RecoveryReport
 from tests.integration.recovery.recovery_bench import DAY, HOUR, RecoveryBench
