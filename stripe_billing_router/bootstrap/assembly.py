@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from ..engine import (
 from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies, Verbs
+from ..policy import admits
 from ..ports import Clock, Event, Guard
 from ..providers.stripe.gateway import StripeGateway
 from ..providers.stripe.verbs import Verb
@@ -110,7 +112,7 @@ def assemble(given: Given) -> Assembly:
         file.routes,
         file.overrides,
         file.default_currency,
-        only=policies.bots if policies.new_bots == "refused" else None,
+        admits=partial(admits, policies),
     )
 
     def freeze(bot: BotId, reason: str) -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
-from .bots import BotId
 from .operations import Operation
 from .routes import RouteKey
 from .verbs import Declared
@@ -87,20 +86,19 @@ class PolicyRule:
 class Policies:
     """All rules of a routing file. Every rule that matches applies, and the strictest wins.
 
-    `new_bots` says what of bots that the routing file does not name, which were made at run time:
-    `refused`, or `limited` (they share what the rules give to each bot); None: like any other.
-    `bots` are those of the file.
+    `new_bots` says what of routes of bots, or regions, that the routing file does not name, which
+    are made at run time: `refused`, or `limited` (they share what the rules that match give to each
+    bot, and there has to be one); None: like any other. `routes` are the file's.
     """
 
     rules: tuple[PolicyRule, ...] = ()
     freeze_on_discrepancy: bool = False
     new_bots: NewBots | None = None
-    bots: frozenset[BotId] = field(default=frozenset(), compare=False, repr=False)
+    routes: frozenset[RouteKey] = field(default=frozenset(), compare=False, repr=False)
 
     def knowing(self, routes: Iterable[RouteKey]) -> Policies:
         """Return the policies of a file with these routes."""
-        bots = frozenset(BotId(domain, group, name) for domain, _, group, name in routes)
-        return replace(self, bots=bots)
+        return replace(self, routes=frozenset(routes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from .counters import counter_of
 from .deciding import counted, demands, limits_money, spent
 from .facts import Demands, Facts
 from .limits import Limit, limits
-from .matching import matches, matching
+from .matching import admits, matches, matching
 from .refusals import over_limit
 
 __all__ = [
     "Demands",
     "Facts",
     "Limit",
+    "admits",
     "counted",
     "counter_of",
     "demands",

@@ -15,19 +15,28 @@ _known: dict[tuple[int, BotId, str], tuple[Policies, tuple[PolicyRule, ...]]] = 
 def matching(policies: Policies, bot: BotId, region: str) -> tuple[PolicyRule, ...]:
     """Return the rules that match, in the file's order; found once for each bot and region.
 
-    To bots that were made at run time, where they are limited, all that a rule gives is shared.
+    To bots, and regions, that were made at run time, where they are limited, all that a rule gives
+    is shared.
     """
     key = (id(policies), bot, region)
     known = _known.get(key)
     if known is None:
         route_key = (bot.domain, region, bot.category, bot.name)
         found = tuple(rule for rule in policies.rules if matches(rule, route_key))
-        if policies.new_bots == "limited" and bot not in policies.bots:
+        if policies.new_bots == "limited" and route_key not in policies.routes:
             found = tuple(_shared(rule) for rule in found)
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[key] = policies, found
     return known[1]
+
+
+def admits(policies: Policies, key: RouteKey) -> bool:
+    """Return whether a route may be registered: a bot's own new name, or region, must not be its
+    way around the rules."""
+    if policies.new_bots is None or key in policies.routes:
+        return True
+    return policies.new_bots == "limited" and any(matches(rule, key) for rule in policies.rules)
 
 
 def _shared(rule: PolicyRule) -> PolicyRule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, Mapping, Set, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeVar
@@ -81,8 +81,8 @@ class RoutingTable:
     """The routes of every bot.
 
     `routes` and `overrides` are the file's, checked by whoever read it; what is registered later
-    lies over them and is kept apart: for bots in `only`, unless that is None. Reading takes no
-    lock: safe while other threads register.
+    lies over them and is kept apart; `admits` says which routes may be. Reading takes no lock: safe
+    while other threads register.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class RoutingTable:
         overrides: Mapping[OverrideKey, Mapping[str, str]] = _NOTHING,
         default_currency: str = "usd",
         *,
-        only: Set[BotId] | None = None,
+        admits: Callable[[RouteKey], bool] = lambda _: True,
     ) -> None:
         lock = ForkSafeLock()
         self._routes = Layers(routes, lock)
         self._overrides = Layers(overrides, lock)
         self._default_currency = currency(default_currency).code
-        self._only = only
+        self._admits = admits
         self._strategies: tuple[RouteStrategy, ...] = ()
         self._lock = lock
 
@@ -144,9 +144,8 @@ class RoutingTable:
         path, faults = checked_names(names)
         fields, wrong = checked_fields(route, path, partial=False)
         refuse_faulty(faults + wrong, "correct the call of register_route() and repeat it.")
-        bot = BotId(names[0], *names[2:])
-        if self._only is not None and bot not in self._only:
-            raise _new_bot(bot)
+        if not self._admits(names):
+            raise _new_bot(BotId(names[0], *names[2:]), names[1])
         self._routes.put(names, Route(**clean_fields(fields)))
 
     def register_override(self, rule: Mapping[str, Any]) -> None:
@@ -204,10 +203,10 @@ class RoutingTable:
         raise no_rule(bot, region, key, value, self._overrides)
 
 
-def _new_bot(bot: BotId) -> PolicyViolationError:
+def _new_bot(bot: BotId, region: str) -> PolicyViolationError:
     return PolicyViolationError(
-        f"policies.new_bots refuses bots that the routing file does not name, such as {bot}. Have "
-        "a person add it to the file.",
+        "policies.new_bots refuses bots, or regions of theirs, that the routing file does not name "
+        f"or no rule matches, such as {bot} in {region}. Have a person add it to the file.",
         rule="new_bots",
     )
 

@@ -363,6 +363,30 @@ def test_bots_made_at_run_time_share_their_calls(guards: GuardsBench) -> None:
     assert router.charge(BOT, 5).paid
 
 
+@pytest.mark.parametrize("word", ["refused", "limited"])
+def test_a_bot_makes_itself_no_region_without_limits(guards: GuardsBench, word: Any) -> None:
+    """Nor a name, where rules say for which names and regions they are."""
+    capped = rules(PolicyRule("cap", region="default", bot_name="bot", largest={"usd": 1000}))
+    router = guards.router(replace(capped, new_bots=word))
+    for name, region in (("bot", "eu"), ("new", "default"), ("new", "eu")):
+        with pytest.raises(PolicyViolationError) as told:
+            router.register_route("finance", name, ROUTE, region=region)
+        assert told.value.rule == "new_bots"
+    router.register_route("finance", "bot", ROUTE)
+    with pytest.raises(PolicyViolationError):
+        router.charge(BOT, "10.01")
+
+
+def test_a_region_made_at_run_time_shares_what_the_rules_give(guards: GuardsBench) -> None:
+    router = guards.router(replace(budget(), new_bots="limited"))
+    router.register_route("finance", "bot", ROUTE, region="eu")
+    (one,) = made_at_run_time(router, "one")
+    router.charge(one, "60.00")
+    with pytest.raises(PolicyViolationError):
+        router.charge(BOT, "60.00", overrides={"region": "eu"})
+    assert router.charge(BOT, "100.00").paid
+
+
 def test_bots_made_at_run_time_can_be_refused(guards: GuardsBench) -> None:
     router = guards.router(Policies(new_bots="refused"))
     with pytest.raises(PolicyViolationError, match="add it to the file") as told:
