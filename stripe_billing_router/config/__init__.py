@@ -1,7 +1,6 @@
 """What the host wrote down: the routing file and the settings around it."""
 
-from .hook_imports import HostCode, import_hooks
-from .hooks import Hooks
+from .hooks import Hooks, HostCode, import_hooks
 from .instructions import INSTRUCTIONS_FILE
 from .instructions_file import InstructionsFile
 from .locations import FOLDER

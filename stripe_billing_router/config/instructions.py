@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
-
-from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationError
+from typing import Any, Final
 
 from ..models import BillingInstructions, EventInstruction, Fault
 from ..redaction import redact, shown
 from ..routing import dotted
+from .checking import Check, Wrong, entries, mapping, number, wrong
 from .documents import read_document
 from .faults import faulty, plain_path
-from .scalars import STRICT, number, wrong
 
 INSTRUCTIONS_FILE: Final = "billing_instructions.yaml"
 
@@ -28,49 +26,33 @@ def _text(value: object) -> str | None:
     raise wrong(f"is {shown(value)}, not a text of 1 to 4000 characters")
 
 
-def _severity(value: object) -> object:
-    return None if value is None else number(value, of=" from 0 to 5")
+def _if_given(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
 
 
-_Severity = Annotated[float | None, BeforeValidator(_severity), Field(ge=0, le=5)]
-_Seconds = Annotated[
-    float,
-    BeforeValidator(lambda value: number(value, of=" of seconds such as 3600")),
-    Field(ge=0, le=31_536_000),
-]
+def _unknown(name: str, known: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    return (name,), f"is unknown; there are {', '.join(known)}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    __pydantic_config__ = STRICT
-
-    instruction: Annotated[str | None, PlainValidator(_text)] = None
-    severity: _Severity = None
+_severity: Final = _if_given(number(0, 5, " from 0 to 5"))
+_seconds: Final = _if_given(number(0, 31_536_000, " of seconds such as 3600"))
+_event: Final = mapping({"instruction": _text, "severity": _severity}, unknown=_unknown)
+_thresholds: Final = mapping({"send_from": _severity, "repeat_window": _seconds}, unknown=_unknown)
 
 
-@dataclass(frozen=True, slots=True)
-class _Thresholds:
-    __pydantic_config__ = STRICT
-
-    send_from: _Severity = None
-    repeat_window: _Seconds | None = None
-
-
-def _of_nothing(value: object) -> object:
-    return {} if value is None else value
+def _events(value: object) -> dict[str, EventInstruction]:
+    return dict(
+        entries(
+            {} if value is None else value,
+            lambda name, told: (name, EventInstruction(**_event({} if told is None else told))),
+        )
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    __pydantic_config__ = STRICT
-
-    thresholds: Annotated[_Thresholds, BeforeValidator(_of_nothing)] = _Thresholds()
-    events: Annotated[
-        Mapping[str, Annotated[_Event, BeforeValidator(_of_nothing)]], BeforeValidator(_of_nothing)
-    ] = Field(default_factory=dict)
-
-
-_KNOWN: Final = (_File, _Thresholds, _Event)
+_file: Final = mapping(
+    {"thresholds": lambda value: _thresholds({} if value is None else value), "events": _events},
+    unknown=_unknown,
+)
 
 
 def load_instructions(path: Path) -> BillingInstructions:
@@ -98,36 +80,8 @@ def _shipped() -> BillingInstructions:
 
 def _checked(data: Any) -> tuple[BillingInstructions, list[Fault]]:
     try:
-        file = TypeAdapter(_File).validate_python(_of_nothing(data))
-    except ValidationError as error:
-        return BillingInstructions(), list(_faults(error))
-    default = BillingInstructions()
-    send_from, window = file.thresholds.send_from, file.thresholds.repeat_window
-    events = {
-        name: EventInstruction(event.instruction, event.severity)
-        for name, event in file.events.items()
-    }
-    return BillingInstructions(
-        default.send_from if send_from is None else send_from,
-        default.repeat_window if window is None else window,
-        events,
-    ), []
-
-
-def _faults(error: ValidationError) -> Iterator[Fault]:
-    for detail in error.errors(include_url=False, include_input=False):
-        context = detail.get("ctx", {})
-        path = dotted(map(str, detail["loc"]))
-        match detail["type"]:
-            case "fault":
-                yield Fault(path, str(context["message"]))
-            case "unexpected_keyword_argument":
-                yield Fault(path, f"is unknown; there are {', '.join(_known(detail['loc']))}")
-            case "less_than_equal":
-                yield Fault(path, f"is more than {context['le']:g}")
-            case _:
-                yield Fault(path, "is not a mapping of names to values")
-
-
-def _known(place: tuple[int | str, ...]) -> list[str]:
-    return [field.name for field in fields(_KNOWN[min(len(place), len(_KNOWN)) - 1])]
+        file = _file({} if data is None else data)
+    except Wrong as error:
+        return BillingInstructions(), [Fault(dotted(path), told) for path, told in error.faults]
+    given = {name: value for name, value in file.get("thresholds", {}).items() if value is not None}
+    return BillingInstructions(**given, events=file.get("events", {})), []

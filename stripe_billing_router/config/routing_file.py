@@ -111,7 +111,7 @@ def _routing_file(
         default_currency=sections.default_currency,
         allowed_secret_keys=tuple(dict.fromkeys(key.fingerprint for key in keys)),
         key_accounts={key.fingerprint: key.account for key in keys if key.account},
-        policies=sections.policies.policies().knowing(tree.routes),
+        policies=sections.policies.knowing(tree.routes),
         hooks=sections.hooks,
         recovery=sections.recovery,
         domains=MappingProxyType(dict(settings)),

@@ -1,34 +1,22 @@
-"""The reserved sections of the routing file, validated by pydantic; its errors become faults."""
+"""The reserved sections of the routing file."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Final
-
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationError
-from pydantic_core import ErrorDetails
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from ..hashing import key_fingerprint
-from ..models import Declared, Fault
-from ..redaction import shown
+from ..models import Declared, Fault, Policies
 from ..routing import dotted
-from .hooks import Hooks
-from .policies import PoliciesSection, known_fields
-from .scalars import STRICT, boolean, currency_code, number, wrong
+from .checking import Check, Wrong, boolean, currency_code, items, mapping, number, wrong
+from .hooks import Hooks, hooks
+from .policies import policies
 
 _LIVE_KEY: Final = re.compile(r"[sr]k_live_[A-Za-z0-9_]{1,255}", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9]{1,64}", re.ASCII)
-
-
-def _number(value: object) -> object:
-    return number(value, of=" of seconds such as 30")
-
-
-_SECONDS: Final = BeforeValidator(_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +31,28 @@ class Recovery:
     else has locked in the database.
     """
 
-    __pydantic_config__ = STRICT
+    http_timeout: float = 30.0
+    retry_for: float = 30.0
+    in_progress_wait: float = 5.0
+    complete_within: float = 900.0
+    keyless_while_away: bool = True
+    lock_timeout: float = 30.0
 
-    http_timeout: Annotated[float, _SECONDS, Field(ge=0.1, le=120)] = 30.0
-    retry_for: Annotated[float, _SECONDS, Field(ge=0, le=600)] = 30.0
-    in_progress_wait: Annotated[float, _SECONDS, Field(ge=0, le=120)] = 5.0
-    complete_within: Annotated[float, _SECONDS, Field(ge=0, le=82_800)] = 900.0
-    keyless_while_away: Annotated[bool, PlainValidator(boolean)] = True
-    lock_timeout: Annotated[float, _SECONDS, Field(ge=0.1, le=600)] = 30.0
+
+def _seconds(least: float, most: float) -> Check:
+    return number(least, most, " of seconds such as 30", " seconds")
+
+
+_RECOVERY: Final = mapping(
+    {
+        "http_timeout": _seconds(0.1, 120),
+        "retry_for": _seconds(0, 600),
+        "in_progress_wait": _seconds(0, 120),
+        "complete_within": _seconds(0, 82_800),
+        "keyless_while_away": boolean,
+        "lock_timeout": _seconds(0.1, 600),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,14 @@ class AllowedKey:
 
     fingerprint: str
     account: str | None = None
+
+
+def _allowed_keys(value: object) -> tuple[AllowedKey, ...]:
+    if not isinstance(value, list):
+        raise wrong("is not a list")
+    if not value:
+        raise wrong("is empty, which would allow no key; name a key, or leave the section out")
+    return items(value, _allowed_key)
 
 
 def _allowed_key(entry: object) -> AllowedKey:
@@ -76,14 +86,6 @@ def _allowed_key(entry: object) -> AllowedKey:
     )
 
 
-def _some_entries(value: object) -> object:
-    if not isinstance(value, list):
-        raise wrong("is not a list")
-    if not value:
-        raise wrong("is empty, which would allow no key; name a key, or leave the section out")
-    return value
-
-
 def _pinned(entry: Mapping[object, object]) -> AllowedKey:
     if set(entry) != {"fingerprint", "account"}:
         raise wrong("needs fingerprint and account, and nothing else")
@@ -95,72 +97,35 @@ def _pinned(entry: Mapping[object, object]) -> AllowedKey:
     return AllowedKey(fingerprint, account)
 
 
-class Sections(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Sections:
     """The reserved top-level sections; what is absent or null has its default."""
 
-    model_config = STRICT
-
-    allowed_secret_keys: Annotated[
-        tuple[Annotated[AllowedKey, PlainValidator(_allowed_key)], ...],
-        BeforeValidator(_some_entries),
-    ] = ()
-    default_currency: Annotated[str, PlainValidator(currency_code)] = "usd"
-    policies: PoliciesSection = PoliciesSection()
-    hooks: Hooks = Hooks()
-    recovery: Recovery = Recovery()
+    allowed_secret_keys: tuple[AllowedKey, ...] = ()
+    default_currency: str = "usd"
+    policies: Policies = field(default_factory=Policies)
+    hooks: Hooks = field(default_factory=Hooks)
+    recovery: Recovery = field(default_factory=Recovery)
 
 
-RESERVED: Final = tuple(Sections.model_fields)
-_SECTIONS: Final[Mapping[str, type[Recovery] | type[Hooks]]] = {
-    "recovery": Recovery,
-    "hooks": Hooks,
-}
+RESERVED: Final = ("allowed_secret_keys", "default_currency", "policies", "hooks", "recovery")
 
 
 def check_sections(
     data: Mapping[str, Any], verbs: Mapping[str, Declared]
 ) -> tuple[Sections, list[Fault]]:
     """Return the sections and their faults; with faults, the sections are the defaults."""
+    check = mapping(
+        {
+            "allowed_secret_keys": _allowed_keys,
+            "default_currency": currency_code,
+            "policies": policies(verbs),
+            "hooks": hooks,
+            "recovery": lambda value: Recovery(**_RECOVERY(value)),
+        }
+    )
     given = {name: data[name] for name in RESERVED if data.get(name) is not None}
     try:
-        return Sections.model_validate(given, context=verbs), []
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-    return Sections(), list(_faults(details))
-
-
-def _faults(details: list[ErrorDetails]) -> Iterator[Fault]:
-    for detail in details:
-        # pydantic marks the name of an entry that is itself wrong.
-        *parents, name = (str(part) for part in detail["loc"] if part != "[key]")
-        if detail["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            yield Fault(dotted(parents), _unknown(name, _known(parents)))
-        elif detail["type"] == "missing":
-            yield Fault(dotted(parents), f"{name} is missing")
-        else:
-            yield Fault(dotted((*parents, name)), _message(detail))
-
-
-def _message(detail: ErrorDetails) -> str:
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "fault":
-            return str(context["message"])
-        case "greater_than_equal":
-            return f"is less than {context['ge']:g} seconds"
-        case "less_than_equal":
-            return f"is more than {context['le']:g} seconds"
-        case _:
-            return "is not a mapping of names to values"
-
-
-def _known(path: list[str]) -> Sequence[str]:
-    if path[0] == "policies":
-        return known_fields(path[1:])
-    return [field.name for field in fields(Hooks if path[0] == "hooks" else Recovery)]
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-    return f"{shown(name)} is unknown; {hint}"
+        return Sections(**check(given)), []
+    except Wrong as error:
+        return Sections(), [Fault(dotted(path), message) for path, message in error.faults]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from typing import Any, Final
 
 from ..models import BotId, Fault
 from ..redaction import shown
 from ..routing import dotted
+from .checking import Check, Wrong, entries, items, mapping, number, whole_number, wrong
 from .documents import read_document
 from .faults import faulty, plain_path
 
-_STRICT: Final = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
-_NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
 _ENDPOINT: Final = re.compile(r"we_[A-Za-z0-9]{1,255}|https?://[^\s,]{1,2000}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9]{1,64}", re.ASCII)
 _NOT_ENDPOINT: Final = "is neither the id (we_…) nor the URL of a webhook endpoint"
@@ -34,34 +31,10 @@ _RENAMED: Final = {
 _THEN: Final = "Correct it and start again; `stripe-billing-router init` writes an example."
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    return PydanticCustomError("fault", "{message}", {"message": message})
-
-
-def _number(value: object) -> object:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    raise _wrong(f"is {shown(value)}, not a number such as 3600")
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,15}", value, re.ASCII):
-        return int(value)
-    raise _wrong(f"is {shown(value)}, not a whole number such as 100")
-
-
-def _list(value: object) -> object:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise _wrong("is not a list")
-    return value
-
-
 def _endpoint(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not _ENDPOINT.fullmatch(text):
-        raise _wrong(_NOT_ENDPOINT)
+        raise wrong(_NOT_ENDPOINT)
     return text
 
 
@@ -69,7 +42,7 @@ def _workflow(value: object) -> str:
     try:
         return str(BotId.parse(value if isinstance(value, str) else ""))
     except ValueError as error:
-        raise _wrong(f"is wrong: {error}") from None
+        raise wrong(f"is wrong: {error}") from None
 
 
 _ADDING: Final[Mapping[str, tuple[str, Callable[[object], str]]]] = {
@@ -80,59 +53,93 @@ _ADDING: Final[Mapping[str, tuple[str, Callable[[object], str]]]] = {
 
 def _account(value: object) -> str:
     if not isinstance(value, str) or not _ACCOUNT.fullmatch(value):
-        raise _wrong("is no account id such as acct_123")
+        raise wrong("is no account id such as acct_123")
     return value
 
 
-_Seconds = Annotated[float, BeforeValidator(_number), Field(ge=0, le=31_536_000)]
-_Minor = Annotated[int, BeforeValidator(_whole)]
-_Severity = Annotated[float, BeforeValidator(_number), Field(ge=1, le=5)]
-_LIST: Final = BeforeValidator(_list)
-
-
-class Tolerances(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Tolerances:
     """What is no finding. `revenue`, `amount`, `balance`: minor units; the others: seconds."""
 
-    model_config = _STRICT
-
-    revenue: _Minor = 0
-    amount: _Minor = 0
-    balance: _Minor = 0
-    settlement_lag: _Seconds = 259_200.0
-    stale_after: _Seconds = 3600.0
+    revenue: int = 0
+    amount: int = 0
+    balance: int = 0
+    settlement_lag: float = 259_200.0
+    stale_after: float = 3600.0
 
 
-class LogRotation(BaseModel):
+@dataclass(frozen=True, slots=True)
+class LogRotation:
     """The audit log is put away, compressed, when it has more than `max_bytes`."""
 
-    model_config = _STRICT
-
-    max_bytes: Annotated[int, BeforeValidator(_whole), Field(ge=1000)] = 10_000_000
+    max_bytes: int = 10_000_000
 
 
-class WatchdogConfig(BaseModel):
+@dataclass(frozen=True, slots=True)
+class WatchdogConfig:
     """The whole file; what is absent has its default. Times are in seconds.
 
     A finding that stays is told once, and again after `suppression_window`. Each run begins
     `overlap` before the place where the last one said that the next has to begin.
     """
 
-    model_config = _STRICT
+    authorized_webhooks: frozenset[str] = frozenset()
+    approved_workflows: frozenset[str] = frozenset()
+    allowed_accounts: frozenset[str] = frozenset()
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    severities: Mapping[str, float] = field(default_factory=dict)
+    suppression_window: float = 2_592_000.0
+    overlap: float = 3600.0
+    log_rotation: LogRotation = field(default_factory=LogRotation)
 
-    authorized_webhooks: Annotated[frozenset[Annotated[str, PlainValidator(_endpoint)]], _LIST] = (
-        frozenset()
-    )
-    approved_workflows: Annotated[frozenset[Annotated[str, PlainValidator(_workflow)]], _LIST] = (
-        frozenset()
-    )
-    allowed_accounts: Annotated[frozenset[Annotated[str, PlainValidator(_account)]], _LIST] = (
-        frozenset()
-    )
-    tolerances: Tolerances = Tolerances()
-    severities: Mapping[str, _Severity] = Field(default_factory=dict)
-    suppression_window: _Seconds = 2_592_000.0
-    overlap: _Seconds = 3600.0
-    log_rotation: LogRotation = LogRotation()
+
+def _set_of(check: Check) -> Check:
+    def every(value: object) -> frozenset[str]:
+        if not isinstance(value, list):
+            raise wrong("is not a list")
+        return frozenset(items(value, check))
+
+    return every
+
+
+def _unknown(name: str, known: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    known = sorted(known)
+    if _RENAMED.get(name) in known:
+        return (), f"{shown(name)} is called {_RENAMED[name]} now"
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return (), f"{shown(name)} is unknown; {hint}"
+
+
+_seconds: Final = number(0, 31_536_000, " such as 3600")
+_minor: Final = whole_number(15)
+_severity: Final = number(1, 5, " such as 3600")
+_tolerances: Final = mapping(
+    {
+        "revenue": _minor,
+        "amount": _minor,
+        "balance": _minor,
+        "settlement_lag": _seconds,
+        "stale_after": _seconds,
+    },
+    unknown=_unknown,
+)
+_log_rotation: Final = mapping({"max_bytes": whole_number(15, least=1000)}, unknown=_unknown)
+_file: Final = mapping(
+    {
+        "authorized_webhooks": _set_of(_endpoint),
+        "approved_workflows": _set_of(_workflow),
+        "allowed_accounts": _set_of(_account),
+        "tolerances": lambda value: Tolerances(**_tolerances(value)),
+        "severities": lambda value: dict(
+            entries(value, lambda name, number: (name, _severity(number)))
+        ),
+        "suppression_window": _seconds,
+        "overlap": _seconds,
+        "log_rotation": lambda value: LogRotation(**_log_rotation(value)),
+    },
+    unknown=_unknown,
+)
 
 
 def load_watchdog_config(
@@ -145,10 +152,11 @@ def load_watchdog_config(
     ConfigurationError with every fault.
     """
     config, faults = (WatchdogConfig(), []) if path is None else _read(path)
-    faults += [_unknown("severities", name, checks) for name in config.severities.keys() - checks]
+    for name in config.severities.keys() - checks:
+        faults.append(Fault("severities", _unknown(name, checks)[1]))
     if faults:
         raise faulty(plain_path(path), faults, _THEN)
-    return config.model_copy(update=_added(config, environ))
+    return replace(config, **_added(config, environ))
 
 
 def _read(path: Path) -> tuple[WatchdogConfig, list[Fault]]:
@@ -156,65 +164,26 @@ def _read(path: Path) -> tuple[WatchdogConfig, list[Fault]]:
     data = {} if document.data is None else document.data
     if not isinstance(data, Mapping):
         return WatchdogConfig(), [*document.faults, Fault("", f"is no mapping but {shown(data)}")]
-    given = {name: value for name, value in data.items() if value is not None}
     try:
-        return WatchdogConfig.model_validate(given), document.faults
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-    return WatchdogConfig(), [*document.faults, *_faults(details)]
+        given = {name: value for name, value in data.items() if value is not None}
+        return WatchdogConfig(**_file(given)), document.faults
+    except Wrong as error:
+        wrongs = [Fault(dotted(path), message) for path, message in error.faults]
+    return WatchdogConfig(), [*document.faults, *wrongs]
 
 
-def _added(config: WatchdogConfig, environ: Mapping[str, str]) -> dict[str, frozenset[str]]:
+def _added(config: WatchdogConfig, environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the lists to which variables add, with what they add."""
-    found: dict[str, frozenset[str]] = {}
+    found: dict[str, Any] = {}
     faults: list[Fault] = []
-    for variable, (field, check) in _ADDING.items():
-        entries: set[str] = set(getattr(config, field))
+    for variable, (name, check) in _ADDING.items():
+        there: set[str] = set(getattr(config, name))
         for entry in filter(None, map(str.strip, environ.get(variable, "").split(","))):
             try:
-                entries.add(check(entry))
-            except PydanticCustomError as error:
-                faults.append(Fault(variable, f"{shown(entry)} {error.message()}"))
-        found[field] = frozenset(entries)
+                there.add(check(entry))
+            except Wrong as error:
+                faults.append(Fault(variable, f"{shown(entry)} {error.message}"))
+        found[name] = frozenset(there)
     if faults:
         raise faulty("the settings", faults, "Correct them and start again.")
     return found
-
-
-def _faults(details: list[ErrorDetails]) -> Iterator[Fault]:
-    for detail in details:
-        where = detail["loc"]
-        if detail["type"] == "extra_forbidden":
-            yield _unknown(dotted(map(str, where[:-1])), str(where[-1]), _names(where[:-1]))
-        else:
-            yield Fault(dotted(map(str, where)), _message(detail))
-
-
-def _names(parents: tuple[int | str, ...]) -> list[str]:
-    sections: Mapping[str, type[BaseModel]] = {
-        "tolerances": Tolerances,
-        "log_rotation": LogRotation,
-    }
-    model = sections[str(parents[0])] if parents else WatchdogConfig
-    return list(model.model_fields)
-
-
-def _unknown(where: str, name: str, known: Collection[str]) -> Fault:
-    if _RENAMED.get(name) in known:
-        return Fault(where, f"{shown(name)} is called {_RENAMED[name]} now")
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"
-    return Fault(where, f"{shown(name)} is unknown; {hint}")
-
-
-def _message(detail: ErrorDetails) -> str:
-    context: Mapping[str, Any] = detail.get("ctx", {})
-    match detail["type"]:
-        case "fault":
-            return str(context["message"])
-        case "greater_than_equal":
-            return f"is less than {context['ge']:g}"
-        case "less_than_equal":
-            return f"is more than {context['le']:g}"
-        case _:
-            return "is not a mapping of names to values"

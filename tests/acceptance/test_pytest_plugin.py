@@ -156,7 +156,7 @@ def test_a_project_that_does_not_use_it_does_not_notice(project: pytest.Pytester
         """
         import json, pathlib, sys
 
-        OURS = ("stripe_billing_router", "stripe", "sqlalchemy", "pydantic", "requests")
+        OURS = ("stripe_billing_router", "stripe", "sqlalchemy", "requests")
 
         def pytest_unconfigure(config):
             loaded = [name for name in OURS if name in sys.modules]

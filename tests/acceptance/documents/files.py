@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import yaml
@@ -23,7 +24,7 @@ def check_yaml(block: Block, folder: Path) -> None:
     names = set(yaml.safe_load(block.text))
     if names == {"repos"}:
         _check_hooks(block)
-    elif names <= set(WatchdogConfig.model_fields):
+    elif names <= {field.name for field in fields(WatchdogConfig)}:
         load_watchdog_config(path, {}, CHECK_IDS)
     else:
         routing_file(path)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.config import WatchdogConfig
+from stripe_billing_router.config.watchdog import LogRotation
 from stripe_billing_router.stripe_watchdog.options import Options
 from stripe_billing_router.training import load
 from tests.integration.watchdog_run.watch_bench import Bench, charge, webhook
@@ -80,7 +81,7 @@ def prepared(folder: Path, earlier: Bench) -> Bench:
     """A copy of it: one finding is known, one is going to be resolved, three are new."""
     shutil.copytree(earlier.home, folder)
     bench = Bench(folder)
-    bench.config = WatchdogConfig.model_validate({"log_rotation": {"max_bytes": "1500"}})
+    bench.config = WatchdogConfig(log_rotation=LogRotation(1500))
     bench.anomalies.recorded = list(earlier.anomalies.recorded)
     bench.world.now_ms += 60_000
     bench.world.findings = [webhook("we_known"), charge(1), webhook("we_new"), charge(2)]

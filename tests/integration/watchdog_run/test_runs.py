@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stripe_billing_router.config import WatchdogConfig
+from stripe_billing_router.config.watchdog import LogRotation
 from stripe_billing_router.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -76,7 +77,7 @@ def test_a_check_that_was_not_run_resolves_nothing(bench: Bench) -> None:
 
 
 def test_what_stays_is_told_again_after_the_suppression_window(bench: Bench) -> None:
-    bench.config = WatchdogConfig.model_validate({"suppression_window": "3600"})
+    bench.config = WatchdogConfig(suppression_window=3600)
     bench.world.findings = [webhook()]
     told = []
     for _ in range(4):
@@ -207,7 +208,7 @@ def test_a_torn_last_line_is_repaired_and_said(bench: Bench) -> None:
 
 
 def test_the_audit_log_rotates_and_loses_nothing(bench: Bench) -> None:
-    bench.config = WatchdogConfig.model_validate({"log_rotation": {"max_bytes": "1000"}})
+    bench.config = WatchdogConfig(log_rotation=LogRotation(1000))
     told = []
     for number in range(12):
         bench.world.findings = [charge(number)]
