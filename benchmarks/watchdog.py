@@ -27,9 +27,9 @@ from sqlalchemy import insert
 
 from benchmarks.harness import Figure
 from stripe_billing_router.bootstrap import all_verbs
-from stripe_billing_router.engine import Page, SystemClock
+from stripe_billing_router.engine import SystemClock
 from stripe_billing_router.models import OverrideKey, Route, RouteKey
-from stripe_billing_router.ports import Discrepancy
+from stripe_billing_router.ports import Discrepancy, Page
 from stripe_billing_router.sandbox import SANDBOX_API_BASE
 from stripe_billing_router.store import SqlStore
 from stripe_billing_router.store.schema import ledger
@@ -99,12 +99,12 @@ class MadeUp:
     def now_ms(self) -> int:
         return NOW_MS
 
-    def one(self, path: str, expects: str) -> Mapping[str, Any] | None:
-        raise AssertionError(f"nothing is doubtful here, but {path} was asked for ({expects})")
+    def one(self, kind: str, object_id: str) -> Mapping[str, Any] | None:
+        raise AssertionError(f"nothing is doubtful here, but {object_id} of {kind} was asked for")
 
-    def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page:
+    def page(self, kind: str, query: Mapping[str, Any], after: str | None = None) -> Page:
         begun = Times.now()
-        make = _MAKERS.get(path)
+        make = _MAKERS.get(kind)
         start = int(after) if after else 0
         items: list[Mapping[str, Any]] = []
         number = start
@@ -196,12 +196,12 @@ def _stamp(number: int) -> dict[str, str]:
 
 
 _MAKERS: Mapping[str, Callable[[int, int], Iterator[dict[str, Any]]]] = {
-    "/v1/charges": _charges,
-    "/v1/payment_intents": _intents,
-    "/v1/refunds": _refunds,
-    "/v1/invoices": _invoices,
-    "/v1/invoice_payments": _invoice_payments,
-    "/v1/balance_transactions": _transactions,
+    "charges": _charges,
+    "payment_intents": _intents,
+    "refunds": _refunds,
+    "invoices": _invoices,
+    "invoice_payments": _invoice_payments,
+    "balance_transactions": _transactions,
 }
 
 

@@ -5,24 +5,32 @@ Adapters live on the floor above; the engine on the floor above those knows only
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Literal, Protocol
 
 from .models import (
     Approval,
     ApprovalState,
+    Balance,
     BillingEvent,
     BotId,
+    Call,
     Freeze,
     LedgerEntry,
     Operation,
     OperationState,
     Outcome,
+    Plan,
     ResolvedRoute,
     Route,
     RouteKey,
+    Step,
+    StepOutput,
     Usage,
+    Verb,
     Write,
 )
 from .secrecy import Secret, Unpicklable
@@ -101,9 +109,19 @@ class Reply:
     retry_after: float | None = None
     date_ms: int | None = None
 
+    def wait(self, attempt: int) -> float:
+        """Return seconds to wait after attempt number `attempt` (from 0): exponential, with jitter,
+        and never less than what the provider asked for."""
+        backoff = min(_FIRST_WAIT * 2.0**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+        return max(backoff, self.retry_after or 0.0)
 
-class PaymentProvider(Protocol):
-    """Stripe, or what stands in for it. Never raises for what the network or the provider does."""
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 8.0
+
+
+class Transport(Protocol):
+    """What carries requests to a provider, and never raises for what becomes of them on the way."""
 
     @property
     def api_base(self) -> str: ...
@@ -117,10 +135,175 @@ class PaymentProvider(Protocol):
     def send(self, request: Request) -> Reply: ...
 
 
-class SignatureVerifier(Protocol):
-    """Says whether the payment provider signed a webhook. Never raises; looks at no time."""
+class Verdict(Enum):
+    """`SETTLED`: a definite answer. `AGAIN`: retry with the same key, nothing executed. `DOUBT`:
+    retry with the same key, the effect may exist. `STOP`: the same, and no retry helps."""
 
-    def is_signed(self, payload: bytes, header: str, secret: str) -> bool: ...
+    SETTLED = "settled"
+    AGAIN = "again"
+    DOUBT = "doubt"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, the newest first. The next begins after the id `next_after`, if any."""
+
+    items: tuple[Mapping[str, Any], ...]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old an operation is, in milliseconds: at least, and at most."""
+
+    least_ms: int
+    most_ms: int
+
+
+class Provider(Protocol):
+    """A payment provider: what it plans for each verb, how that is sent, and what comes back means.
+
+    The engine knows nothing else of it. What has no HTTP, keys or lists of its own says so: it
+    names no account, or finds nothing.
+    """
+
+    @property
+    def verbs(self) -> Mapping[str, Verb]:
+        """The verbs that it can do, each as it does it."""
+        ...
+
+    @property
+    def api_version(self) -> str:
+        """By which operations name it, and the version of it that their steps are written for."""
+        ...
+
+    @property
+    def longest_send(self) -> float:
+        """Seconds after which `send` has come back, whatever happened."""
+        ...
+
+    @property
+    def sendable_for_ms(self) -> int:
+        """How long after its first send a request may be sent again under the same key."""
+        ...
+
+    def plan(self, call: Call, route: ResolvedRoute, keys: Keys, *, limited: bool) -> Plan:
+        """Return what a call is going to send; it is only read for that. `limited`: what may be
+        collected has a limit, so that it has to be known before it is."""
+        ...
+
+    def stamped(self, plan: Plan, operation_id: str, bot: BotId) -> tuple[Step, ...]:
+        """Return the plan's steps, to be stored and sent: what they create bears these names."""
+        ...
+
+    def check_step(
+        self, operation: Operation, step: Step, path: str, params: Mapping[str, Any]
+    ) -> None:
+        """Raise ForeignStep for a stored step that the operation's verb would never plan."""
+        ...
+
+    def send(self, request: Request) -> Reply:
+        """Send once. Never raises for what the network or the provider does."""
+        ...
+
+    def ask(self, request: Request) -> Reply:
+        """Return the answer to a request that may be sent any number of times.
+
+        Raises StripeUnavailableError or RateLimitedError where there is none.
+        """
+        ...
+
+    def verdict(self, reply: Reply, *, in_doubt: bool) -> Verdict:
+        """Judge a reply. `in_doubt`: an earlier attempt may have had its effect."""
+        ...
+
+    def strange(
+        self, operation: Operation, step: Step, request: Request, reply: Reply
+    ) -> str | None:
+        """Return the field by which an answer is about something else; None if it fits."""
+        ...
+
+    def due(self, operation: Operation, found: Step | Outcome) -> int | None:
+        """Return minor units that a step is going to collect, or that an outcome lets a customer
+        pay; None where only the answer tells."""
+        ...
+
+    def forget(self, operation: Operation) -> None:
+        """Drop what was remembered for an operation that failed: it may be out of date."""
+        ...
+
+    def account_of(self, keys: Keys) -> tuple[str, int | None]:
+        """Return the account behind a key and the time by the provider's clock, if it says.
+
+        Raises KeyConfigurationError, StripeUnavailableError or RateLimitedError.
+        """
+        ...
+
+    def now_ms(self, keys: Keys) -> int | None:
+        """Return the time by the provider's own clock, or None if it has none, or does not say."""
+        ...
+
+    def found(self, operation: Operation, keys: Keys, *, proven: bool = True) -> StepOutput | None:
+        """Look up what an operation has left, completely. Unless its row is `proven`, what it says
+        that was asked for is no measure. Raises Escalated or OutcomeInDoubt."""
+        ...
+
+    def left(self, operation: Operation, keys: Keys, age: Age) -> StepOutput | None:
+        """Return what an operation has left; None if there is nothing, and can be no more.
+
+        Raises Escalated or OutcomeInDoubt where that cannot be known.
+        """
+        ...
+
+    def renewal(self, payment_id: str, keys: Keys) -> tuple[str, int, str] | None:
+        """Return what a payment renews, what it collected in minor units, and its currency; None if
+        it is nobody's renewal."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Books(Protocol):
+    """What an account holds. Raises a BillingError for what cannot be read."""
+
+    def balance(self, keys: Keys) -> Balance:
+        """Return what is available and pending, per currency."""
+        ...
+
+    def page(
+        self, kind: str, keys: Keys, query: Mapping[str, Any], after: str | None = None
+    ) -> Page:
+        """Return a page of the objects of a kind, such as `charges`."""
+        ...
+
+    def one(
+        self, kind: str, object_id: str, keys: Keys, expand: Sequence[str] = ()
+    ) -> Mapping[str, Any] | None:
+        """Return an object, None if there is none; of one that was deleted, that it was."""
+        ...
+
+    def event_query(
+        self, event_types: object, created: object, params: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the query for `page` that lists events as a caller asks; InvalidRequestError if it
+        cannot be asked for so."""
+        ...
+
+
+class WebhookReader(Protocol):
+    """How what a provider tells by itself is read."""
+
+    def accounts_of(self, event: object, *, metadata: bool = True) -> list[str]:
+        """Return every account that an event names, those in its `metadata` last, or not at all.
+
+        An empty list means the platform's own. WebhookError for a shape that is never sent.
+        """
+        ...
+
+    def is_signed(self, payload: bytes, header: str, secret: str) -> bool:
+        """Say whether the provider signed it. Never raises; looks at no time."""
+        ...
 
 
 class DuplicateOperation(Exception):
@@ -405,11 +588,3 @@ class OutcomeInDoubt(Exception):
 
 class Escalated(Exception):
     """Neither found nor excluded; `args[0]` says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """How old an operation is, in milliseconds: at least, and at most."""
-
-    least_ms: int
-    most_ms: int

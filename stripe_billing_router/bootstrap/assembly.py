@@ -23,8 +23,7 @@ from ..engine import (
     FreezeGuard,
     Leases,
     Listings,
-    Lookups,
-    ObservedProvider,
+    ObservedTransport,
     Observers,
     OperationSequence,
     OperatorsDesk,
@@ -32,7 +31,6 @@ from ..engine import (
     Policing,
     Queries,
     Reactions,
-    Reader,
     Recovery,
     Sender,
     Shown,
@@ -45,10 +43,12 @@ from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies, Verbs
 from ..policy import admits
-from ..ports import Clock, Event, Guard
+from ..ports import Books, Clock, Event, Guard, Provider, WebhookReader
+from ..providers.stripe.books import StripeBooks
 from ..providers.stripe.gateway import StripeGateway
-from ..providers.stripe.verbs import Verb
-from ..providers.stripe.webhooks import StripeSignatures
+from ..providers.stripe.provider import StripeProvider
+from ..providers.stripe.verbs import StripeVerb
+from ..providers.stripe.webhooks import StripeWebhooks
 from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
 from ..telemetry import telemetry
@@ -66,7 +66,9 @@ class Assembly:
     table: RoutingTable
     keys: KeyRing
     store: FallbackStore
-    gateway: StripeGateway
+    provider: Provider
+    books: Books
+    webhooks: WebhookReader
     sequence: OperationSequence
     canceller: Canceller
     desk: OperatorsDesk
@@ -76,7 +78,6 @@ class Assembly:
     examiner: Examiner
     webhook_check: WebhookAccountCheck
     consequences: Consequences
-    signatures: StripeSignatures
     engine: Parts
     follower: Follower
     observers: Observers
@@ -135,12 +136,15 @@ def assemble(given: Given) -> Assembly:
     guards = (FreezeGuard(store), *_guards(domains, store, file), *given.guards)
     shown = Shown(
         operation=lambda operation: follower.witness(operation, verbs[operation.verb]),
-        renewal=lambda invoice: parts.lookups.with_keys(keys.keys()).renewal(invoice),
+        renewal=lambda invoice: provider.renewal(invoice, keys.keys()),
     )
+    transport = ObservedTransport(gateway, observers, clock)
+    provider = StripeProvider(gateway, transport, verbs, store, keys, clock)
     parts = _parts(
         guards,
         store,
-        gateway,
+        provider,
+        settings,
         table,
         keys,
         clock,
@@ -151,27 +155,28 @@ def assemble(given: Given) -> Assembly:
         verbs,
         shown,
     )
-    accounts, reader = parts.accounts, parts.reader
-    follower = Follower(keys, accounts, reader, parts.closing, parts.trust, verbs)
+    accounts, books, webhooks = parts.accounts, StripeBooks(provider.reader), StripeWebhooks()
+    follower = Follower(keys, accounts, provider, parts.closing, parts.trust)
     canceller = Canceller(store, accounts, follower, parts.closing, parts.trust, verbs)
     return Assembly(
         settings=settings,
         table=table,
         keys=keys,
         store=store,
-        gateway=gateway,
+        provider=provider,
+        books=books,
+        webhooks=webhooks,
         sequence=OperationSequence(parts, follower),
         canceller=canceller,
         desk=desk,
         recovery=Recovery(parts, canceller, follower, observers, file.recovery.complete_within),
-        queries=Queries(table, keys, accounts, reader, parts.guards),
-        listings=Listings(keys, accounts, reader, clock),
+        queries=Queries(table, keys, accounts, books, parts.guards),
+        listings=Listings(keys, accounts, books, clock, provider.now_ms),
         examiner=Examiner(
             table, keys, accounts, store, Forecast(policies, store, parts.guards), verbs
         ),
-        webhook_check=WebhookAccountCheck(observers, reactions),
+        webhook_check=WebhookAccountCheck(webhooks, observers, reactions),
         consequences=consequences,
-        signatures=StripeSignatures(),
         engine=parts,
         follower=follower,
         observers=observers,
@@ -195,7 +200,7 @@ def _store(
     keys: KeyRing,
     tell: Callable[[Event], None],
     domains: Sequence[Domain],
-    verbs: Verbs[Verb],
+    verbs: Verbs[StripeVerb],
 ) -> FallbackStore:
     database = SqlStore(
         settings.ledger_url,
@@ -242,7 +247,8 @@ def _guards(domains: Sequence[Domain], store: FallbackStore, file: RoutingFile) 
 def _parts(
     guards: Sequence[Guard],
     store: FallbackStore,
-    gateway: StripeGateway,
+    provider: Provider,
+    settings: Settings,
     table: RoutingTable,
     keys: KeyRing,
     clock: Clock,
@@ -250,12 +256,10 @@ def _parts(
     observers: Observers,
     reactions: Reactions,
     policies: Policies,
-    verbs: Verbs[Verb],
+    verbs: Verbs[StripeVerb],
     shown: Shown,
 ) -> Parts:
-    provider = ObservedProvider(gateway, observers, clock)
-    reader = Reader(provider, clock)
-    leases = Leases(store, clock, gateway.longest_send)
+    leases = Leases(store, clock, provider.longest_send, provider.sendable_for_ms)
     approvals = Approvals(store, observers)
     policing = Policing(policies, store, approvals, verbs, shown)
     return Parts(
@@ -264,11 +268,9 @@ def _parts(
         routes=table,
         keys=keys,
         clock=clock,
-        reader=reader,
-        accounts=AccountCheck(reader, reactions, clock, gateway.api_base, store.now_ms),
-        lookups=Lookups(reader, store, clock),
+        accounts=AccountCheck(provider, reactions, clock, settings.api_base, store.now_ms),
         leases=leases,
-        sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for, verbs),
+        sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for),
         closing=Closing(store, clock, observers, reactions, policing.counted),
         policing=policing,
         approvals=approvals,

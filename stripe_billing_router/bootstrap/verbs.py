@@ -6,11 +6,11 @@ import os
 
 from ..config import RoutingFile, load_routing_file
 from ..models import Verbs
-from ..providers.stripe.verbs import VERBS, Verb
+from ..providers.stripe.verbs import VERBS, StripeVerb
 from .domains import installed
 
 
-def all_verbs() -> Verbs[Verb]:
+def all_verbs() -> Verbs[StripeVerb]:
     """Return our verbs and those of installed domains; ConfigurationError if one cannot be."""
     return Verbs([*VERBS.values(), *(verb for domain in installed() for verb in domain.verbs)])
 

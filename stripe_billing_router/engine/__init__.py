@@ -1,6 +1,5 @@
 """The operation protocol: write before you charge, send at most once, never guess."""
 
-from ..providers.stripe.reading import Lookups, Reader
 from .clock import SystemClock
 from .closing import Closing
 from .consequences.reactions import (
@@ -24,8 +23,8 @@ from .guards.policing import Policing, Shown
 from .guards.trust import Trust
 from .leases import Leases, provably_alive
 from .listing import PAGE as READ_PAGE
-from .listing import PER_ENDPOINT, Listings, Page, Queries, unreadable
-from .observing import Calls, ObservedProvider, Observers
+from .listing import PER_ENDPOINT, Listings, Queries
+from .observing import Calls, ObservedTransport, Observers
 from .parts import Parts
 from .protocol import OperationSequence
 from .sending import Sender
@@ -46,18 +45,15 @@ __all__ = [
     "FreezeGuard",
     "Leases",
     "Listings",
-    "Lookups",
-    "ObservedProvider",
+    "ObservedTransport",
     "Observers",
     "OperationSequence",
     "OperatorsDesk",
-    "Page",
     "Parts",
     "PaymentSanity",
     "Policing",
     "Queries",
     "Reactions",
-    "Reader",
     "RecordAnomaly",
     "RecordDiscrepancy",
     "Recovery",
@@ -71,5 +67,4 @@ __all__ = [
     "Trust",
     "WebhookAccountCheck",
     "provably_alive",
-    "unreadable",
 ]

@@ -19,11 +19,11 @@ from ..models import (
     Reservation,
     Result,
     StepOutput,
+    Verb,
     Write,
     major,
 )
 from ..ports import Clock, CommitAmbiguous, Discrepancy, Event, StaleLease, Store
-from ..providers.stripe.verbs import Verb, email_in
 from ..redaction import without_secrets
 from .consequences.reactions import Reactions, mismatch_error
 from .failures import error_of, money_of
@@ -257,7 +257,7 @@ class Closing:
             amount_minor=outcome.amount_minor,
             currency=outcome.currency or operation.currency,
             timestamp_ms=self._clock.now_ms(),
-            user_email=operation.user_email or email_in(outcome.body),
+            user_email=operation.user_email or verb.email_in(outcome.body),
             bot_id=str(operation.bot),
             destination_account=outcome.destination_account or STRIPE_MASTER_ACCOUNT_ID,
             raw_event=outcome.body,

@@ -10,14 +10,23 @@ from typing import NoReturn
 
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError, PolicyViolationError
 from ..locks import CALLER
-from ..models import Failure, Operation, OperationState, Outcome, Reserve, Result, Step
+from ..models import (
+    Failure,
+    ForeignStep,
+    Operation,
+    OperationState,
+    Outcome,
+    Reserve,
+    Result,
+    Step,
+    Verb,
+)
 from ..ports import CommitAmbiguous, Keys, OutcomeInDoubt, Reply, StaleLease
-from ..providers.stripe.verbs import ForeignStep, Verb, due
 from ..secrecy import loggable
 from .closing import BOT_MAY_ASK_FOR_MS, HAPPENED
 from .failures import failure_of_reply, unknown
-from .guards.policing import Policing, within_limits
-from .leases import Lease, Leases
+from .guards.policing import within_limits
+from .leases import Lease
 from .parts import Parts
 from .sending import NotExecuted
 
@@ -58,7 +67,7 @@ class Executor:
         try:
             operation, outcome = self._parts.sender.run(
                 operation,
-                within_rules(verb, self._parts.policing, self._parts.leases, lease),
+                within_rules(verb, self._parts, lease),
                 keys,
                 lease,
                 in_doubt=in_doubt,
@@ -78,7 +87,8 @@ class Executor:
         except (LedgerUnavailableError, CommitAmbiguous):
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "The database broke off between two steps.") from None
-        self._learn(operation, outcome)
+        if outcome.failure is not None:
+            self._parts.provider.forget(operation)
         unheard = outcome.state in HAPPENED and _is_abandoned(operation)
         closed = self._parts.closing.close(
             operation,
@@ -115,12 +125,6 @@ class Executor:
         self._parts.closing.deliver(closed, verb, first=True)
         raise AssertionError("an abandoned operation has no result")
 
-    def _learn(self, operation: Operation, outcome: Outcome) -> None:
-        failure = outcome.failure
-        if failure is not None:  # what was looked up may be out of date
-            for step in operation.steps:
-                self._parts.lookups.forget_payment_method(str(step.params.get("payment_method")))
-
 
 def _is_abandoned(operation: Operation) -> bool:
     """Say whether nobody waits for a keyless call any more: whoever asks for an equal one may mean
@@ -133,9 +137,7 @@ def _unknown(operation: Operation, why: str) -> OutcomeUnknownError:
     return unknown(operation.operation_id, operation.idempotency_key, why)
 
 
-def within_rules(
-    verb: Verb, policing: Policing, leases: Leases, lease: Lease
-) -> Callable[[Operation], Step | Outcome]:
+def within_rules(verb: Verb, parts: Parts, lease: Lease) -> Callable[[Operation], Step | Outcome]:
     """Return the verb's `proceed`; what shows to collect more than the rules allow is taken down
     instead, and has come to nothing because of them."""
     vetoes: list[str] = []
@@ -145,10 +147,10 @@ def within_rules(
             return _vetoed(verb.wind_up(operation), vetoes[-1])
         found = verb.proceed(operation)
         try:
-            reserves = policing.more_due(operation, due(operation, found))
+            reserves = parts.policing.more_due(operation, parts.provider.due(operation, found))
             if reserves:
                 with within_limits():
-                    leases.renew(lease, reserves)
+                    parts.leases.renew(lease, reserves)
         except PolicyViolationError as veto:
             vetoes.append(str(veto))
             return _vetoed(verb.wind_up(operation), str(veto))

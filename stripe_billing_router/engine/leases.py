@@ -16,7 +16,6 @@ from weakref import WeakValueDictionary
 
 from ..models import OperationState, TakeLease, Write
 from ..ports import Clock, StaleLease, Store
-from ..providers.stripe.replies import SENDABLE_FOR_MS
 
 _MARGIN = 10.0
 
@@ -41,12 +40,16 @@ class Lease:
 
 
 class Leases:
-    """Makes, takes and renews leases for sends that take at most `longest_send` seconds."""
+    """Makes, takes and renews leases for sends that take at most `longest_send` seconds, and are
+    repeated for at most `sendable_for_ms`."""
 
-    def __init__(self, store: Store, clock: Clock, longest_send: float) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, longest_send: float, sendable_for_ms: int
+    ) -> None:
         self._store = store
         self._clock = clock
         self._needed = longest_send + _MARGIN
+        self._sendable_for_ms = sendable_for_ms
         self.seconds = 2 * self._needed
 
     @property
@@ -91,7 +94,7 @@ class Leases:
             lease.token,
             self.milliseconds,
             me() if lease.to_send else RECOVERS + me(),
-            SENDABLE_FOR_MS if lease.to_send else None,
+            self._sendable_for_ms if lease.to_send else None,
             by_force,
         )
 

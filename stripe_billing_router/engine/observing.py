@@ -30,10 +30,10 @@ from ..ports import (
     Discrepancy,
     Event,
     Observer,
-    PaymentProvider,
     Reply,
     Request,
     RequestDetails,
+    Transport,
 )
 from ..secrecy import attempt
 
@@ -299,10 +299,10 @@ _WORDS: Final = frozenset(
 _REQUEST_NUMBERS: Final = count(1)
 
 
-class ObservedProvider:
-    """Implements `ports.PaymentProvider` over another."""
+class ObservedTransport:
+    """Implements `ports.Transport` over another."""
 
-    def __init__(self, provider: PaymentProvider, observers: Observers, clock: Clock) -> None:
+    def __init__(self, provider: Transport, observers: Observers, clock: Clock) -> None:
         self._provider = provider
         self._observers = observers
         self._clock = clock

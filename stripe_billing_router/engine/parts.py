@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..models import Operation, Verbs
-from ..ports import Age, Clock, Guard, KeyProvider, Keys, PaymentProvider, Routes, Store
-from ..providers.stripe.reading import Lookups, Reader
-from ..providers.stripe.verbs import Verb
+from ..ports import Age, Clock, Guard, KeyProvider, Keys, Provider, Routes, Store
 from .closing import Closing
 from .guards.accounts import AccountCheck
 from .guards.approving import Approvals
@@ -23,13 +22,11 @@ class Parts:
     """The parts of one router's engine. `in_progress_wait` is in seconds."""
 
     store: Store
-    provider: PaymentProvider
+    provider: Provider
     routes: Routes
     keys: KeyProvider
     clock: Clock
-    reader: Reader
     accounts: AccountCheck
-    lookups: Lookups
     leases: Leases
     sender: Sender
     closing: Closing
@@ -38,15 +35,15 @@ class Parts:
     trust: Trust
     guards: Sequence[Guard]
     in_progress_wait: float
-    verbs: Verbs[Verb]
+    verbs: Verbs[Any]
 
     def age(self, operation: Operation, keys: Keys) -> Age:
         """Return how long ago an operation may first have been sent.
 
-        By the database's clock and by Stripe's own: one that was set back must not make an old
-        request key look young, nor one that was set on a young one forgotten.
+        By the database's clock and by the provider's own: one that was set back must not make an
+        old request key look young, nor one that was set on a young one forgotten.
         """
         ours = self.store.now_ms() - operation.started_ms
-        theirs = self.reader.now_ms(keys.secret_key)
-        stripes = ours if theirs is None else theirs - operation.started_by_provider_ms
-        return Age(min(ours, stripes), max(ours, stripes))
+        told = self.provider.now_ms(keys)
+        theirs = ours if told is None else told - operation.started_by_provider_ms
+        return Age(min(ours, theirs), max(ours, theirs))

@@ -27,12 +27,15 @@ from ..locks import CALLER
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
     BotId,
+    Call,
     OpenOperation,
     Operation,
     OperationState,
+    Plan,
     ReopenOperation,
     ResolvedRoute,
     Result,
+    Verb,
     Write,
 )
 from ..ports import (
@@ -44,7 +47,7 @@ from ..ports import (
     StaleLease,
     TwinInDoubt,
 )
-from ..providers.stripe.verbs import Call, Plan, Verb, arguments, carefully, due_beside, email_in
+from ..providers import arguments
 from ..redaction import exact, redact, shown
 from . import leases, observing
 from .doubt.waiting import Follower
@@ -174,7 +177,7 @@ class OperationSequence:
         for guard in self._parts.guards:
             guard.check_bot(bot)
         route = self._parts.routes.resolve(bot, asked.call.overrides)
-        keys, plan, due = with_keys(
+        keys, plan = with_keys(
             self._parts.keys, lambda keys: self._planned(asked, verb, route, keys)
         )
         operation = self._operation(asked, route, plan, keys)
@@ -191,7 +194,7 @@ class OperationSequence:
             if caller is not None and held is not None:
                 caller.holds(held)
             try:
-                writes += self._parts.policing.permitted(operation, demanded, due)
+                writes += self._parts.policing.permitted(operation, demanded, plan.due)
                 operation = self._open(operation, known, lease, writes)
             except (DuplicateOperation, StaleLease, ApprovalNotGiven):
                 return None
@@ -199,19 +202,17 @@ class OperationSequence:
 
     def _planned(
         self, asked: Asked, verb: Verb, route: ResolvedRoute, keys: Keys
-    ) -> tuple[Keys, Plan, int | None]:
+    ) -> tuple[Keys, Plan]:
         bot, given = asked.call.bot, asked.call.arguments
         # What is given back has the payment's own currency.
         observing.asks(given.get("amount"), None if verb.gives_back else route.currency)
         self._parts.accounts.check(bot, keys, route.route)
-        lookups = self._parts.lookups.with_keys(keys)
-        plan = verb.plan(asked.call, route, lookups)
-        if self._parts.policing.limits_money(bot, route.region):
-            return keys, carefully(plan), due_beside(plan, lookups)
-        return keys, plan, None
+        limited = self._parts.policing.limits_money(bot, route.region)
+        return keys, self._parts.provider.plan(asked.call, route, keys, limited=limited)
 
     def _operation(self, asked: Asked, route: ResolvedRoute, plan: Plan, keys: Keys) -> Operation:
-        version = self._parts.provider.api_version
+        provider = self._parts.provider
+        version = provider.api_version
         return Operation(
             operation_id=asked.operation_id,
             bot=asked.call.bot,
@@ -221,23 +222,18 @@ class OperationSequence:
             input_hash=asked.input_hash,
             effect_hash=effect_hash(STRIPE_MASTER_ACCOUNT_ID, version, plan.steps),
             state=OperationState.PENDING,
-            steps=plan.stamped(asked.operation_id, asked.call.bot),
+            steps=provider.stamped(plan, asked.operation_id, asked.call.bot),
             api_version=version,
             account_id=STRIPE_MASTER_ACCOUNT_ID,
             key_fingerprint=key_fingerprint(keys.secret_key),
             amount_minor=plan.amount_minor,
             currency=plan.currency,
             customer_id=plan.customer_id,
-            user_email=plan.user_email or route.route.user_email or self._email(asked, plan),
+            user_email=plan.user_email,
             arguments=asked.call.arguments,
             skew_ms=self._parts.accounts.skew_ms(),
             seal=new_attempt(),
         )
-
-    def _email(self, asked: Asked, plan: Plan) -> str | None:
-        """Return the payer's e-mail address as the call names it, or a customer that was read."""
-        known = self._parts.lookups.email_of(plan.customer_id)
-        return email_in(asked.call.params) or known
 
     def _open(
         self,

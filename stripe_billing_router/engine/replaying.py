@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import IdempotencyConflictError, OperationInProgressError, PaymentActionRequiredError
-from ..models import Operation, OperationState, Result
+from ..models import Operation, OperationState, Result, Verb
 from ..ports import CommitAmbiguous, Keys, StaleLease
-from ..providers.stripe.replies import SENDABLE_FOR_MS
-from ..providers.stripe.verbs import Verb
 from . import leases
 from .doubt.waiting import WAITING, Follower
 from .executing import Executor
@@ -79,7 +77,7 @@ class Replayer:
         with doubted(known):
             keys = self._parts.keys.keys()
             reserves = self._executor.recheck(known, keys)
-            if self._parts.age(known, keys).most_ms > SENDABLE_FOR_MS:
+            if self._parts.age(known, keys).most_ms > self._parts.provider.sendable_for_ms:
                 raise unknown(
                     known.operation_id, known.idempotency_key, "It is too old to be sent again."
                 )

@@ -9,10 +9,18 @@ from typing import Any, TypeVar
 
 from ..errors import BillingError, KeyConfigurationError, StripeRequestError
 from ..hashing import request_key
-from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput, Verbs
-from ..ports import Clock, KeyProvider, Keys, OutcomeInDoubt, PaymentProvider, Reply, Request, Store
-from ..providers.stripe.replies import Verdict, delay, verdict
-from ..providers.stripe.verbs import Verb, check_step, strange
+from ..models import Operation, Outcome, RecordOutputs, Step, StepOutput
+from ..ports import (
+    Clock,
+    KeyProvider,
+    Keys,
+    OutcomeInDoubt,
+    Provider,
+    Reply,
+    Request,
+    Store,
+    Verdict,
+)
 from .leases import Lease, Leases
 
 T = TypeVar("T")
@@ -32,14 +40,12 @@ class Sender:
     def __init__(
         self,
         store: Store,
-        provider: PaymentProvider,
+        provider: Provider,
         keys: KeyProvider,
         clock: Clock,
         leases: Leases,
         retry_for: float,
-        verbs: Verbs[Verb],
     ) -> None:
-        self._verbs = verbs
         self._store = store
         self._provider = provider
         self._keys = keys
@@ -98,8 +104,8 @@ class Sender:
         while True:
             self._leases.ensure(lease)
             request = self._request(operation, step, keys)
-            reply = _about(operation, step, request, self._provider.send(request))
-            found = verdict(reply, in_doubt=in_doubt)
+            reply = self._about(operation, step, request, self._provider.send(request))
+            found = self._provider.verdict(reply, in_doubt=in_doubt)
             fresh = None if renewed else self._renewed(keys, reply)
             if fresh is not None:
                 keys, renewed = fresh, True
@@ -107,12 +113,22 @@ class Sender:
                 return _settled(step, reply), keys
             else:
                 in_doubt = in_doubt or found is not Verdict.AGAIN
-                wait = delay(attempt, reply)
+                wait = reply.wait(attempt)
                 if found is Verdict.STOP or self._is_over(reply, attempt, wait, give_up):
                     raise OutcomeInDoubt if in_doubt else NotExecuted(reply)
                 self._clock.sleep(wait)
                 attempt += 1
             _recheck(recheck, keys, in_doubt)
+
+    def _about(self, operation: Operation, step: Step, request: Request, reply: Reply) -> Reply:
+        """Return the reply; one about something else says nothing of this operation."""
+        if reply.kind != "answered":
+            return reply
+        field = self._provider.strange(operation, step, request, reply)
+        if field is None:
+            return reply
+        note = f"an answer about something else ({field})"
+        return Reply("indeterminate", reply.status, note=note)
 
     def _is_over(self, reply: Reply, attempt: int, wait: float, give_up: float) -> bool:
         """One retry is worth it even after a send that took as long as all retries may."""
@@ -126,7 +142,7 @@ class Sender:
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)
-        check_step(self._verbs[operation.verb], operation, step, path, params)
+        self._provider.check_step(operation, step, path, params)
         keyed = step.method == "post" and not step.repeatable
         key = request_key(operation.operation_id, step.name, operation.generation)
         return Request(
@@ -149,26 +165,6 @@ def rotated(keys: KeyProvider, refused: Keys) -> Keys | None:
     except BillingError:
         return None
     return None if fresh.secret_key == refused.secret_key else fresh
-
-
-def _about(operation: Operation, step: Step, request: Request, reply: Reply) -> Reply:
-    """Return the reply; one that is about another object says nothing of this operation.
-
-    A decline shows its payment, which is taken back.
-    """
-    shown = reply.body if (reply.status or 0) < 400 else _payment_declined(step, reply)
-    if reply.kind != "answered" or shown is None:
-        return reply
-    field = strange(operation, step, request.path, request.params, shown)
-    if field is None:
-        return reply
-    return Reply("indeterminate", reply.status, note=f"an answer about something else ({field})")
-
-
-def _payment_declined(step: Step, reply: Reply) -> Mapping[str, Any] | None:
-    error = reply.body.get("error")
-    payment = error.get("payment_intent") if isinstance(error, Mapping) else None
-    return payment if isinstance(payment, Mapping) and step.expects == "payment_intent" else None
 
 
 def _recheck(recheck: Callable[[Keys], object], keys: Keys, in_doubt: bool) -> None:

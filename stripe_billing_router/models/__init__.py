@@ -47,7 +47,17 @@ from .results import (
 )
 from .routes import Fault, OverrideKey, ResolvedRoute, Route, RouteKey
 from .shown import Shown
-from .verbs import LEFT_OUT, Declared, Moves, Verbs
+from .verbs import (
+    LEFT_OUT,
+    Call,
+    Declared,
+    ForeignStep,
+    Moves,
+    Plan,
+    UnreadableAnswer,
+    Verb,
+    Verbs,
+)
 from .writes import (
     AppendEntry,
     AskApproval,
@@ -89,6 +99,7 @@ __all__ = [
     "BookedOperation",
     "BotId",
     "Budget",
+    "Call",
     "CallLimit",
     "Charge",
     "CheckoutSession",
@@ -105,6 +116,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "Fault",
+    "ForeignStep",
     "Freeze",
     "FreezeScope",
     "InboxEvent",
@@ -119,6 +131,7 @@ __all__ = [
     "OperationState",
     "Outcome",
     "OverrideKey",
+    "Plan",
     "Policies",
     "PolicyRule",
     "RecordOutputs",
@@ -138,8 +151,10 @@ __all__ = [
     "Subscription",
     "TakeLease",
     "UnfreezeScope",
+    "UnreadableAnswer",
     "Usage",
     "UseApproval",
+    "Verb",
     "Verbs",
     "Window",
     "Write",

@@ -1,12 +1,19 @@
-"""What a verb says of itself: the rest of the house asks here, and knows no verb by name."""
+"""What a verb says of itself, and what a provider makes of it: the rest of the house asks here, and
+knows no verb by name."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from ..errors import ConfigurationError
+from .bots import BotId
+from .operations import Operation, Outcome, Step
+from .results import Result
+from .routes import ResolvedRoute
 
 Moves = Literal["in", "out", "none"]
 
@@ -42,6 +49,97 @@ class Declared:
     gives_back: ClassVar[bool] = False
     makes: ClassVar[tuple[str, ...]] = ()
     events: ClassVar[Mapping[str, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a caller asked, checked and in plain JSON types; amounts are still in major units."""
+
+    bot: BotId
+    verb: str
+    arguments: Mapping[str, Any]
+    params: Mapping[str, Any]
+    metadata: Mapping[str, str]
+    overrides: Mapping[str, str]
+
+    def asked(self) -> dict[str, Any]:
+        """Return everything that makes two calls the same call."""
+        return {
+            "arguments": dict(self.arguments),
+            "params": dict(self.params),
+            "metadata": dict(self.metadata),
+            "overrides": dict(self.overrides),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The frozen steps of an operation. A step that creates something has `metadata`.
+
+    `amount_minor` is what is going to be collected, None where that cannot be known. `due` is the
+    same together with what is owed from before, where that is collected too and known by now.
+    """
+
+    steps: tuple[Step, ...]
+    amount_minor: int | None
+    currency: str | None
+    customer_id: str | None
+    user_email: str | None = None
+    due: int | None = None
+
+
+class Verb(Declared, ABC):
+    """A verb as one provider does it: it checks arguments, plans steps and reads what came back.
+    It does no I/O; `lookups` are the provider's own."""
+
+    @abstractmethod
+    def check(
+        self, arguments: Mapping[str, Any], params: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return arguments and `**params` in plain types, or raise InvalidRequestError."""
+
+    @abstractmethod
+    def plan(self, call: Call, route: ResolvedRoute, lookups: Any) -> Plan: ...
+
+    @abstractmethod
+    def proceed(self, operation: Operation) -> Step | Outcome:
+        """Return the next request to send, or what the operation has come to."""
+
+    def wind_up(self, operation: Operation) -> Step | Outcome:
+        """As `proceed`, but for an operation that is too old to be completed: nothing is collected
+        any more, what is half-made is taken down, and what has happened is recorded."""
+        return self.proceed(operation)
+
+    @abstractmethod
+    def refresh(self, operation: Operation) -> Step:
+        """Return the request that reads the present state of an operation that waits."""
+
+    def revisit(self, operation: Operation) -> Step | Outcome:
+        """As `proceed`, for an operation that waited: its first output is what is shown now."""
+        return self.proceed(operation)
+
+    def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - what never waits
+        """Return the request that ends an operation that waits; None if none can."""
+        return None
+
+    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - of most verbs it is
+        """Say whether a waiting operation is this caller's result, rather than an error."""
+        return True
+
+    @abstractmethod
+    def result_type(self) -> type[Result]: ...
+
+    def email_in(self, shown: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - most show none
+        """Return the e-mail address that an object of the provider's names as its payer's."""
+        return None
+
+
+class ForeignStep(Exception):
+    """A step that its verb would never plan; `args[0]` says what is wrong with it."""
+
+
+class UnreadableAnswer(Exception):
+    """An answer lacks what it always has: it does not tell whether money moved."""
 
 
 V = TypeVar("V", bound=Declared)

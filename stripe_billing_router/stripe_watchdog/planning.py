@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..engine import PER_ENDPOINT, READ_PAGE
 from .limits import DAY_MS, Limits
-from .sources import SOURCES, WEBHOOK_ENDPOINTS
+from .sources import SOURCES
 
 _READS_PER_PAYMENT = 500
 _LEAST_READS = 10_000
@@ -52,7 +52,7 @@ def planned(
         share = 1 + min(source.before_ms, 30 * DAY_MS) / max(window_ms, DAY_MS)
         objects = round(payments * source.per_payment * share)
         found.append(PlannedSource(source.name, objects, objects // READ_PAGE + 1))
-    found.append(PlannedSource(WEBHOOK_ENDPOINTS.rpartition("/")[2], 0, 1))
+    found.append(PlannedSource("webhook_endpoints", 0, 1))
     found.append(PlannedSource("routes", routed, routed))
     found.append(PlannedSource("account", 1, 2))
     allowance = max(_LEAST_READS, round(_READS_PER_PAYMENT * payments_of_month))

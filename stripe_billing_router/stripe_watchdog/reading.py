@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..engine import Page
 from ..errors import StripeRequestError, StripeUnavailableError
-from ..ports import Discrepancy
+from ..ports import Discrepancy, Page
 from ..store import Mark, Workspace
 from .limits import Limits
 from .shapes import Row
@@ -19,8 +18,8 @@ class Reads(Protocol):
 
     def discrepancy(self) -> Discrepancy | None: ...
     def now_ms(self) -> int | None: ...
-    def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page: ...
-    def one(self, path: str, expects: str) -> Mapping[str, Any] | None: ...
+    def page(self, kind: str, query: Mapping[str, Any], after: str | None = None) -> Page: ...
+    def one(self, kind: str, object_id: str) -> Mapping[str, Any] | None: ...
 
 
 def read_sources(
@@ -46,19 +45,19 @@ def read_sources(
 def _page(reads: Reads, source: Source, query: Mapping[str, Any], mark: Mark) -> Page:
     """Return the next page; the first again if the object is gone after which it would begin."""
     try:
-        return reads.page(source.path, query, mark.next_after)
+        return reads.page(source.kind, query, mark.next_after)
     except StripeRequestError as error:
         if mark.next_after is None or error.http_status not in (400, 404):
             raise
-    return reads.page(source.path, query)
+    return reads.page(source.kind, query)
 
 
-def all_pages(reads: Reads, path: str) -> list[Mapping[str, Any]]:
+def all_pages(reads: Reads, kind: str) -> list[Mapping[str, Any]]:
     """Return a list that is short by its nature."""
-    page = reads.page(path, {})
+    page = reads.page(kind, {})
     items = list(page.items)
     while page.next_after is not None:
-        page = reads.page(path, {}, page.next_after)
+        page = reads.page(kind, {}, page.next_after)
         items += page.items
     return items
 
@@ -69,6 +68,6 @@ def rows_of(source: Source, items: Sequence[Mapping[str, Any]]) -> list[Row]:
         return [source.read(item) for item in items]
     except (AttributeError, KeyError, TypeError) as error:
         raise StripeUnavailableError(
-            f"A page of {source.path} cannot be read ({type(error).__name__}: {error}); the run "
+            f"A page of {source.kind} cannot be read ({type(error).__name__}: {error}); the run "
             "stops here. Run again, and see https://status.stripe.com."
         ) from None

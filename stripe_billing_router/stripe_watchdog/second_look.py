@@ -16,16 +16,16 @@ from .sources import SOURCES, Source
 
 _SOURCE: Mapping[str, Source] = {source.name: source for source in SOURCES}
 _KINDS = {
-    "pi_": ("payment_intents", "payment_intent", "intents"),
-    "ch_": ("charges", "charge", "charges"),
-    "py_": ("charges", "charge", "charges"),
-    "in_": ("invoices", "invoice", "invoices"),
-    "sub": ("subscriptions", "subscription", "subscriptions"),
-    "cs_": ("checkout_sessions", "checkout.session", "sessions"),
-    "re_": ("refunds", "refund", "refunds"),
-    "pyr": ("refunds", "refund", "refunds"),
+    "pi_": ("payment_intents", "intents"),
+    "ch_": ("charges", "charges"),
+    "py_": ("charges", "charges"),
+    "in_": ("invoices", "invoices"),
+    "sub": ("subscriptions", "subscriptions"),
+    "cs_": ("checkout_sessions", "sessions"),
+    "re_": ("refunds", "refunds"),
+    "pyr": ("refunds", "refunds"),
 }
-"""Source, what Stripe calls the object, and its table, by the beginning of an id."""
+"""Source and table by the beginning of an id."""
 
 MOST = 500
 """After so many second looks at charges and refunds that changed nothing, first sight counts: an
@@ -65,9 +65,9 @@ class SecondLook:
         known = _KINDS.get(object_id[:3])
         if known is None:
             return None
-        name, expects, table = known
+        name, table = known
         source = _SOURCE[name]
-        found = self._reads.one(f"{source.path}/{object_id}", expects)
+        found = self._reads.one(source.kind, object_id)
         if found is None:
             self._workspace.forget(table, object_id)
         else:
@@ -95,6 +95,6 @@ class SecondLook:
 
     def _list(self, name: str, query: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         source = _SOURCE[name]
-        items = self._reads.page(source.path, query).items
+        items = self._reads.page(source.kind, query).items
         self._workspace.put(rows_of(source, items))
         return items

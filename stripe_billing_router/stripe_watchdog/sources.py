@@ -15,14 +15,19 @@ _FAILED = ("charge.failed", "payment_intent.payment_failed", "invoice.payment_fa
 @dataclass(frozen=True, slots=True)
 class Source:
     """One of Stripe's lists. `before_ms`: objects made that long before the window still matter
-    for what happened in it. `per_payment`: about how many objects one payment makes."""
+    for what happened in it. `per_payment`: about how many objects one payment makes. `of` is the
+    list's own name, where that is another."""
 
     name: str
-    path: str
     read: Callable[[shapes.Object], shapes.Row]
     query: Mapping[str, Any] = field(default_factory=dict)
     before_ms: int = 0
     per_payment: float = 1.0
+    of: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.of or self.name
 
     def asked(self, limits: Limits, until_ms: int) -> dict[str, Any]:
         """Return the query for a window, in Stripe's whole seconds."""
@@ -34,35 +39,14 @@ _WAITING = 2 * DAY_MS
 """What waits for its customer is ended after a day."""
 
 SOURCES: tuple[Source, ...] = (
-    Source("charges", "/v1/charges", shapes.charge),
-    Source("payment_intents", "/v1/payment_intents", shapes.intent, before_ms=_WAITING),
-    Source("refunds", "/v1/refunds", shapes.refund, per_payment=0.1),
-    Source("disputes", "/v1/disputes", shapes.dispute, before_ms=120 * DAY_MS, per_payment=0.01),
-    Source("invoices", "/v1/invoices", shapes.invoice, before_ms=_WAITING, per_payment=0.5),
-    Source(
-        "invoice_payments",
-        "/v1/invoice_payments",
-        shapes.invoice_payment,
-        before_ms=_WAITING,
-        per_payment=0.5,
-    ),
-    Source(
-        "subscriptions",
-        "/v1/subscriptions",
-        shapes.subscription,
-        {"status": "all"},
-        before_ms=_WAITING,
-        per_payment=0.1,
-    ),
-    Source(
-        "checkout_sessions",
-        "/v1/checkout/sessions",
-        shapes.session,
-        before_ms=_WAITING,
-        per_payment=0.2,
-    ),
-    Source("failed_events", "/v1/events", shapes.failure, {"types": list(_FAILED)}, 0, 0.1),
-    Source("balance_transactions", "/v1/balance_transactions", shapes.transaction),
+    Source("charges", shapes.charge),
+    Source("payment_intents", shapes.intent, before_ms=_WAITING),
+    Source("refunds", shapes.refund, per_payment=0.1),
+    Source("disputes", shapes.dispute, before_ms=120 * DAY_MS, per_payment=0.01),
+    Source("invoices", shapes.invoice, before_ms=_WAITING, per_payment=0.5),
+    Source("invoice_payments", shapes.invoice_payment, before_ms=_WAITING, per_payment=0.5),
+    Source("subscriptions", shapes.subscription, {"status": "all"}, _WAITING, 0.1),
+    Source("checkout_sessions", shapes.session, before_ms=_WAITING, per_payment=0.2),
+    Source("failed_events", shapes.failure, {"types": list(_FAILED)}, 0, 0.1, "events"),
+    Source("balance_transactions", shapes.transaction),
 )
-
-WEBHOOK_ENDPOINTS = "/v1/webhook_endpoints"

@@ -11,7 +11,6 @@ from ..store import FallbackStore, LedgerHeads, SqlStore
 from .cases import BrokenStream, Dispute, Endpoint, OpenOperation, RoutedObject
 from .limits import DAY_MS
 from .reading import Reads, all_pages
-from .sources import WEBHOOK_ENDPOINTS
 
 AnyStore = SqlStore | FallbackStore
 """The ledger's database, with its journal or without."""
@@ -23,7 +22,7 @@ _OPEN = (
     OperationState.PROCESSING,
 )
 _PAGE = 200
-_ROUTED = {"price": "/v1/prices", "customer": "/v1/customers"}
+_ROUTED = {"price": "prices", "customer": "customers"}
 
 
 class Table(Protocol):
@@ -37,7 +36,7 @@ class Table(Protocol):
 
 def endpoints(reads: Reads) -> Iterator[Endpoint]:
     """Yield every webhook endpoint of the account."""
-    for item in all_pages(reads, WEBHOOK_ENDPOINTS):
+    for item in all_pages(reads, "webhook_endpoints"):
         yield Endpoint(str(item["id"]), str(item.get("url")), str(item.get("status")))
 
 
@@ -67,7 +66,7 @@ def _note(found: dict[tuple[str, str], list[str]], where: str, fields: Mapping[s
 def routed_objects(reads: Reads, table: Table) -> Iterator[RoutedObject]:
     """Yield every price and customer that routes name, as Stripe shows it."""
     for (kind, object_id), routes in named_by_routes(table).items():
-        shown = reads.one(f"{_ROUTED[kind]}/{object_id}", kind)
+        shown = reads.one(_ROUTED[kind], object_id)
         yield RoutedObject(object_id, kind, routes, shown)
 
 

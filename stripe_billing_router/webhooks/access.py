@@ -35,7 +35,7 @@ class Webhooks:
         self._receiver = Receiver(
             parts.store,
             parts.keys,
-            parts.signatures,
+            parts.webhooks,
             parts.engine.clock,
             parts.engine.accounts,
             parts.webhook_check,

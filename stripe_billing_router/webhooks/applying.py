@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..bootstrap import Assembly
-from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Write
-from ..providers.stripe.verbs import Verb, stranger
+from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Verb, Write
+from ..providers.stripe.verbs import stranger
 from . import facts
 from .entering import Entering, Mark
 from .judging import IN_DOUBT, WAITS, Judgement, Look, Nothing, Proven, Wait, judge, told, weigh
@@ -34,7 +34,7 @@ class Applier:
         self._store = parts.store
         self._verbs = parts.engine.verbs
         self._books = Entering(parts)
-        self._owners = Owners(parts.store, parts.keys, parts.engine.accounts, parts.engine.reader)
+        self._owners = Owners(parts.store, parts.keys, parts.engine.accounts, parts.books)
 
     def apply(self, event: InboxEvent, mark: Mark) -> InboxState:
         """Commit what an event changes; return the state in which the event ends.
@@ -146,7 +146,7 @@ class Applier:
         if operation.state in WAITS and not self._parts.engine.trust.may_be_told(operation):
             return self._act(event, operation, Look(), mark)
         if operation.state in _UNSETTLED:
-            judgement = judge(event, operation, verb, self._parts.gateway.api_version)
+            judgement = judge(event, operation, verb, self._parts.provider.api_version)
             return self._act(event, operation, judgement, mark)
         if self._believed(operation) is None:
             return self._books.nothing(mark, operation=operation)

@@ -17,8 +17,9 @@ from ..models import (
     Outcome,
     Step,
     StepOutput,
+    UnreadableAnswer,
+    Verb,
 )
-from ..providers.stripe.verbs import UnreadableAnswer, Verb
 
 IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 WAITS = frozenset({OperationState.REQUIRES_ACTION, OperationState.PROCESSING})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..engine import AccountCheck, Reader, unreadable
-from ..errors import StripeRequestError
+from ..engine import AccountCheck
+from ..errors import StripeUnavailableError
 from ..models import Operation
-from ..ports import KeyProvider
+from ..ports import Books, KeyProvider
 from ..store import FallbackStore
 from .reading import operation_named_by
 
@@ -17,12 +17,12 @@ class Owners:
     """Finds the operation that made a payment: in the ledger, else by asking Stripe."""
 
     def __init__(
-        self, store: FallbackStore, keys: KeyProvider, accounts: AccountCheck, reader: Reader
+        self, store: FallbackStore, keys: KeyProvider, accounts: AccountCheck, books: Books
     ) -> None:
         self._store = store
         self._keys = keys
         self._accounts = accounts
-        self._reader = reader
+        self._books = books
 
     def of(self, obj: Mapping[str, Any]) -> Operation | None:
         """Return the operation behind the payment of a dispute or refund, None if it is not ours.
@@ -39,41 +39,24 @@ class Owners:
     def _asked(self, payment: str) -> Operation | None:
         keys = self._keys.keys()
         self._accounts.check(None, keys)
-        intent = self._read(f"/v1/payment_intents/{payment}", "payment_intent", keys.secret_key)
-        found = self._named_by(intent)
+        found = self._named_by(self._books.one("payment_intents", payment, keys))
         if found is not None:
             return found
         query = {"payment": {"type": "payment_intent", "payment_intent": payment}, "limit": 1}
-        paid = self._read("/v1/invoice_payments", "list", keys.secret_key, query)
-        items = paid.get("data", ())
+        items = self._books.page("invoice_payments", keys, query).items
         if any(_paying(item) != payment for item in items):
-            raise unreadable()
-        invoices = [_id(item.get("invoice")) for item in items]
-        if not invoices:
+            raise StripeUnavailableError(
+                "Stripe lists other payments than that which was asked for; nothing was changed."
+            )
+        invoice_id = _id(items[0].get("invoice")) if items else None
+        invoice = self._books.one("invoices", invoice_id, keys) if invoice_id else None
+        if invoice is None:
             return None
-        invoice = self._read(f"/v1/invoices/{invoices[0]}", "invoice", keys.secret_key)
         return self._named_by(invoice) or self._named_by(subscription_of(invoice))
 
     def _named_by(self, obj: object) -> Operation | None:
         named = operation_named_by(obj)
         return None if named is None else self._store.operation(named)
-
-    def _read(
-        self, path: str, expects: str, key: str, query: Mapping[str, Any] | None = None
-    ) -> Mapping[str, Any]:
-        reply = self._reader.get(path, key, expects, query)
-        if reply.status == 404:
-            return {}
-        if reply.status != 200:
-            raise StripeRequestError(
-                f"Stripe does not show whose payment it is (HTTP {reply.status}). Check the key's "
-                "permissions.",
-                http_status=reply.status,
-                request_id=reply.request_id,
-            )
-        if expects != "list" and reply.body.get("id") != path.rpartition("/")[2]:
-            raise unreadable()
-        return reply.body
 
 
 def _paying(item: Mapping[str, Any]) -> str | None:

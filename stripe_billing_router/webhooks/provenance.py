@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..bootstrap import Assembly
-from ..errors import StripeUnavailableError, WebhookError
+from ..errors import WebhookError
 from ..models import InboxEvent
 from .reading import EVENT_ID, event_of
 
@@ -31,17 +31,10 @@ class Provenance:
         parts = self._parts
         keys = parts.keys.keys()
         parts.engine.accounts.check(None, keys)
-        reply = parts.engine.reader.event(event.event_id, keys.secret_key)
-        if reply.status == 404:
+        body = parts.books.one("events", event.event_id, keys)
+        if body is None:
             raise NotFromStripe(_UNKNOWN)
-        if reply.status != 200:
-            raise StripeUnavailableError(
-                f"Stripe does not show the event (HTTP {reply.status}). Check the key's "
-                "permissions: it needs to read events.",
-                http_status=reply.status,
-                request_id=reply.request_id,
-            )
-        return _as_told(event, reply.body)
+        return _as_told(event, body)
 
 
 def _as_told(event: InboxEvent, body: object) -> InboxEvent:

@@ -8,7 +8,7 @@ from ..engine import AccountCheck, Observers, WebhookAccountCheck
 from ..errors import KeyConfigurationError, WebhookError
 from ..keys import KeyRing
 from ..models import InboxEvent
-from ..ports import Clock, Event, SignatureVerifier
+from ..ports import Clock, Event, WebhookReader
 from ..store import FallbackStore
 from .headers import check_time, signed_header
 from .reading import checked_payload, event_of_payload
@@ -31,7 +31,7 @@ class Receiver:
         self,
         store: FallbackStore,
         keys: KeyRing,
-        signatures: SignatureVerifier,
+        signatures: WebhookReader,
         clock: Clock,
         accounts: AccountCheck,
         webhook_check: WebhookAccountCheck,

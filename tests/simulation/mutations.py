@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from sqlalchemy import update
 
-from stripe_billing_router.engine import closing, leases, protocol, replaying, sending
+from stripe_billing_router.engine import closing, leases, protocol, sending
 from stripe_billing_router.engine.doubt import recovery
 from stripe_billing_router.engine.protocol import OperationSequence
 from stripe_billing_router.hashing import new_operation_id
@@ -23,8 +23,9 @@ from stripe_billing_router.models import (
     OperationState,
     Outcome,
 )
-from stripe_billing_router.ports import Proof, Reply
-from stripe_billing_router.providers.stripe.replies import Verdict, verdict
+from stripe_billing_router.ports import Proof, Reply, Verdict
+from stripe_billing_router.providers.stripe import provider
+from stripe_billing_router.providers.stripe.replies import verdict
 from stripe_billing_router.providers.stripe.traces import Traces
 from stripe_billing_router.providers.stripe.verbs import (
     checkout,
@@ -261,17 +262,13 @@ MUTATIONS: dict[str, Broken] = {
         _closes_with(blocks_twins_for_ms=0), (Crash,)
     ),
     "doubt is taken for failure": Broken(
-        replaced(sending, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
+        replaced(provider, "verdict", _doubt_is_failure), (NetworkFault, CutOff)
     ),
     "a key refused after doubt is taken for a refusal": Broken(
-        replaced(sending, "verdict", _refused_key_is_refusal), (RevokeKey,)
+        replaced(provider, "verdict", _refused_key_is_refusal), (RevokeKey,)
     ),
     "a send is repeated after 23 hours": Broken(
-        lambda: together(
-            replaced(leases, "SENDABLE_FOR_MS", 10**12),
-            replaced(replaying, "SENDABLE_FOR_MS", 10**12),
-        ),
-        (Jump,),
+        replaced(provider.StripeProvider, "sendable_for_ms", 10**12), (Jump,)
     ),
     "a journal's line is drained more than once": Broken(
         _journal_is_drained_without_notes, (Outage, DatabaseAway)
@@ -326,6 +323,6 @@ MUTATIONS: dict[str, Broken] = {
         where=_at_the_bank,
     ),
     "seals are not looked at": Broken(replaced(codec.Sealing, "proof", _everything), (Forge,)),
-    "steps are not looked at": Broken(replaced(sending, "check_step", nothing), (Forge,)),
+    "steps are not looked at": Broken(replaced(provider, "check_step", nothing), (Forge,)),
     "what waits is never taken back": Broken(replaced(Recovery, "_expire", always("left"))),
 }

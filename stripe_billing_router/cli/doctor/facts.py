@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...bootstrap import Assembly, Given, assemble, installed, routing_file
 from ...config import RoutingFile, Settings
-from ...engine import AccountCheck, Reactions, Reader, SystemClock
+from ...engine import AccountCheck, Reactions, SystemClock
 from ...keys.ring import vault_settings
 from ...keys.vault import VaultSettings
 from ...models.findings import Finding
@@ -66,8 +66,8 @@ class Facts:
     def accounts(self) -> AccountCheck:
         """A check of its own, by this host's clock: the router's would open the ledger."""
         clock = self._clock
-        reader = Reader(self.assembly.gateway, clock)
-        return AccountCheck(reader, Reactions(()), clock, self.settings.api_base, clock.now_ms)
+        base, provider = self.settings.api_base, self.assembly.provider
+        return AccountCheck(provider, Reactions(()), clock, base, clock.now_ms)
 
     @cached_property
     def mismatch(self) -> Discrepancy | None:
@@ -108,5 +108,5 @@ class Facts:
     def close(self) -> None:
         assembly = self.__dict__.get("assembly")
         if assembly is not None:
-            assembly.gateway.close()
+            assembly.provider.close()
             assembly.store.close()

@@ -7,8 +7,7 @@ from typing import Any
 
 from ...errors import AccountMismatchError, WebhookError
 from ...master_account import STRIPE_MASTER_ACCOUNT_ID
-from ...ports import Discrepancy, Event
-from ...providers.stripe.webhooks import accounts_of
+from ...ports import Discrepancy, Event, WebhookReader
 from ...redaction import shown
 from ..observing import Observers
 from .reactions import Reactions
@@ -17,7 +16,8 @@ from .reactions import Reactions
 class WebhookAccountCheck:
     """Compares an event's accounts with the master's."""
 
-    def __init__(self, observers: Observers, reactions: Reactions) -> None:
+    def __init__(self, webhooks: WebhookReader, observers: Observers, reactions: Reactions) -> None:
+        self._webhooks = webhooks
         self._observers = observers
         self._reactions = reactions
 
@@ -27,9 +27,9 @@ class WebhookAccountCheck:
         The event may be unsigned, so that nothing but an alert follows: no freeze, no rollback. An
         account that only the metadata name gives False as well, and a warning that says so.
         """
-        if foreign := _foreign(accounts_of(event, metadata=False)):
+        if foreign := _foreign(self._webhooks.accounts_of(event, metadata=False)):
             self._alert_mismatch(foreign[0])
-        elif foreign := _foreign(accounts_of(event)):
+        elif foreign := _foreign(self._webhooks.accounts_of(event)):
             self._alert_mentioned(foreign[0])
         return not foreign
 
@@ -40,7 +40,7 @@ class WebhookAccountCheck:
         of a failed check. No bot is stopped for it: only metadata could say which, and those of
         another account's object are whatever somebody there has written.
         """
-        foreign = _foreign(accounts_of(event, metadata=False))
+        foreign = _foreign(self._webhooks.accounts_of(event, metadata=False))
         if not foreign:
             return
         self._alert_mismatch(foreign[0])

@@ -17,6 +17,7 @@ from ...errors import BillingError
 from ...locks import ForkSafeLock
 from ...models import (
     ClaimLook,
+    ForeignStep,
     Operation,
     OperationState,
     Outcome,
@@ -24,10 +25,9 @@ from ...models import (
     Reserve,
     Step,
     StepOutput,
+    Verb,
 )
 from ...ports import Age, CommitAmbiguous, Escalated, Event, Keys, OutcomeInDoubt, StaleLease
-from ...providers.stripe.traces import Traces
-from ...providers.stripe.verbs import ForeignStep, Verb
 from ...redaction import redact
 from .. import leases
 from ..closing import BOT_MAY_ASK_FOR_MS, HAPPENED
@@ -72,7 +72,6 @@ class Recovery:
         self._follower = follower
         self._observers = observers
         self._complete_within_ms = complete_within * 1000
-        self._traces = Traces(parts.reader, parts.keys, parts.provider)
 
     def run(self, progress: Callable[[int], None] | None = None) -> RecoveryReport:
         """Settle everything that can be settled now; `progress` is told how many were looked at."""
@@ -165,9 +164,7 @@ class Recovery:
         accounts = self._parts.accounts
         keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys))
         if not self._parts.trust.may_be_sent(operation):
-            found = self._traces.found(
-                operation, self._parts.verbs[operation.verb], keys, proven=False
-            )
+            found = self._parts.provider.found(operation, keys, proven=False)
             return self._witness(operation, found, dead)
         lease = self._parts.leases.take(
             operation.operation_id,
@@ -212,11 +209,11 @@ class Recovery:
         age = self._parts.age(operation, keys)
         if self._may_complete(operation, age, lease):
             lease.sends_until = looked + (self._complete_within_ms - age.most_ms) / 1000
-            proceed = within_rules(verb, self._parts.policing, self._parts.leases, lease)
+            proceed = within_rules(verb, self._parts, lease)
             self._finish(operation, verb, keys, lease, proceed, self._may_resend)
             return "completed"
         if not operation.outputs:
-            found = self._traces.left(operation, verb, keys, age)
+            found = self._parts.provider.left(operation, keys, age)
             if found is None:
                 self._abandon(operation, verb, lease)
                 return "abandoned"

@@ -11,10 +11,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeRequestError
-from ...models import Operation, OperationState, Outcome, Result, Step, StepOutput, Verbs
-from ...ports import KeyProvider, Keys, Request, Store
-from ...providers.stripe.reading import Reader
-from ...providers.stripe.verbs import ForeignStep, UnreadableAnswer, Verb, check_step, strange
+from ...models import (
+    ForeignStep,
+    Operation,
+    OperationState,
+    Outcome,
+    Result,
+    Step,
+    StepOutput,
+    UnreadableAnswer,
+    Verb,
+)
+from ...ports import KeyProvider, Keys, Provider, Reply, Request, Store
 from ...redaction import shown
 from ..closing import Closing
 from ..failures import doubted, money_of, unknown
@@ -33,15 +41,13 @@ class Follower:
         self,
         keys: KeyProvider,
         accounts: AccountCheck,
-        reader: Reader,
+        provider: Provider,
         closing: Closing,
         trust: Trust,
-        verbs: Verbs[Verb],
     ) -> None:
-        self._verbs = verbs
         self._keys = keys
         self._accounts = accounts
-        self._reader = reader
+        self._provider = provider
         self._closing = closing
         self._trust = trust
 
@@ -102,7 +108,8 @@ class Follower:
                 return None
             keys = self._checked_keys(operation)
             # What the row says is no measure for what Stripe shows.
-            found = self._asked(operation, verb.refresh(operation), keys)
+            step = verb.refresh(operation)
+            found = _output(step, self._asked(operation, step, keys)[1])
         metadata = found.body.get("metadata")
         stamp = metadata if found.ok and isinstance(metadata, Mapping) else {}
         whose = stamp.get("operation_id"), stamp.get("bot_id")
@@ -148,9 +155,9 @@ class Follower:
             seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
         return seen, judged
 
-    def _asked(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
+    def _asked(self, operation: Operation, step: Step, keys: Keys) -> tuple[Request, Reply]:
         try:
-            check_step(self._verbs[operation.verb], operation, step, step.path, step.params)
+            self._provider.check_step(operation, step, step.path, step.params)
         except ForeignStep as foreign:
             raise self._trust.foreign(operation, foreign) from None
         request = Request(
@@ -161,15 +168,19 @@ class Follower:
             operation.api_version,
             step.expects,
         )
-        reply = self._reader.ask(request)
-        return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
+        return request, self._provider.ask(request)
 
     def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
-        read = self._asked(operation, step, keys)
-        field = strange(operation, step, step.path, step.params, read.body) if read.ok else None
+        request, reply = self._asked(operation, step, keys)
+        read = _output(step, reply)
+        field = self._provider.strange(operation, step, request, reply) if read.ok else None
         if field is not None:
             raise _unreadable(operation, f"Stripe's answer is about something else ({field}).")
         return read
+
+
+def _output(step: Step, reply: Reply) -> StepOutput:
+    return StepOutput(step.name, reply.status or 0, reply.body, reply.request_id)
 
 
 def _seen(operation: Operation, read: StepOutput) -> Operation:
@@ -220,7 +231,7 @@ class Canceller:
         follower: Follower,
         closing: Closing,
         trust: Trust,
-        verbs: Verbs[Verb],
+        verbs: Mapping[str, Verb],
     ) -> None:
         self._verbs = verbs
         self._store = store

@@ -14,8 +14,7 @@ from ...hashing import key_fingerprint
 from ...locks import ForkSafeLock
 from ...master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
 from ...models import BotId, Route
-from ...ports import Clock, Discrepancy, Keys
-from ...providers.stripe.reading import Reader, account_named
+from ...ports import Clock, Discrepancy, Keys, Provider
 from ..consequences.reactions import Reactions
 
 _GOOD_FOR = 6 * 3600.0
@@ -41,13 +40,13 @@ class AccountCheck:
 
     def __init__(
         self,
-        reader: Reader,
+        provider: Provider,
         reactions: Reactions,
         clock: Clock,
         api_base: str,
         database_ms: Callable[[], int],
     ) -> None:
-        self._reader = reader
+        self._provider = provider
         self._reactions = reactions
         self._clock = clock
         self._database_ms = database_ms
@@ -114,15 +113,15 @@ class AccountCheck:
             verified = self._verified.get(fingerprint)
         if verified is not None and self._clock.elapsed() - verified < _GOOD_FOR:
             return STRIPE_MASTER_ACCOUNT_ID
-        account = self._account_of(keys, fingerprint)
+        account = self._account_of(keys)
         if account == STRIPE_MASTER_ACCOUNT_ID:
             with self._lock:
                 self._verified[fingerprint] = self._clock.elapsed()
         return account
 
-    def _account_of(self, keys: Keys, fingerprint: str) -> str:
-        reply = self._reader.account(keys.secret_key)
-        if reply.date_ms is not None:
+    def _account_of(self, keys: Keys) -> str:
+        account, date_ms = self._provider.account_of(keys)
+        if date_ms is not None:
             with suppress(LedgerUnavailableError):  # an unknown skew stops no check
-                self._seen = self._compared(reply.date_ms)
-        return account_named(reply, keys, fingerprint)
+                self._seen = self._compared(date_ms)
+        return account

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -19,13 +19,13 @@ from ...models import (
     Policies,
     Reservation,
     Route,
-    Verbs,
+    Verb,
     window_start_ms,
 )
 from ...money import to_major, to_minor
 from ...policy import Demands, Facts, Limit, demands, limits, over_limit
 from ...ports import Guard, KeyProvider, Keys, Routes, Store
-from ...providers.stripe.verbs import Verb, arguments
+from ...providers import arguments
 from ...redaction import shown
 from ..consequences.reactions import WHAT
 from .accounts import AccountCheck
@@ -41,7 +41,7 @@ class Examiner:
         accounts: AccountCheck,
         store: Store,
         forecast: Forecast,
-        verbs: Verbs[Verb],
+        verbs: Mapping[str, Verb],
     ) -> None:
         self._verbs = verbs
         self._routes = routes

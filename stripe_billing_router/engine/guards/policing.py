@@ -25,7 +25,6 @@ from ...models import (
 from ...money import to_major
 from ...policy import Demands, Facts, counted, demands, limits_money, over_limit, spent
 from ...ports import BudgetExceeded, Store
-from ...providers.stripe.verbs import Verb
 from .approving import Approvals
 
 
@@ -37,7 +36,7 @@ class Policing:
         policies: Policies,
         store: Store,
         approvals: Approvals,
-        verbs: Verbs[Verb],
+        verbs: Verbs[Any],
         provider: Shown,
     ) -> None:
         self._provider = provider

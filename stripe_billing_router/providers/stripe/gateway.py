@@ -37,7 +37,7 @@ def _client_type() -> type[stripe.StripeClient]:
 
 
 class StripeGateway:
-    """Implements `ports.PaymentProvider` over `stripe.StripeClient`.
+    """Implements `ports.Transport` over `stripe.StripeClient`.
 
     `http_client` replaces the SDK's own (the sandbox does so). `http_timeout` is in seconds.
     """

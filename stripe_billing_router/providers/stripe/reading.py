@@ -16,16 +16,13 @@ from ...errors import (
     StripeRequestError,
     StripeUnavailableError,
 )
+from ...hashing import key_fingerprint
 from ...locks import ForkSafeLock
 from ...money import CURRENCIES
-from ...ports import Clock, Keys, PaymentProvider, Reply, Request, Store
-from .replies import delay
+from ...ports import Clock, Keys, Reply, Request, Store, Transport
 from .verbs import Price, email_in, misplaced
 
 T = TypeVar("T")
-
-BALANCE, EVENTS = "/v1/balance", "/v1/events"
-"""Where they are read."""
 
 _ATTEMPTS = 3
 _LONGEST_WAIT = 10.0
@@ -34,7 +31,7 @@ _LONGEST_WAIT = 10.0
 class Reader:
     """Reads from the payment provider, and sends what is safe to repeat."""
 
-    def __init__(self, provider: PaymentProvider, clock: Clock) -> None:
+    def __init__(self, provider: Transport, clock: Clock) -> None:
         self._provider = provider
         self._clock = clock
 
@@ -54,23 +51,15 @@ class Reader:
             reply = self._provider.send(request)
             if _answered(reply):
                 return reply
-            wait = delay(attempt, reply)
+            wait = reply.wait(attempt)
             if attempt == _ATTEMPTS - 1 or wait > _LONGEST_WAIT:
                 break
             self._clock.sleep(wait)
         raise _unavailable(reply)
 
-    def now_ms(self, secret_key: str) -> int | None:
-        """Return the time by Stripe's own clock, or None if it does not say."""
-        return self.account(secret_key).date_ms
-
     def account(self, secret_key: str) -> Reply:
         """Return what Stripe says of the account behind a key."""
         return self.get("/v1/account", secret_key, "account")
-
-    def event(self, event_id: str, secret_key: str) -> Reply:
-        """Return Stripe's answer to who asks for one event."""
-        return self.get(f"{EVENTS}/{event_id}", secret_key, "event")
 
 
 def _answered(reply: Reply) -> bool:
@@ -91,27 +80,6 @@ def _unavailable(reply: Reply) -> RateLimitedError | StripeUnavailableError:
         http_status=reply.status,
         request_id=reply.request_id,
     )
-
-
-def good(reply: Reply, mend: str) -> Mapping[str, Any]:
-    """Return the body of an answer of 200; StripeRequestError, which ends with `mend`, if not."""
-    if reply.status == 200:
-        return reply.body
-    raise StripeRequestError(
-        f"Stripe refuses to be read ({reply.note}). {mend}",
-        http_status=reply.status,
-        request_id=reply.request_id,
-    )
-
-
-def items_of(page: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """Return the objects of a list, each of which has an id; None if it cannot be read."""
-    items = page.get("data")
-    return items if isinstance(items, list) and all(map(_is_listed, items)) else None
-
-
-def _is_listed(item: object) -> bool:
-    return isinstance(item, Mapping) and isinstance(item.get("id"), str)
 
 
 _GOOD_FOR = 300.0
@@ -335,12 +303,13 @@ def _not_found(name: str, reply: Reply) -> StripeRequestError:
     )
 
 
-def account_named(reply: Reply, keys: Keys, fingerprint: str) -> str:
+def account_named(reply: Reply, keys: Keys) -> str:
     """Return the account behind a key, or what the file pins the key to if it may not read it."""
     if reply.status == 200:
         return _named(reply)
-    if reply.status == 403 and fingerprint in keys.accounts:
-        return keys.accounts[fingerprint]
+    pinned = keys.accounts.get(key_fingerprint(keys.secret_key))
+    if reply.status == 403 and pinned is not None:
+        return pinned
     raise _refused(reply, keys.source)
 
 

@@ -6,12 +6,10 @@ Nothing of an exception that holds a key survives.
 from __future__ import annotations
 
 import json
-import random
 import socket
 import ssl
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +17,7 @@ import requests
 import stripe
 import urllib3
 
-from ...ports import Reply
+from ...ports import Reply, Verdict
 from ...redaction import redact
 from .transport import BrokenOff
 
@@ -148,16 +146,6 @@ def _date_ms(text: str | None) -> int | None:
         return None
 
 
-class Verdict(Enum):
-    """`SETTLED`: Stripe's definite answer. `AGAIN`: retry with the same key, nothing executed.
-    `DOUBT`: retry with the same key, the effect may exist. `STOP`: the same, and no retry helps."""
-
-    SETTLED = "settled"
-    AGAIN = "again"
-    DOUBT = "doubt"
-    STOP = "stop"
-
-
 def verdict(reply: Reply, *, in_doubt: bool) -> Verdict:
     """Judge a reply. `in_doubt` says that an earlier attempt may have had its effect.
 
@@ -191,17 +179,6 @@ def _refusal(reply: Reply, status: int, in_doubt: bool) -> Verdict:
 def _error(reply: Reply, name: str) -> object:
     error = reply.body.get("error")
     return error.get(name) if isinstance(error, dict) else None
-
-
-_FIRST = 0.5
-_LONGEST = 8.0
-
-
-def delay(attempt: int, reply: Reply) -> float:
-    """Return seconds to wait after attempt number `attempt` (from 0): exponential, with jitter,
-    and never less than the `Retry-After` that Stripe asked for."""
-    backoff = min(_FIRST * 2.0**attempt, _LONGEST) * random.uniform(0.5, 1.0)
-    return max(backoff, reply.retry_after or 0.0)
 
 
 SENDABLE_FOR_MS = 23 * 3600 * 1000

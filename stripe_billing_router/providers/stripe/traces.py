@@ -13,14 +13,14 @@ from ...ports import (
     KeyProvider,
     Keys,
     OutcomeInDoubt,
-    PaymentProvider,
     Reply,
     Request,
+    Transport,
 )
+from ..arguments import EXCLUDES
 from .reading import Reader
 from .replies import SENDABLE_FOR_MS
-from .verbs import Verb, misplaced, strange, stranger
-from .verbs.arguments import EXCLUDES
+from .verbs import StripeVerb, misplaced, strange, stranger
 
 _BEFORE_MS = 3600 * 1000
 """How long before its intent an object may seem to have been made: Stripe's clock is another."""
@@ -37,12 +37,14 @@ _ENOUGH = 1000
 class Traces:
     """Looks operations up, and excludes those that left nothing."""
 
-    def __init__(self, reader: Reader, keys: KeyProvider, provider: PaymentProvider) -> None:
+    def __init__(self, reader: Reader, keys: KeyProvider, provider: Transport) -> None:
         self._reader = reader
         self._keys = keys
         self._provider = provider
 
-    def left(self, operation: Operation, verb: Verb, keys: Keys, age: Age) -> StepOutput | None:
+    def left(
+        self, operation: Operation, verb: StripeVerb, keys: Keys, age: Age
+    ) -> StepOutput | None:
         """Return what the operation has left; None if there is nothing, and can be no more.
 
         What bears its id may be an earlier attempt's, which is over: where this is not the first
@@ -53,7 +55,7 @@ class Traces:
         return self.excluded(operation, verb, keys, age) if found is None else found
 
     def found(
-        self, operation: Operation, verb: Verb, keys: Keys, *, proven: bool = True
+        self, operation: Operation, verb: StripeVerb, keys: Keys, *, proven: bool = True
     ) -> StepOutput | None:
         """Read every page of the list in which the operation's object would be.
 
@@ -91,7 +93,9 @@ class Traces:
                 return
             query = {**query, "starting_after": reply.body["data"][-1]["id"]}
 
-    def excluded(self, operation: Operation, verb: Verb, keys: Keys, age: Age) -> StepOutput | None:
+    def excluded(
+        self, operation: Operation, verb: StripeVerb, keys: Keys, age: Age
+    ) -> StepOutput | None:
         """Use the original's key up, so that it cannot happen any more; None if that is proven.
 
         Where Stripe answers that the key has been used, the original ran after all.
@@ -152,7 +156,7 @@ class Traces:
             request_key(operation.operation_id, step.name, operation.generation),
         )
 
-    def _harmless(self, operation: Operation, verb: Verb, keys: Keys) -> Request:
+    def _harmless(self, operation: Operation, verb: StripeVerb, keys: Keys) -> Request:
         """An unconfirmed payment intent collects nothing; its metadata says what it is for."""
         known = verb.moves == "in" and operation.amount_minor and operation.currency
         params: dict[str, Any] = {

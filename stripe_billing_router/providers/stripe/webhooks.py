@@ -106,8 +106,11 @@ def _malformed(where: str, value: object) -> WebhookError:
     )
 
 
-class StripeSignatures:
-    """Implements `ports.SignatureVerifier`. The SDK compares in constant time."""
+class StripeWebhooks:
+    """Implements `ports.WebhookReader`. The SDK compares signatures in constant time."""
+
+    def accounts_of(self, event: object, *, metadata: bool = True) -> list[str]:
+        return accounts_of(event, metadata=metadata)
 
     def is_signed(self, payload: bytes, header: str, secret: str) -> bool:
         # What the SDK raises holds the payload and the header: it goes no further.

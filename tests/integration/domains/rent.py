@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from stripe_billing_router.domain import Domain
-from stripe_billing_router.models import Charge, Operation, Outcome, ResolvedRoute, Result, Step
-from stripe_billing_router.providers.stripe.verbs import Call, Lookups, Plan, Verb, payment_intents
-from stripe_billing_router.providers.stripe.verbs import arguments as check
+from stripe_billing_router.models import (
+    Call,
+    Charge,
+    Operation,
+    Outcome,
+    Plan,
+    ResolvedRoute,
+    Result,
+    Step,
+)
+from stripe_billing_router.providers import arguments as check
+from stripe_billing_router.providers.stripe.verbs import Lookups, StripeVerb, payment_intents
 from stripe_billing_router.providers.stripe.verbs.base import Search, waiting_id
 
 MONTHLY = 100
@@ -18,7 +27,7 @@ class Asked(NamedTuple):
     months: int = 1
 
 
-class CollectRent(Verb):
+class CollectRent(StripeVerb):
     """One payment intent of 100 a month; nobody knows beforehand what twelve months come to."""
 
     name: ClassVar[str] = "collect_rent"

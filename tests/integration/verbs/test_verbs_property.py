@@ -18,7 +18,7 @@ from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import BillingError, RouteConfigurationError
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID as MASTER
 from stripe_billing_router.models import Route
-from stripe_billing_router.providers.stripe.verbs.arguments import FORBIDDEN_ANYWHERE
+from stripe_billing_router.providers.arguments import FORBIDDEN_ANYWHERE
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault
 from stripe_billing_router.sandbox.journal import RecordedRequest
 from stripe_billing_router.stripe_parameters import declared, unknown_names

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from stripe_billing_router.engine import Page
 from stripe_billing_router.errors import LedgerUnavailableError, StripeRequestError
-from stripe_billing_router.ports import Discrepancy
+from stripe_billing_router.ports import Discrepancy, Page
 from stripe_billing_router.stripe_watchdog.inspection import Inspection
 from stripe_billing_router.stripe_watchdog.limits import Limits
 from stripe_billing_router.stripe_watchdog.reading import Reads
@@ -39,16 +38,16 @@ class Cut:
     def now_ms(self) -> int | None:
         return self._reads.now_ms()
 
-    def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page:
+    def page(self, kind: str, query: Mapping[str, Any], after: str | None = None) -> Page:
         if len(self.pages) == self._dies_at:
             raise Killed
         if "created" in query:
-            self.pages.append((path, after))
+            self.pages.append((kind, after))
             query = {**query, "limit": 3}
-        return self._reads.page(path, query, after)
+        return self._reads.page(kind, query, after)
 
-    def one(self, path: str, expects: str) -> Mapping[str, Any] | None:
-        return self._reads.one(path, expects)
+    def one(self, kind: str, object_id: str) -> Mapping[str, Any] | None:
+        return self._reads.one(kind, object_id)
 
 
 class Around:
@@ -134,11 +133,11 @@ def test_a_page_that_begins_after_an_object_that_is_gone(planted: Bench, tmp_pat
     """A draft invoice may be deleted between two runs; its source is read anew."""
 
     class Forgetful(Cut):
-        def page(self, path: str, query: Mapping[str, Any], after: str | None = None) -> Page:
+        def page(self, kind: str, query: Mapping[str, Any], after: str | None = None) -> Page:
             if after is not None and not self.pages:
-                self.pages.append((path, after))
+                self.pages.append((kind, after))
                 raise StripeRequestError("No such object: run again.", http_status=400)
-            return super().page(path, query, after)
+            return super().page(kind, query, after)
 
     workspace = tmp_path / "w.db"
     with pytest.raises(Killed):

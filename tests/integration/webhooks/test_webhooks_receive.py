@@ -102,7 +102,7 @@ def test_a_body_that_is_not_raw_is_refused(bench: WebhooksBench) -> None:
 def test_a_body_that_is_too_large_is_refused_before_anything_looks_at_it(
     bench: WebhooksBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly_of(bench.router).signatures.__class__, "is_signed", None)
+    monkeypatch.setattr(assembly_of(bench.router).webhooks.__class__, "is_signed", None)
     with pytest.raises(WebhookError, match="bytes"):
         bench.webhooks.receive(b"x" * (reading.LARGEST + 1), "t=1,v1=00")
 

@@ -132,7 +132,7 @@ def test_what_was_taken_out_of_use_is_found(file: Path, server: SandboxServer) -
 
 
 @pytest.mark.parametrize(
-    ("denied", "says"), [({"prices"}, "/v1/prices/price_1 (HTTP 403)"), ({"account"}, "")]
+    ("denied", "says"), [({"prices"}, "/v1/prices/price_1 (HTTP 403:"), ({"account"}, "")]
 )
 def test_a_restricted_key_is_asked_for_what_it_may_read(
     file: Path, server: SandboxServer, denied: set[str], says: str

@@ -26,7 +26,7 @@ class Desk:
         path.touch()
         self.clock = VirtualClock()
         self.store = SqlStore(f"sqlite:///{path}", self.clock, account_id="acct_1", api_base="b")
-        self.leases = Leases(self.store, self.clock, LONGEST_SEND)
+        self.leases = Leases(self.store, self.clock, LONGEST_SEND, SENDABLE_FOR_MS)
 
     def open(self) -> str:
         lease = self.leases.new("op_1")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stripe_billing_router.ports import Reply
-from stripe_billing_router.providers.stripe.replies import Verdict, delay, verdict
+from stripe_billing_router.ports import Reply, Verdict
+from stripe_billing_router.providers.stripe.replies import verdict
 
 TYPES = ["card_error", "invalid_request_error", "idempotency_error", "api_error", None, 5]
 CODES = ["card_declined", "idempotency_key_in_use", "lock_timeout", "rate_limit", None, ["x"]]
@@ -119,6 +119,6 @@ def test_a_rate_limit_on_the_first_send_executed_nothing() -> None:
 def test_a_wait_is_never_shorter_than_stripe_asks_and_never_longer_than_it_must(
     reply: Reply, attempt: int
 ) -> None:
-    wait = delay(attempt, reply)
+    wait = reply.wait(attempt)
     assert wait >= (reply.retry_after or 0)
     assert 0 < wait <= max(8.0, reply.retry_after or 0)

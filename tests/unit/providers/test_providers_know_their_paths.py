@@ -12,14 +12,6 @@ import stripe_billing_router
 PACKAGE = Path(stripe_billing_router.__file__).parent
 STRIPES = ("providers/stripe/", "sandbox/")
 VAULTS = ("keys/vault/",)
-READS_STRIPES_BOOKS = {
-    "cli/catalogue.py",
-    "stripe_watchdog/sources.py",
-    "stripe_watchdog/surveying.py",
-    "webhooks/owners.py",
-}
-"""What reads Stripe's lists by their paths, and is still to be given to it by the provider."""
-
 PATH = re.compile(r"/v1/")
 ID = re.compile(r"(pi|ch|py|in|cus|sub|evt|re|cs|prod|price|acct|pm|si|seti)_")
 
@@ -40,7 +32,7 @@ def _files_with(pattern: re.Pattern[str], below: str = "") -> set[str]:
 
 
 def test_only_the_provider_and_the_sandbox_know_stripes_paths() -> None:
-    assert _files_with(PATH) == READS_STRIPES_BOOKS
+    assert _files_with(PATH) == set()
 
 
 def test_the_engine_knows_no_path_and_no_prefix_of_an_id() -> None:

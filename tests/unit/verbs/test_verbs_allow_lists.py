@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stripe_billing_router.door import Door
 from stripe_billing_router.errors import InvalidRequestError
+from stripe_billing_router.providers.arguments import FORBIDDEN_ANYWHERE
 from stripe_billing_router.providers.stripe.verbs import VERBS
-from stripe_billing_router.providers.stripe.verbs.arguments import FORBIDDEN_ANYWHERE
 from stripe_billing_router.stripe_parameters import declared
 from tests.unit.verbs.verbs_samples import ARGUMENTS, BY_PRICE, STEP_TYPES, Pretender, checked
 

@@ -8,6 +8,7 @@ import pytest
 
 from stripe_billing_router.errors import InvalidAmountError, InvalidRequestError
 from stripe_billing_router.models import LEFT_OUT, Route
+from stripe_billing_router.providers.stripe.verbs import stamped
 from tests.unit.verbs.verbs_samples import BOT, LINES, planned
 
 IN_EUROS = Route("prod_1", "price_once", "cus_1", currency="eur")
@@ -124,7 +125,7 @@ def test_everything_that_is_created_is_stamped_and_only_that() -> None:
     stamp = {"operation_id": "op_1", "bot_id": "finance:bot"}
     plans = (planned("charge"), planned("charge", amount=LEFT_OUT), planned("refund"))
     for plan in plans:
-        for step in plan.stamped("op_1", BOT):
+        for step in (stamped(step, "op_1", BOT) for step in plan.steps):
             if "metadata" in step.params:
                 assert step.params["metadata"] == {"order": "7", **stamp}
             else:
@@ -133,7 +134,8 @@ def test_everything_that_is_created_is_stamped_and_only_that() -> None:
 
 def test_a_session_stamps_what_it_will_create_and_keeps_what_was_given_for_it() -> None:
     given = {"payment_intent_data": {"description": "x", "metadata": {"own": "1"}}}
-    (step,) = planned("create_checkout_session", given).stamped("op_1", BOT)
+    (plain,) = planned("create_checkout_session", given).steps
+    step = stamped(plain, "op_1", BOT)
     assert step.params["payment_intent_data"] == {
         "description": "x",
         "metadata": {"own": "1", "order": "7", "operation_id": "op_1", "bot_id": "finance:bot"},

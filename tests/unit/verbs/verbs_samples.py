@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from stripe_billing_router.models import LEFT_OUT, BotId, ResolvedRoute, Route
-from stripe_billing_router.providers.stripe.verbs import VERBS, Call, Plan, Price, Verb
+from stripe_billing_router.models import LEFT_OUT, BotId, Call, Plan, ResolvedRoute, Route
+from stripe_billing_router.providers.stripe.verbs import VERBS, Price, StripeVerb
 
 BOT = BotId.parse("finance:bot")
 ROUTE = Route("prod_1", "price_once", "cus_1")
@@ -71,7 +71,7 @@ class KnownPrices:
         return 0
 
 
-def verb_of(name: str) -> Verb:
+def verb_of(name: str) -> StripeVerb:
     return VERBS[name]
 
 

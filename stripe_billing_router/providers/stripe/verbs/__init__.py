@@ -1,43 +1,32 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
 from ....models import Verbs
-from .base import Call, Lookups, Plan, Price, UnreadableAnswer, Verb, email_in
+from .base import Lookups, Price, Search, StripeVerb, email_in, stamped
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
-from .checks import (
-    ForeignStep,
-    carefully,
-    check_step,
-    due,
-    due_beside,
-    misplaced,
-    strange,
-    stranger,
-)
+from .checks import carefully, check_step, due, due_beside, misplaced, strange, stranger
 from .customer import CustomerVerb
 from .refund import RefundVerb
 from .subscription import SubscriptionVerb
 
-VERBS: Verbs[Verb] = Verbs(
+VERBS: Verbs[StripeVerb] = Verbs(
     [ChargeVerb(), RefundVerb(), SubscriptionVerb(), CheckoutVerb(), CustomerVerb()]
 )
 """Ours; `bootstrap` adds those of installed domains."""
 
 __all__ = [
     "VERBS",
-    "Call",
-    "ForeignStep",
     "Lookups",
-    "Plan",
     "Price",
-    "UnreadableAnswer",
-    "Verb",
+    "Search",
+    "StripeVerb",
     "carefully",
     "check_step",
     "due",
     "due_beside",
     "email_in",
     "misplaced",
+    "stamped",
     "strange",
     "stranger",
 ]

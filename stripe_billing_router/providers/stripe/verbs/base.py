@@ -4,77 +4,41 @@ from __future__ import annotations
 
 import json
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from ....errors import InvalidRequestError
 from ....models import (
     BotId,
-    Declared,
     Failure,
     Operation,
     OperationState,
     Outcome,
     ResolvedRoute,
-    Result,
+    Route,
     Step,
     StepOutput,
+    UnreadableAnswer,
+    Verb,
 )
 from ....money import CURRENCIES
-from .arguments import METADATA_NAMES, invalid
+from ...arguments import METADATA_NAMES, invalid
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a caller asked, checked and in plain JSON types; amounts are still in major units."""
-
-    bot: BotId
-    verb: str
-    arguments: Mapping[str, Any]
-    params: Mapping[str, Any]
-    metadata: Mapping[str, str]
-    overrides: Mapping[str, str]
-
-    def asked(self) -> dict[str, Any]:
-        """Return everything that makes two calls the same call."""
-        return {
-            "arguments": dict(self.arguments),
-            "params": dict(self.params),
-            "metadata": dict(self.metadata),
-            "overrides": dict(self.overrides),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The frozen steps of an operation. A step that creates something has `metadata`.
-
-    `amount_minor` is what is going to be collected, None where that cannot be known.
-    """
-
-    steps: tuple[Step, ...]
-    amount_minor: int | None
-    currency: str | None
-    customer_id: str | None
-    user_email: str | None = None
-
-    def stamped(self, operation_id: str, bot: BotId) -> tuple[Step, ...]:
-        """Return the steps with operation id and bot id in the metadata of all they create.
-
-        They are copies in JSON types: what is stored and hashed is what is sent.
-        """
-        stamp = {"operation_id": operation_id, "bot_id": str(bot)}
-        return tuple(_stamped(step, stamp) for step in self.steps)
 
 
 _CREATED_LATER = ("payment_intent_data", "subscription_data")
 """Where a checkout session takes the metadata of what it will create."""
 
 
-def _stamped(step: Step, stamp: Mapping[str, str]) -> Step:
+def stamped(step: Step, operation_id: str, bot: BotId) -> Step:
+    """Return a step with operation id and bot id in the metadata of all that it creates.
+
+    It is a copy in JSON types: what is stored and hashed is what is sent.
+    """
+    stamp = {"operation_id": operation_id, "bot_id": str(bot)}
     params = json.loads(json.dumps(step.params))
     if "metadata" in params:
         params = _with_metadata(params, stamp)
@@ -114,6 +78,28 @@ class Price:
         return None if amount is None else amount * quantity
 
 
+PAYMENT_METHOD_PREFIXES = ("pm_", "card_", "src_", "ba_")
+
+
+def chosen_method(asked: Mapping[str, Any], customer_id: str, route: Route) -> str | None:
+    """Return the caller's method, else the route's: that belongs to the route's customer only."""
+    if asked.get("payment_method_id") is not None:
+        return str(asked["payment_method_id"])
+    return route.payment_method_id if customer_id == route.customer_id else None
+
+
+def billed_currency(price: Price, route: ResolvedRoute) -> str:
+    """The route's own currency has to be one the price has; a mere default gives way."""
+    wanted = route.route.currency
+    if wanted is None or wanted == price.currency or wanted in price.amounts:
+        return wanted or price.currency
+    raise InvalidRequestError(
+        f"{price.id} is in {price.currency}, the route in {wanted}; correct the route's currency "
+        "or price_id.",
+        parameter="price_id",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A list of Stripe's in which an operation's object would be; `name` is its first step."""
@@ -139,51 +125,17 @@ class Lookups(Protocol):
         ...
 
 
-class Verb(Declared, ABC):
+class StripeVerb(Verb):
     """One money verb. `requests` are all that it ever sends: `{id}` stands for any Stripe id."""
 
     requests: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def check(
-        self, arguments: Mapping[str, Any], params: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return arguments and `**params` in plain types, or raise InvalidRequestError."""
-
-    @abstractmethod
-    def plan(self, call: Call, route: ResolvedRoute, lookups: Lookups) -> Plan: ...
-
-    @abstractmethod
-    def proceed(self, operation: Operation) -> Step | Outcome:
-        """Return the next request to send, or what the operation has come to."""
-
-    @abstractmethod
     def search(self, operation: Operation) -> Search:
         """Return where Stripe lists what the operation's first step creates."""
 
-    def wind_up(self, operation: Operation) -> Step | Outcome:
-        """As `proceed`, but for an operation that is too old to be completed: nothing is collected
-        any more, what is half-made is taken down, and what has happened is recorded."""
-        return self.proceed(operation)
-
-    @abstractmethod
-    def refresh(self, operation: Operation) -> Step:
-        """Return the request that reads the present state of an operation that waits."""
-
-    def revisit(self, operation: Operation) -> Step | Outcome:
-        """As `proceed`, for an operation that waited: its first output is what Stripe shows now."""
-        return self.proceed(operation)
-
-    def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - what never waits
-        """Return the request that ends an operation that waits; None if none can."""
-        return None
-
-    def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - of most verbs it is
-        """Say whether a waiting operation is this caller's result, rather than an error."""
-        return True
-
-    @abstractmethod
-    def result_type(self) -> type[Result]: ...
+    def email_in(self, shown: Mapping[str, Any]) -> str | None:
+        return email_in(shown)
 
 
 def output_of(operation: Operation, step: str) -> StepOutput | None:
@@ -197,10 +149,6 @@ def waiting_id(operation: Operation) -> str:
     if outcome is None or outcome.stripe_id is None:
         raise AssertionError("an operation that waits has an outcome with an id")
     return outcome.stripe_id
-
-
-class UnreadableAnswer(Exception):
-    """Stripe's answer lacks what it always has: it does not tell whether money moved."""
 
 
 def id_of(body: Mapping[str, Any]) -> str:

@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
 from ....errors import InvalidRequestError
-from ....models import LEFT_OUT, Charge, Operation, Outcome, ResolvedRoute, Result, Step
-from . import arguments as check
+from ....models import LEFT_OUT, Call, Charge, Operation, Outcome, Plan, ResolvedRoute, Result, Step
+from ... import arguments as check
 from . import invoices, payment_intents
-from .base import Call, Lookups, Plan, Search, Verb, waiting_id
-from .methods import PAYMENT_METHOD_PREFIXES
+from .base import PAYMENT_METHOD_PREFIXES, Lookups, Search, StripeVerb, waiting_id
 
 _PAYS = ("price_id", "quantity", "customer_id", "payment_method_id")
 
@@ -26,7 +25,7 @@ class _Arguments(NamedTuple):
     on_session: bool = False
 
 
-class ChargeVerb(Verb):
+class ChargeVerb(StripeVerb):
     """`amount` makes a PaymentIntent; `price_id`, or neither, makes an invoice."""
 
     name: ClassVar[str] = "charge"

@@ -9,26 +9,26 @@ from typing import Any, ClassVar, NamedTuple
 from ....errors import InvalidAmountError
 from ....models import (
     LEFT_OUT,
+    Call,
     CheckoutSession,
     Failure,
     Operation,
     OperationState,
     Outcome,
+    Plan,
     ResolvedRoute,
     Result,
     Step,
     StepOutput,
+    UnreadableAnswer,
 )
 from ....money import currency
-from . import arguments as check
+from ... import arguments as check
 from . import payment_intents, subscription
 from .base import (
-    Call,
     Lookups,
-    Plan,
     Search,
-    UnreadableAnswer,
-    Verb,
+    StripeVerb,
     currency_of,
     id_of,
     known,
@@ -74,7 +74,7 @@ class _Arguments(NamedTuple):
     mode: str | None = None
 
 
-class CheckoutVerb(Verb):
+class CheckoutVerb(StripeVerb):
     """One request; the session waits for its customer until it is completed or expires."""
 
     name: ClassVar[str] = "create_checkout_session"

@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from ....models import Operation, OperationState, Outcome, Step
+from ....models import ForeignStep, Operation, OperationState, Outcome, Plan, Step
+from ...arguments import FORBIDDEN_ANYWHERE
 from . import checkout, invoices, subscription
-from .arguments import FORBIDDEN_ANYWHERE
-from .base import Lookups, Plan, Verb, minor_of, output_of
+from .base import Lookups, StripeVerb, minor_of, output_of
 
 _FORBIDDEN = FORBIDDEN_ANYWHERE - {"expand"}
 """What names a key or another account; `expand` is the router's own in a step."""
@@ -24,12 +24,8 @@ _FORBIDDEN = FORBIDDEN_ANYWHERE - {"expand"}
 _ID = "[A-Za-z0-9_]+"
 
 
-class ForeignStep(Exception):
-    """A step that its verb would never plan; `args[0]` says what is wrong with it."""
-
-
 def check_step(
-    verb: Verb, operation: Operation, step: Step, path: str, params: Mapping[str, Any]
+    verb: StripeVerb, operation: Operation, step: Step, path: str, params: Mapping[str, Any]
 ) -> None:
     """Raise ForeignStep unless method and path belong to the verb, nothing names a key or another
     account, and amount, currency and customer are the operation's."""

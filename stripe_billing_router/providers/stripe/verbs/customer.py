@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from ....models import Customer, Operation, OperationState, Outcome, ResolvedRoute, Result, Step
+from ....models import (
+    Call,
+    Customer,
+    Operation,
+    OperationState,
+    Outcome,
+    Plan,
+    ResolvedRoute,
+    Result,
+    Step,
+)
 from ....redaction import shown
-from . import arguments as check
-from .base import Call, Lookups, Plan, Search, Verb, id_of, output_of, refused, waiting_id
+from ... import arguments as check
+from .base import Lookups, Search, StripeVerb, id_of, output_of, refused, waiting_id
 
 _DECIDED = frozenset("balance cash_balance metadata test_clock".split())
 _CREATE = "customer"
@@ -19,7 +29,7 @@ class _Arguments(NamedTuple):
     customer_info: Mapping[str, Any]
 
 
-class CustomerVerb(Verb):
+class CustomerVerb(StripeVerb):
     """One request. `customer_info` are the fields of the customer, such as name and email."""
 
     name: ClassVar[str] = "create_customer"

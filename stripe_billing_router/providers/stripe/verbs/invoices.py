@@ -12,14 +12,24 @@ from dataclasses import replace
 from typing import Any
 
 from ....errors import InvalidRequestError
-from ....models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
-from .base import (
+from ....models import (
     Call,
-    Lookups,
+    Failure,
+    Operation,
+    OperationState,
+    Outcome,
     Plan,
+    ResolvedRoute,
+    Step,
+    StepOutput,
+    UnreadableAnswer,
+)
+from .base import (
+    Lookups,
     Price,
     Search,
-    UnreadableAnswer,
+    billed_currency,
+    chosen_method,
     currency_of,
     failure_of,
     id_of,
@@ -28,7 +38,6 @@ from .base import (
     refused,
     status_of,
 )
-from .methods import billed_currency, chosen_method
 from .payment_intents import destination
 
 PARAMETERS = "InvoiceCreateParams"

@@ -9,14 +9,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ....models import Failure, Operation, OperationState, Outcome, ResolvedRoute, Step, StepOutput
+from ....models import (
+    Call,
+    Failure,
+    Operation,
+    OperationState,
+    Outcome,
+    Plan,
+    ResolvedRoute,
+    Step,
+    StepOutput,
+    UnreadableAnswer,
+)
 from ....money import to_minor
 from .base import (
-    Call,
     Lookups,
-    Plan,
     Search,
-    UnreadableAnswer,
+    chosen_method,
     currency_of,
     failure_of,
     id_of,
@@ -26,7 +35,6 @@ from .base import (
     refused,
     status_of,
 )
-from .methods import chosen_method
 
 PARAMETERS = "PaymentIntentCreateParams"
 DECIDED = frozenset(

@@ -9,23 +9,23 @@ from typing import Any, ClassVar, NamedTuple
 from ....errors import InvalidRequestError
 from ....models import (
     LEFT_OUT,
+    Call,
     Failure,
     Operation,
     OperationState,
     Outcome,
+    Plan,
     Refund,
     ResolvedRoute,
     Result,
     Step,
 )
 from ....money import to_minor
-from . import arguments as check
+from ... import arguments as check
 from .base import (
-    Call,
     Lookups,
-    Plan,
     Search,
-    Verb,
+    StripeVerb,
     currency_of,
     id_of,
     known,
@@ -60,7 +60,7 @@ class _Arguments(NamedTuple):
     reason: str | None = None
 
 
-class RefundVerb(Verb):
+class RefundVerb(StripeVerb):
     """One refund request; the customer's bank may take days over it."""
 
     name: ClassVar[str] = "refund"

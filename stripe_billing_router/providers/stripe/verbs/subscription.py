@@ -9,26 +9,28 @@ from typing import Any, ClassVar, NamedTuple
 from ....errors import InvalidRequestError
 from ....models import (
     LEFT_OUT,
+    Call,
     Failure,
     Operation,
     OperationState,
     Outcome,
+    Plan,
     ResolvedRoute,
     Result,
     Step,
     StepOutput,
     Subscription,
+    UnreadableAnswer,
 )
 from ....stripe_parameters import declared
-from . import arguments as check
+from ... import arguments as check
 from . import invoices
 from .base import (
-    Call,
     Lookups,
-    Plan,
     Search,
-    UnreadableAnswer,
-    Verb,
+    StripeVerb,
+    billed_currency,
+    chosen_method,
     currency_of,
     failure_of,
     id_of,
@@ -39,7 +41,6 @@ from .base import (
     status_of,
     waiting_id,
 )
-from .methods import billed_currency, chosen_method
 from .payment_intents import destination
 
 _PARAMETERS = "SubscriptionCreateParams"
@@ -96,7 +97,7 @@ class _Arguments(NamedTuple):
     quantity: int = LEFT_OUT
 
 
-class SubscriptionVerb(Verb):
+class SubscriptionVerb(StripeVerb):
     """One request. Unless the caller decides otherwise, a first payment that fails refuses all."""
 
     name: ClassVar[str] = "create_subscription"

@@ -8,12 +8,12 @@ from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ....errors import InvalidAmountError, InvalidRequestError
-from ....master_account import STRIPE_MASTER_ACCOUNT_ID
-from ....models import LEFT_OUT
-from ....money import canonical_amount
-from ....redaction import exact, redact, shown
-from ....stripe_parameters import declared, unknown_names
+from ..errors import InvalidAmountError, InvalidRequestError
+from ..master_account import STRIPE_MASTER_ACCOUNT_ID
+from ..models import LEFT_OUT
+from ..money import canonical_amount
+from ..redaction import exact, redact, shown
+from ..stripe_parameters import declared, unknown_names
 
 STAMPED = ("operation_id", "bot_id")
 """Metadata names that the router sets itself."""
