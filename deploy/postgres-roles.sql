@@ -375,6 +375,19 @@ BEGIN
     THEN
         RAISE EXCEPTION 'an operation holds its part of a counter until it is over';
     END IF;
+    IF OLD.state = 'settled' AND NEW.state <> 'settled' AND NOT (
+        OLD.kind = 'calls' AND NEW.state = 'reserved' AND EXISTS (
+            SELECT FROM stripe_operations
+            WHERE operation_id = NEW.operation_id AND state = 'pending'))
+    THEN
+        RAISE EXCEPTION 'what is settled stays so';
+    END IF;
+    IF (NEW.window_start_ms, NEW.kind, NEW.currency, NEW.restores) IS DISTINCT FROM
+       (OLD.window_start_ms, OLD.kind, OLD.currency, OLD.restores)
+       AND (OLD.state = 'reserved' OR NEW.state <> 'reserved')
+    THEN
+        RAISE EXCEPTION 'what is held is held of one counter, in one window';
+    END IF;
     RETURN NEW;
 END
 $guard$;

@@ -130,6 +130,16 @@ class Usage:
     used: int
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A counter that says that less is `used` than sealed operations hold of it."""
+
+    counter: str
+    window_start_ms: int
+    used: int
+    held: int
+
+
 class ApprovalState(StrEnum):
     """Where an approval stands. An `approved` one may still expire before it is used."""
 

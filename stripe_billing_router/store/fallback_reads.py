@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ..errors import LedgerUnavailableError
-from ..models import Approval, ApprovalState, Freeze, LedgerEntry, Operation, OperationState, Usage
+from ..models import (
+    Approval,
+    ApprovalState,
+    Counted,
+    Freeze,
+    LedgerEntry,
+    Operation,
+    OperationState,
+    Usage,
+)
 from ..ports import Clock, Proof
 from .anomalies import AnomalyDB
 from .books import Books
@@ -87,6 +96,10 @@ class FallbackReads(ABC):
     def proof(self, operation: Operation) -> Proof:
         """Return what is proven of an operation as it was read; reads nothing."""
         return self._sql.proof(operation)
+
+    def set_back(self, since_ms: int) -> list[Counted]:
+        """Return the budgets' counters below what sealed operations hold of them."""
+        return self._read(lambda: self._sql.set_back(since_ms))
 
     def operation_of(self, stripe_id: str) -> str | None:
         """Return the operation that the ledger's entries with this Stripe id belong to, or None:

@@ -16,7 +16,7 @@ from ..locks import LATE_IMPORTS, ForkSafeLock
 from .database import Database
 from .schema import metadata
 
-HEAD = "0011"
+HEAD = "0012"
 VERSION_TABLE = "stripe_alembic_version"
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -206,6 +206,7 @@ reservations = Table(
     Column("state", _id(20), nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     Column("restores", _id(64)),
+    Index("stripe_reservations_by_window", "window_start_ms", "counter"),
 )
 
 approvals = Table(

@@ -16,6 +16,7 @@ from ..locks import ForkSafeLock
 from ..models import (
     Approval,
     ApprovalState,
+    Counted,
     Declared,
     Freeze,
     LedgerEntry,
@@ -27,7 +28,7 @@ from ..models import (
 )
 from ..ports import Clock, Proof
 from ..secrecy import attempt
-from . import approvals, budgets, drained, inbox, ledger, migrate, operations
+from . import approvals, budgets, counted, drained, inbox, ledger, migrate, operations
 from .anomalies import AnomalyDB
 from .books import Books
 from .codec import Sealing
@@ -231,6 +232,14 @@ class SqlStore:
     ) -> list[Usage]:
         with self._database().read() as connection:
             return budgets.usage(connection, counters, starts_ms)
+
+    def set_back(self, since_ms: int) -> list[Counted]:
+        """Return the budgets' counters below what sealed operations hold of them, in the windows
+        that were open at any time since `since_ms`."""
+        database = self._database()
+        with database.read() as connection:
+            now_ms = database.now_ms(connection)
+            return list(counted.set_back(connection, self.sealing, now_ms, since_ms))
 
     def operation_of(self, stripe_id: str) -> str | None:
         """Return the operation that the ledger's entries with this Stripe id belong to, or None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..models import BookedEntry, Operation
+from ..models import BookedEntry, Counted, Operation
 from ..store import Broken
 from .limits import Limits
 from .movements import Facts, Movement
@@ -150,6 +150,18 @@ class BrokenStream:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBack:
+    """A budget's counter below what sealed operations hold of it."""
+
+    counted: Counted
+
+    @property
+    def facts(self) -> Facts:
+        counted = self.counted
+        return Facts(counted.counter, at_ms=counted.window_start_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyAccount:
     """What is wrong with the key that reads: it is not the master account's."""
 
@@ -171,6 +183,7 @@ Case = (
     | RoutedObject
     | OpenOperation
     | BrokenStream
+    | SetBack
     | KeyAccount
 )
 

@@ -21,6 +21,7 @@ from .cases import (
     KeyAccount,
     OpenOperation,
     RoutedObject,
+    SetBack,
     Takings,
     View,
 )
@@ -162,10 +163,14 @@ class Inspection:
             self._saw_stripe = True
         yield from _judged(judge, OpenOperation, lambda: surveying.open_operations(store))
         yield from _judged(judge, BrokenStream, self._broken_streams)
+        yield from _judged(judge, SetBack, self._set_back)
 
     def _broken_streams(self) -> Iterator[BrokenStream]:
         broken, self.verified = surveying.verified(self._router.store, self.verified)
         yield from broken
+
+    def _set_back(self) -> Iterator[SetBack]:
+        yield from map(SetBack, self._router.store.set_back(self._limits.since_ms))
 
     def _routed(self) -> frozenset[str]:
         return frozenset(

@@ -10,6 +10,7 @@ from ..cases import (
     KeyAccount,
     OpenOperation,
     RoutedObject,
+    SetBack,
     Takings,
 )
 from ..movements import Movement
@@ -44,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     Check("balance_mismatch", 3.5, Movement, amounts.balance_mismatch),
     Check("dispute_opened", 3.0, Dispute, surroundings.dispute_opened),
     Check("ledger_tampered", 5.0, BrokenStream, ledger.ledger_tampered),
+    Check("budget_set_back", 4.0, SetBack, ledger.budget_set_back),
     Check("route_drift", 2.5, RoutedObject, surroundings.route_drift),
 )
 

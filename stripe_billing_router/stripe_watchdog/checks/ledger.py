@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...models import OperationState
-from ..cases import BrokenStream, Claim, OpenOperation, Problem, View
+from ..cases import BrokenStream, Claim, OpenOperation, Problem, SetBack, View
 from ..limits import DAY_MS, HOUR_MS
 
 _WAITS_FOR_MS = {
@@ -47,4 +47,16 @@ def ledger_tampered(case: BrokenStream, view: View) -> Problem | None:  # noqa: 
         f"entry {broken.stream_sequence}: {broken.why}. Stop the bots and compare the ledger with "
         "its last back-up.",
         details={"stream_sequence": broken.stream_sequence, "sequence": broken.sequence},
+    )
+
+
+def budget_set_back(case: SetBack, view: View) -> Problem | None:  # noqa: ARG001
+    """A budget's counter says less than what sealed operations hold of it."""
+    counted = case.counted
+    return Problem(
+        f"{counted.counter} says that {counted.used} is used (minor units, or calls), and proven "
+        f"operations hold {counted.held}. Freeze the bots that it limits, and find out who wrote "
+        "to stripe_budgets or stripe_reservations. After a change of keys without the old one in "
+        "the list, what the old one sealed is not proven.",
+        details={"used": counted.used, "held": counted.held},
     )

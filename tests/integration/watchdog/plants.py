@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import stripe
+from sqlalchemy import update
 
 from stripe_billing_router.errors import BillingError
-from stripe_billing_router.models import AppendEntry, EntryDraft
+from stripe_billing_router.models import AppendEntry, EntryDraft, Reservation, Spend
 from stripe_billing_router.sandbox import Fault
+from stripe_billing_router.store.schema import budgets
 from tests.integration.watchdog.watchdog_bench import (
     BOT,
     CUSTOMER,
@@ -214,6 +216,17 @@ def ledger_tampered(bench: Bench) -> Expected:
     return "ledger_tampered", MEMBER
 
 
+def budget_set_back(bench: Bench) -> Expected:
+    """Somebody has a counter forget a payment."""
+    paid = _charged(bench)
+    part = Reservation("all", f"all/money/day/usd/{paid.id}", "money", "day", 700, 10_000, "usd")
+    bench.router.store.commit(Spend(str(paid.operation_id), part))
+    (usage,) = bench.router.store.budgets([part.counter])
+    forget = update(budgets).where(budgets.c.counter == part.counter).values(used=1)
+    bench.router.store._sql.transact(lambda opened: opened.connection.execute(forget))
+    return "budget_set_back", usage.counter
+
+
 def route_drift(bench: Bench) -> Expected:
     if bench.random.random() < 0.5:
         bench.dashboard.v1.prices.update("price_drift", params={"active": False})
@@ -244,6 +257,7 @@ PLANTS: Mapping[str, Callable[[Bench], Expected]] = {
         balance_mismatch,
         dispute_opened,
         ledger_tampered,
+        budget_set_back,
         route_drift,
     )
 }

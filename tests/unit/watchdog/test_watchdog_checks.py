@@ -58,7 +58,7 @@ def found(case: Case, limits: Limits = LIMITS, routed: tuple[str, ...] = ()) -> 
 
 def test_every_check_has_an_id_of_its_own_and_a_severity() -> None:
     ids = [check.id for check in CHECKS]
-    assert len(set(ids)) == len(ids) == 20
+    assert len(set(ids)) == len(ids) == 21
     assert all(1.0 <= check.severity <= 5.0 for check in CHECKS)
 
 

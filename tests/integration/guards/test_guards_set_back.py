@@ -1,0 +1,107 @@
+"""Counters that somebody without a key has set back: they are added up from what is sealed."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from stripe_billing_router.errors import BillingError
+from stripe_billing_router.models import Counted
+from stripe_billing_router.stripe_watchdog.checks import CHECKS
+from tests.integration.guards.guards_bench import MONEY, GuardsBench, budget
+from tests.integration.guards.roles_bench import Border, border, run
+from tests.integration.recovery.conftest import paid, stage
+from tests.integration.recovery.recovery_bench import RecoveryBench
+from tests.integration.verbs.verbs_bench import BOT
+
+__all__ = ["border", "paid", "stage"]
+
+ALL = "UPDATE stripe_budgets SET used = 0"
+SEALED = "outcome_seal = repeat('0', 48), lease_token = NULL"
+
+
+@pytest.fixture
+def guards(stage: RecoveryBench) -> GuardsBench:
+    return GuardsBench(stage)
+
+
+def write(guards: GuardsBench, *statements: str) -> None:
+    def work(opened: object) -> None:
+        for statement in statements:
+            opened.connection.execute(text(statement))  # type: ignore[attr-defined]
+
+    guards.bench.router.store._sql.transact(work)
+
+
+def found(guards: GuardsBench) -> list[tuple[str, int, int]]:
+    store = guards.bench.router.store
+    return [(c.counter, c.used, c.held) for c in store.set_back(store.now_ms())]
+
+
+MONEY_ONLY = f"{ALL} WHERE counter = '{MONEY}'"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "UPDATE stripe_reservations SET amount = 0 WHERE kind = 'money'",
+        "UPDATE stripe_reservations SET state = 'released' WHERE kind = 'money'",
+        "UPDATE stripe_reservations SET state = 'past' WHERE kind = 'money'",
+    ],
+)
+def test_a_counter_that_was_set_back_is_found(guards: GuardsBench, more: str) -> None:
+    guards.router(budget()).charge(BOT, 30)
+    write(guards, *filter(None, (MONEY_ONLY, more)))
+    assert found(guards) == [(MONEY, 0, 3000)]
+
+
+def test_an_operation_that_is_not_proven_to_have_failed_holds_its_part(guards: GuardsBench) -> None:
+    guards.router(budget()).charge(BOT, 30)
+    write(
+        guards,
+        MONEY_ONLY,
+        "UPDATE stripe_reservations SET state = 'released' WHERE kind = 'money'",
+        "UPDATE stripe_operations SET state = 'failed', outcome_seal = 'x'",
+    )
+    assert found(guards) == [(MONEY, 0, 3000)]
+
+
+def test_what_was_declined_and_refunded_is_no_difference(guards: GuardsBench) -> None:
+    router = guards.router(budget(refunds_restore=True))
+    payment = router.charge(BOT, 30)
+    router.refund(BOT, payment.id, amount=10)
+    guards.bench.world.set_outcome("pm_one", "declined:lost_card")
+    with pytest.raises(BillingError):
+        router.charge(BOT, 5)
+    assert guards.used() == 2000
+    assert found(guards) == []
+
+
+def test_a_check_of_the_watchdog_says_so() -> None:
+    assert "budget_set_back" in {check.id for check in CHECKS}
+
+
+@pytest.mark.parametrize(
+    "freeing",
+    [
+        (),
+        (
+            f"UPDATE stripe_operations SET state = 'failed', {SEALED} "
+            "WHERE state = 'requires_action'",
+            "UPDATE stripe_reservations SET state = 'released' WHERE state = 'reserved'",
+        ),
+    ],
+    ids=["directly", "by an operation"],
+)
+def test_a_bots_login_that_frees_its_budget_is_found(
+    border: Border, freeing: tuple[str, ...]
+) -> None:
+    with border.router() as router:
+        router.charge(BOT, 10)
+        router.charge(BOT, 20, on_session=True)
+    run(border.urls["stripe_bots"], *freeing, ALL)
+    with border.router("stripe_operators") as people:
+        (missing,) = people.store.set_back(people.store.now_ms())
+    assert isinstance(missing, Counted)
+    assert (missing.used, missing.held) == (0, 3000)
