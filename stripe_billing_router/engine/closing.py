@@ -10,6 +10,8 @@ from typing import Any, Literal
 from ..errors import AccountMismatchError, LedgerUnavailableError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import (
+    BOT_MAY_ASK_FOR_MS,
+    HAPPENED,
     AppendEntry,
     CloseOperation,
     EntryDraft,
@@ -106,9 +108,7 @@ class Closing:
         return closed
 
     def _is_open(self, operation: Operation, lease_token: str | None) -> bool:
-        """Say whether an operation waits for its outcome, in the hands that had it."""
-        stored = self._store.operation(operation.operation_id)
-        return stored is None or (stored.state in _UNSETTLED and stored.lease_token == lease_token)
+        return _is_open(self._store.operation(operation.operation_id), lease_token)
 
     def _tell_unrecorded(self, closed: Operation, why: object) -> None:
         told = f"{closed.verb} {closed.state}, which is not recorded: {why}"
@@ -166,6 +166,10 @@ class Closing:
 
     def leave_unknown(self, operation: Operation, lease_token: str) -> None:
         """Mark an operation as in doubt and give up its lease; a crash would leave it likewise."""
+        if self._doubt(operation, lease_token):
+            self._tell(operation, "operation.unknown", "the outcome is unknown")
+
+    def _doubt(self, operation: Operation, lease_token: str) -> bool:
         close = CloseOperation(
             operation.operation_id,
             lease_token,
@@ -178,13 +182,18 @@ class Closing:
             self._commit_held(operation, close)
         except Exception as error:  # noqa: BLE001 - an expired lease says the same, only later
             self._tell(operation, "operation.unrecorded", f"the doubt is not recorded: {error}")
-        else:
-            self._tell(operation, "operation.unknown", "the outcome is unknown")
+            return False
+        return True
 
     def leave_broken_off(self, operation: Operation, lease_token: str) -> None:
-        """The same for a call that ends where nobody foresaw it, unless its outcome is written."""
+        """The same for a call that ends where nobody foresaw it. If its outcome is written, and it
+        has happened, its caller has not heard of it all the same."""
         with suppress(LedgerUnavailableError):
-            if not self._is_open(operation, lease_token):
+            stored = self._store.operation(operation.operation_id)
+            if stored is not None and stored.state in HAPPENED:
+                self._doubt(operation, lease_token)
+                return
+            if not _is_open(stored, lease_token):
                 return
         self.leave_unknown(operation, lease_token)
 
@@ -280,10 +289,6 @@ class Closing:
         )
 
 
-BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
-"""How long the bot that died, and was not told, may come back and ask for the same again."""
-
-HAPPENED = frozenset({OperationState.SUCCEEDED, OperationState.PROCESSING})
 _IN_DOUBT = frozenset({OperationState.PENDING, OperationState.UNKNOWN, OperationState.ABANDONED})
 _UNSETTLED = frozenset({OperationState.PENDING, OperationState.UNKNOWN})
 _GIVEN_UP = frozenset({OperationState.UNKNOWN, OperationState.ABANDONED})
@@ -296,6 +301,11 @@ _SEVERITIES: dict[str, Literal["info", "warning", "critical"]] = {
     "operation.unknown": "warning",
     "operation.superseded": "warning",
 }
+
+
+def _is_open(stored: Operation | None, lease_token: str | None) -> bool:
+    """Say whether an operation waits for its outcome, in the hands that had it."""
+    return stored is None or (stored.state in _UNSETTLED and stored.lease_token == lease_token)
 
 
 def _clean(outcome: Outcome) -> Outcome:

@@ -11,6 +11,8 @@ from typing import NoReturn
 from ..errors import BillingError, LedgerUnavailableError, OutcomeUnknownError, PolicyViolationError
 from ..locks import CALLER
 from ..models import (
+    BOT_MAY_ASK_FOR_MS,
+    HAPPENED,
     Failure,
     ForeignStep,
     Operation,
@@ -23,7 +25,6 @@ from ..models import (
 )
 from ..ports import CommitAmbiguous, Keys, OutcomeInDoubt, Reply, StaleLease
 from ..secrecy import loggable
-from .closing import BOT_MAY_ASK_FOR_MS, HAPPENED
 from .failures import failure_of_reply, unknown
 from .guards.policing import within_limits
 from .leases import Lease

@@ -7,6 +7,8 @@ from .discrepancies import DiscrepancyRecord, DiscrepancyState
 from .events import BillingEvent, EventDraft
 from .inbox import DONE, GIVEN_UP, InboxEvent, InboxState, MarkProcessed, NoteFact
 from .operations import (
+    BOT_MAY_ASK_FOR_MS,
+    HAPPENED,
     NEXT_STATES,
     SYSTEM_STREAM,
     EntryDraft,
@@ -78,10 +80,12 @@ from .writes import (
 )
 
 __all__ = [
+    "BOT_MAY_ASK_FOR_MS",
     "DEFAULT_DOMAIN",
     "DEFAULT_REGION",
     "DONE",
     "GIVEN_UP",
+    "HAPPENED",
     "LEFT_OUT",
     "NEXT_STATES",
     "SYSTEM_STREAM",

@@ -166,6 +166,12 @@ class Operation:
         return (self.seal or "").partition(".")[0]
 
 
+HAPPENED = frozenset({S.SUCCEEDED, S.PROCESSING})
+"""The states of what has moved money, or made what it was to make, or is about to."""
+
+BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
+"""How long the bot that died, and was not told, may come back and ask for the same again."""
+
 SYSTEM_STREAM = "_system"
 """The chain of entries that belong to no bot."""
 

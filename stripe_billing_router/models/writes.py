@@ -80,7 +80,8 @@ class CloseOperation:
     `outputs` of None leaves what is stored. `used_up` says that the request keys of this attempt
     can serve no other: should the operation be opened again, it gets new ones. For
     `blocks_twins_for_ms` milliseconds an equal keyless call is refused: its caller has not heard
-    of this outcome, and may be asking again. `generation` and `attempt` are those of what ended.
+    of this outcome, and may be asking again. An `unknown` of what is recorded to have happened says
+    the same for a day, and nothing else. `generation` and `attempt` are those of what ended.
     `intent` is what is written again, with what it `holds` of counters, if the database has lost
     it: it has happened, so that neither an equal call in doubt nor a limit refuses it.
     """

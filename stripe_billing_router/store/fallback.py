@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ..errors import BillingError, LedgerUnavailableError
 from ..models import (
+    BOT_MAY_ASK_FOR_MS,
     CloseOperation,
     OpenOperation,
     Operation,
@@ -37,8 +38,6 @@ from .underway import Underway
 
 _MOST_IN_DOUBT = 4096
 """Operations of this process not seen closed; beyond, nobody could tell an equal call."""
-
-_BOT_MAY_ASK_FOR_MS = 24 * 3600 * 1000
 
 T = TypeVar("T")
 
@@ -206,7 +205,7 @@ class FallbackStore(FallbackReads):
             found = self._sql.operation(operation_id)
             return found is None or (
                 found.state not in (*IN_DOUBT, OperationState.PENDING)
-                and found.updated_ms < self._estimated_ms() - _BOT_MAY_ASK_FOR_MS
+                and found.updated_ms < self._estimated_ms() - BOT_MAY_ASK_FOR_MS
             )
         return False
 

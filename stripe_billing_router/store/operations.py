@@ -27,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from ..models import (
+    BOT_MAY_ASK_FOR_MS,
+    HAPPENED,
     NEXT_STATES,
     ClaimLook,
     CloseOperation,
@@ -287,6 +289,13 @@ def _closing(state: OperationState, given: frozenset[str], used_up: bool) -> Pre
         .where(*_of_attempt(given))
         .values(**changes)
     )
+
+
+def leave_unheard(connection: Connection, operation_id: str, now_ms: int) -> bool:
+    """Keep equal calls waiting for a day if an operation has happened, and say whether it has."""
+    has_happened = table.c.operation_id == operation_id, table.c.state.in_(HAPPENED)
+    values = {"blocks_until_ms": now_ms + BOT_MAY_ASK_FOR_MS}
+    return connection.execute(update(table).where(*has_happened).values(values)).rowcount == 1
 
 
 def _of_attempt(given: frozenset[str]) -> Iterable[ColumnElement[bool]]:

@@ -44,6 +44,10 @@ def _close(t: T, write: CloseOperation) -> None:
         operations.rewrite(t.connection, write.intent, write.lease_token, t.now_ms, t.sealing)
         for part in write.holds:
             budgets.hold(t.dialect, t.connection, write.intent, part, t.now_ms)
+    if write.state is OperationState.UNKNOWN and operations.leave_unheard(
+        t.connection, write.operation_id, t.now_ms
+    ):
+        return
     operations.close_operation(t.connection, write, t.now_ms, t.encode, t.sealing)
     budgets.settle(t.connection, write, t.now_ms)
     if write.state is OperationState.UNKNOWN:

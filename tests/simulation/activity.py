@@ -25,7 +25,8 @@ class Activity:
 
     `opened` are the operations whose intent it wrote, `caused` what it brought about in Stripe.
     `sending_since_ms` is when it came to the gate of its last send, and `sent_last` the key of
-    that. `frozen_before` are the freezes in force when it began; `frozen_then` those in force
+    that. A call that was `interrupted` counts as one that `died`, though its process lives on.
+    `frozen_before` are the freezes in force when it began; `frozen_then` those in force
     when it went on from its first rest after that send, for which it still `waits`. `bill` is what
     a refund gives a part of back.
     """
@@ -46,6 +47,7 @@ class Activity:
     result: Result | None = None
     error: BillingError | None = None
     died: bool = False
+    interrupted: bool = False
     ended_ms: int | None = None
 
     @property

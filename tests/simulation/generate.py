@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from tests.simulation.at_an_interruption import at_an_interruption
 from tests.simulation.at_the_bank import at_the_bank
 from tests.simulation.at_the_journal import at_a_ledger_that_refuses, at_the_journal
 from tests.simulation.forged import with_forged_rows
@@ -53,6 +54,7 @@ _AT_THE_JOURNAL = 0.03
 _AT_THE_BANK = 0.08
 _AT_A_LEDGER_THAT_REFUSES = 0.03
 _WITH_FORGED_ROWS = 0.05
+_AT_AN_INTERRUPTION = 0.03
 _VERBS = {
     "charge by amount": 6,
     "charge by price": 6,
@@ -103,6 +105,8 @@ def schedule(seed: int) -> Schedule:
         return at_a_ledger_that_refuses(seed, random)
     if chance > 1 - _WITH_FORGED_ROWS:
         return with_forged_rows(seed, random)
+    if chance > 1 - _WITH_FORGED_ROWS - _AT_AN_INTERRUPTION:
+        return at_an_interruption(seed, random)
     rules = house(random)
     chance = random.random()
     if chance < _AT_THE_BANK:

@@ -50,6 +50,7 @@ from tests.simulation.schedule import (
     CutOff,
     DatabaseAway,
     Forge,
+    Interrupted,
     Interrupts,
     Jump,
     NetworkFault,
@@ -260,6 +261,16 @@ MUTATIONS: dict[str, Broken] = {
     "a keyless twin in doubt does not block": Broken(replaced(operations, "_refuse_twin", nothing)),
     "what recovery found does not block a twin": Broken(
         _closes_with(blocks_twins_for_ms=0), (Crash,)
+    ),
+    "an interrupted call's outcome does not block a twin": Broken(
+        replaced(operations, "leave_unheard", always(False)), (Interrupted,)
+    ),
+    "an interrupted call's doubt does not block a twin": Broken(
+        lambda: together(
+            replaced(closing.Closing, "leave_broken_off", nothing),
+            replaced(leases, "runs", always(True)),
+        ),
+        (Interrupted,),
     ),
     "doubt is taken for failure": Broken(
         replaced(provider, "verdict", _doubt_is_failure), (NetworkFault, CutOff)

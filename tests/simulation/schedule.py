@@ -243,6 +243,11 @@ class Interrupts:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Somebody presses Ctrl-C right here, in the call that this process makes; it lives on."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommitBreaksOff:
     """The database breaks off during COMMIT; `kept`: the rows are there all the same."""
 
@@ -267,6 +272,7 @@ Mishap = (
     | Outage
     | WritesRefused
     | Interrupts
+    | Interrupted
     | CommitBreaksOff
     | Freeze
 )

@@ -343,8 +343,8 @@ class Simulation:
         self._running.append(activity)
         try:
             call()
-        except (Died, KeyboardInterrupt):
-            activity.died = True
+        except (Died, KeyboardInterrupt) as end:
+            activity.died, activity.interrupted = True, isinstance(end, KeyboardInterrupt)
         except BillingError as error:
             activity.error = error
         except Exception as error:  # noqa: BLE001 - whatever leaves the library otherwise is wrong
@@ -430,6 +430,8 @@ class Simulation:
                 self._refuses_until = self.world.clock.elapsed() + mishap.seconds
             case plan.Interrupts() as mishap:
                 process.interrupts = mishap.commits
+            case plan.Interrupted():
+                raise KeyboardInterrupt
             case plan.CommitBreaksOff() as mishap:
                 process.breaks_off = mishap.kept
             case plan.Freeze():

@@ -21,6 +21,7 @@ MISHAPS = {
     "Outage",
     "WritesRefused",
     "Interrupts",
+    "Interrupted",
     "CommitBreaksOff",
     "Freeze",
 }

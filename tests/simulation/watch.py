@@ -132,7 +132,8 @@ class Watch:
 
     def _may_have_paid(self, ask: Activity, operation_id: str) -> bool:
         """Only what was sent at all; and not what people were told of because nothing could be
-        written down, nor what its caller would have been told had it lived a moment longer."""
+        written down, nor what its caller would have been told had it lived a moment longer: it may
+        have been, unless it was interrupted."""
         if operation_id not in self._sent:
             return False
         row = self.row(operation_id)
@@ -140,7 +141,7 @@ class Watch:
             return True
         # Whoever sets the database's clock on by a day ends the day in which a bot may come back.
         recent = self._bed.clock.now_ms() - ask.began_by_wall_ms < DAY * 1000
-        told_in_time = operation_id in self._closed_by_asking
+        told_in_time = operation_id in self._closed_by_asking and not ask.interrupted
         return recent and not told_in_time and bool(self.effects_of(operation_id))
 
     def notify(self, event: Event) -> None:

@@ -16,6 +16,8 @@ from threading import Thread
 from ...errors import BillingError
 from ...locks import ForkSafeLock
 from ...models import (
+    BOT_MAY_ASK_FOR_MS,
+    HAPPENED,
     ClaimLook,
     ForeignStep,
     Operation,
@@ -30,7 +32,6 @@ from ...models import (
 from ...ports import Age, CommitAmbiguous, Escalated, Event, Keys, OutcomeInDoubt, StaleLease
 from ...redaction import redact
 from .. import leases
-from ..closing import BOT_MAY_ASK_FOR_MS, HAPPENED
 from ..executing import within_rules
 from ..guards.policing import within_limits
 from ..leases import Lease

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...models import (
+    HAPPENED,
     NEXT_STATES,
     CloseOperation,
     OpenOperation,
@@ -109,6 +110,8 @@ def _changed(
             _require(before.state is OperationState.PENDING, before)
             _require(before.lease_token == write.lease_token, before)
             return replace(before, outputs=write.outputs, updated_ms=now_ms)
+        case CloseOperation(state=OperationState.UNKNOWN) if before.state in HAPPENED:
+            return before  # its caller has not heard of it, and that is all
         case CloseOperation():
             _require(before.lease_token == write.lease_token, before)
             _require(write.state in NEXT_STATES[before.state], before)

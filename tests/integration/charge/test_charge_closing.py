@@ -38,11 +38,12 @@ def test_a_call_that_is_interrupted_at_its_end_leaves_no_doubt(
     assert {"operation.unrecorded", "operation.unknown"}.isdisjoint(told)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_who_has_not_heard_of_a_payment_because_of_an_interruption_does_not_pay_twice(
-    bench: Bench, commits: Commits
+    bench: Bench, commits: Commits, when: str
 ) -> None:
     router = bench.warm()
-    commits.fail(2, "before", KeyboardInterrupt())
+    commits.fail(2, when, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         router.charge(BOT, 5)
     for asked in (router, bench.router()):
@@ -103,6 +104,8 @@ def test_an_observer_that_is_interrupted_leaves_no_doubt(bench: Bench) -> None:
     with pytest.raises(KeyboardInterrupt):
         router.charge(BOT, 5)
     assert recorded(bench, router) == (["succeeded"], [500])
+    with pytest.raises(OutcomeUnknownError):
+        bench.router().charge(BOT, 5)
     assert told.count("operation.closed") == 1
     assert "operation.unrecorded" not in told
 

@@ -93,22 +93,23 @@ def test_a_keyless_charge_that_died_is_not_charged_again(
     assert len(bench.moved()) == effects
 
 
-@pytest.mark.parametrize("where", ["before-the-request", "after-the-effect", "before-the-outcome"])
+@pytest.mark.parametrize(
+    "where", ["before-the-request", "after-the-effect", "before-the-outcome", "after-the-outcome"]
+)
 def test_a_keyless_charge_that_was_interrupted_is_not_charged_again_at_once(
     bench: Bench, commits: Commits, where: str
 ) -> None:
-    crash, effects = IN_DOUBT[where]
+    crash, effects = EVERYWHERE[where]
     crash(bench, commits, None)
     with pytest.raises(OutcomeUnknownError):
         bench.router().charge(BOT, 5)
     assert len(bench.moved()) == effects
 
 
-@pytest.mark.parametrize("where", ["before-the-intent", "after-the-outcome"])
 def test_where_nothing_is_in_doubt_a_keyless_charge_is_a_new_one(
-    bench: Bench, commits: Commits, where: str
+    bench: Bench, commits: Commits
 ) -> None:
-    crash, effects = EVERYWHERE[where]
+    crash, effects = EVERYWHERE["before-the-intent"]
     crash(bench, commits, None)
     router = bench.router()
     assert router.charge(BOT, 5).paid

@@ -103,6 +103,27 @@ def draft(bot_id: str | None = "finance:bot", id_: str = "pi_1") -> EntryDraft:
     )
 
 
+@pytest.mark.parametrize("state", [OperationState.SUCCEEDED, OperationState.FAILED])
+def test_who_has_not_heard_of_what_has_happened_keeps_equal_calls_waiting(
+    store: SqlStore, state: OperationState
+) -> None:
+    store.commit(opening(operation(key=None)))
+    store.commit(CloseOperation("op_1", "t1", state, outcome(state)))
+    unheard = CloseOperation("op_1", "t1", OperationState.UNKNOWN, None)
+    equal = opening(operation("op_2", key=None))
+    if state is OperationState.FAILED:
+        with pytest.raises(StaleLease):
+            store.commit(unheard)
+        store.commit(equal)
+    else:
+        store.commit(unheard)
+        with pytest.raises(TwinInDoubt):
+            store.commit(equal)
+    found = store.operation("op_1")
+    assert found is not None
+    assert (found.state, found.outcome is not None) == (state, True)
+
+
 @pytest.mark.parametrize("late", ["attempt", "generation"])
 def test_a_late_outcome_is_not_written_over_a_later_attempt(store: SqlStore, late: str) -> None:
     """The row is in nobody's hands by then, and may become what the outcome says."""
