@@ -12,6 +12,7 @@ from ..models import Anomaly, AnomalyDraft, AppendEntry, EntryDraft
 from .codec import anomaly_of
 from .database import Database
 from .ledger import append_entry
+from .rows import read, readable
 from .schema import anomalies as table
 from .transacting import insert, transacted
 
@@ -58,7 +59,7 @@ class AnomalyDB:
             query = query.where(table.c.event_type == event_type)
         query = query.order_by(table.c.first_ms.desc(), table.c.id.desc()).limit(limit)
         with self._database.read() as connection:
-            return tuple(anomaly_of(row) for row in connection.execute(query).mappings())
+            return tuple(readable(table, anomaly_of, connection.execute(query).mappings()))
 
     def _record(
         self,
@@ -70,10 +71,13 @@ class AnomalyDB:
     ) -> Anomaly:
         ours = table.c.window_key == draft.fingerprint
         begun = table.c.first_ms > now_ms - window_ms
-        if not _counted(connection, draft, ours & begun, now_ms):
-            connection.execute(update(table).where(ours, ~begun).values(window_key=None))
-            insert(connection, table, _row(draft, now_ms))
-            append_entry(self._database.dialect, connection, AppendEntry(entry))
+        if _counted(connection, draft, ours & begun, now_ms):
+            row = connection.execute(select(table).where(ours)).mappings().one()
+            if (found := read(table, anomaly_of, row)) is not None:
+                return found
+        connection.execute(update(table).where(ours).values(window_key=None))
+        insert(connection, table, _row(draft, now_ms))
+        append_entry(self._database.dialect, connection, AppendEntry(entry))
         return anomaly_of(connection.execute(select(table).where(ours)).mappings().one())
 
 

@@ -22,6 +22,7 @@ from ..models import (
 from ..ports import ApprovalNotGiven, StaleLease
 from . import operations
 from .codec import Sealing, approval_of, approval_row, outcome_json
+from .rows import readable
 from .schema import approvals as table
 from .schema import operations as operation_table
 
@@ -113,7 +114,8 @@ def find(
             query = query.where(table.c[name] == value)
     if states is not None:
         query = query.where(or_(*(_reads_as(state, now_ms) for state in states)))
-    return [_at(approval_of(row), now_ms) for row in connection.execute(query).mappings()]
+    found = readable(table, approval_of, connection.execute(query).mappings())
+    return [_at(approval, now_ms) for approval in found]
 
 
 def _reads_as(state: ApprovalState, now_ms: int) -> ColumnElement[bool]:

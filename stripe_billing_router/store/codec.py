@@ -212,7 +212,9 @@ def approval_row(approval: Approval) -> dict[str, Any]:
 
 
 def approval_of(row: RowMapping) -> Approval:
-    """Return the approval of a row."""
+    """Return the approval of a row; ValueError for one that cannot be shown to people."""
+    major(row["amount_minor"], row["currency"])
+    BotId.parse(row["bot_id"])
     return Approval(**{**row, "state": ApprovalState(row["state"])})
 
 
@@ -220,16 +222,23 @@ def discrepancy_of(row: RowMapping) -> DiscrepancyRecord:
     """Return the discrepancy of a row."""
     columns = dict(row)
     del columns["open_key"]
-    columns["details"] = json.loads(columns["details"])
+    columns["details"] = _mapping(columns["details"])
     columns["state"] = DiscrepancyState(columns["state"])
     return DiscrepancyRecord(**columns)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("not an object")
+    return found
 
 
 def anomaly_of(row: RowMapping) -> Anomaly:
     """Return the anomaly of a row."""
     columns = dict(row)
     del columns["window_key"]
-    columns["metadata"] = json.loads(columns["metadata"])
+    columns["metadata"] = _mapping(columns["metadata"])
     columns["codex"] = bool(columns["codex"])
     columns["exported"] = bool(columns["exported"])
     return Anomaly(**columns)

@@ -15,6 +15,7 @@ from ..redaction import shown, without_secrets
 from ..secrecy import discreet_methods
 from .codec import discrepancy_of
 from .database import Database
+from .rows import read, readable
 from .schema import discrepancies as table
 from .transacting import insert, transacted
 
@@ -102,7 +103,7 @@ class DiscrepancyDB:
         if bot_id is not None:
             query = query.where(table.c.bot_id == bot_id)
         with self._database.read() as connection:
-            return tuple(discrepancy_of(row) for row in connection.execute(query).mappings())
+            return tuple(readable(table, discrepancy_of, connection.execute(query).mappings()))
 
     def _record(
         self, connection: Connection, new: dict[str, Any], now_ms: int, window_ms: int
@@ -110,10 +111,10 @@ class DiscrepancyDB:
         ours = table.c.open_key == new["open_key"]
         again = update(table).where(ours, table.c.last_seen_ms > now_ms - window_ms)
         again = again.values(count=table.c.count + 1, last_seen_ms=now_ms)
-        if not connection.execute(again).rowcount:
-            over = table.c.last_seen_ms <= now_ms - window_ms
-            connection.execute(update(table).where(ours, over).values(open_key=None))
-            insert(connection, table, {**new, **_opened(now_ms)})
+        if connection.execute(again).rowcount and (seen := _load(connection, ours)) is not None:
+            return seen
+        connection.execute(update(table).where(ours).values(open_key=None))
+        insert(connection, table, {**new, **_opened(now_ms)})
         found = _load(connection, ours)
         assert found is not None  # noqa: S101 - it was written in this very transaction
         return found
@@ -159,7 +160,7 @@ def _moved(
 
 def _load(connection: Connection, which: ColumnElement[bool]) -> DiscrepancyRecord | None:
     row: RowMapping | None = connection.execute(select(table).where(which)).mappings().first()
-    return None if row is None else discrepancy_of(row)
+    return None if row is None else read(table, discrepancy_of, row)
 
 
 def _person(by: object) -> str:

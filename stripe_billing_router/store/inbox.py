@@ -21,6 +21,7 @@ from ..ports import CommitAmbiguous, StaleLease
 from .codec import Sealing
 from .database import Database
 from .queue import Work
+from .rows import read, readable
 from .schema import inbox as table
 from .schema import inbox_objects as objects
 
@@ -86,8 +87,9 @@ class SqlInbox:
 
     def event(self, event_id: str) -> InboxEvent | None:
         with self._database.read() as connection:
-            row = connection.execute(select(table).where(table.c.event_id == event_id)).first()
-        return None if row is None else _event(row._mapping)
+            query = select(table).where(table.c.event_id == event_id)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else read(table, _event, row)
 
     def events(
         self,
@@ -105,7 +107,7 @@ class SqlInbox:
         if event_type is not None:
             query = query.where(table.c.type == event_type)
         with self._database.read() as connection:
-            return [_event(row._mapping) for row in connection.execute(query)]
+            return readable(table, _event, connection.execute(query).mappings())
 
     def facts(self, object_id: str) -> frozenset[str]:
         """Return what has been applied of a Stripe object."""
@@ -172,10 +174,13 @@ def note(connection: Connection, write: NoteFact, now_ms: int) -> None:
 def _take(
     connection: Connection, limit: int, token: str, now_ms: int, until_ms: int
 ) -> list[InboxEvent]:
-    rows = connection.execute(_due(limit, now_ms)).mappings()
-    found = [_event(row) for row in rows]
+    rows = connection.execute(_due(limit, now_ms)).mappings().all()
+    found = readable(table, _event, rows)
+    ids = [event.event_id for event in found]
+    if broken := [row["event_id"] for row in rows if row["event_id"] not in ids]:
+        these = table.c.event_id.in_(broken)
+        connection.execute(update(table).where(these).values(**_UNREADABLE))
     if found:
-        ids = [event.event_id for event in found]
         connection.execute(
             update(table)
             .where(table.c.event_id.in_(ids))
@@ -185,6 +190,16 @@ def _take(
         replace(event, lease_token=token, due_ms=until_ms, attempts=event.attempts + 1)
         for event in found
     ]
+
+
+_UNREADABLE = {
+    "state": InboxState.DEAD,
+    "due_ms": None,
+    "lease_token": None,
+    "attempts": 0,
+    "error": "its row cannot be read",
+}
+"""What has been written over is not tried again; Stripe still has the event."""
 
 
 def _due(limit: int, now_ms: int) -> Select[Any]:
@@ -231,9 +246,16 @@ def _event(row: RowMapping) -> InboxEvent:
             **found,
             "state": InboxState(row["state"]),
             "applied": None if applied is None else InboxState(applied),
-            "body": json.loads(row["body"]),
+            "body": _body(row["body"]),
         }
     )
+
+
+def _body(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    if not isinstance(found["data"]["object"], dict):
+        raise TypeError("body")
+    return found
 
 
 def _joined(facts: Iterable[str]) -> str:
