@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .frozen import frozen
 from .models import BillingEvent, EventDraft, Operation
 from .ports import Guard, Store
 
@@ -49,7 +50,7 @@ class Transaction(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Applied:
     """How writes of one type are done: `apply(transaction, write)`.
 
@@ -84,7 +85,7 @@ class Projection(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schema:
     """A domain's tables: a folder of Alembic migrations, and the last of them.
 

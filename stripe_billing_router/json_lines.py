@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from .frozen import frozen
 
 _BLOCK: Final = 65_536
 _NEWLINE: Final = b"\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JsonLines:
     """One file; one process writes to it at a time. OSError where the file system refuses."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Protocol
 
+from .frozen import frozen
 from .models import (
     Approval,
     ApprovalState,
@@ -73,7 +74,7 @@ class KeyProvider(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request(Unpicklable):
     """One request to the payment provider; the key travels with the call, and no further."""
 
@@ -90,7 +91,7 @@ class Request(Unpicklable):
         object.__setattr__(self, "secret_key", Secret(self.secret_key))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """What one attempt gave.
 
@@ -145,7 +146,7 @@ class Verdict(Enum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """One page of a list, the newest first. The next begins after the id `next_after`, if any."""
 
@@ -153,7 +154,7 @@ class Page:
     next_after: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Age:
     """How old an operation is, in milliseconds: at least, and at most."""
 
@@ -333,7 +334,7 @@ class CommitAmbiguous(Exception):
     """The database broke off during COMMIT: the writes may or may not be there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """Which parts of a stored operation bear the seal of somebody who holds a key.
 
@@ -439,7 +440,7 @@ class Routes(Protocol):
     def resolve(self, bot: BotId, overrides: Mapping[str, str]) -> ResolvedRoute: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Intent:
     """What is about to be done, for those who may veto it."""
 
@@ -463,7 +464,7 @@ class Guard(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Discrepancy:
     """A failed check of key, account or destination; `amount` is in major units, as far as it was
     known by then."""
@@ -484,7 +485,7 @@ class Reaction(Protocol):
     def react(self, discrepancy: Discrepancy) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallDetails:
     """One call of a verb; nothing in it names a customer.
 
@@ -512,7 +513,7 @@ class CallDetails:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestDetails:
     """One request; `template` is its path with `{id}` for every id, `host` where it goes.
 
@@ -533,7 +534,7 @@ class RequestDetails:
     duration: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """Something that observers may want to know. `name` is dotted, such as `operation.closed`.
 

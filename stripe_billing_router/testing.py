@@ -6,13 +6,13 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import aio
 from .client import BillingRouter
 from .default import use_router, use_router_here
 from .errors import ConfigurationError
+from .frozen import frozen
 from .master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID
 from .models import OverrideKey, Route, RouteKey
 from .ports import Observer
@@ -32,7 +32,7 @@ _PATIENCE = 10.0
 """Seconds that calls of `aio` have to end before their ledger is taken away."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sandbox:
     """A router whose Stripe is `world`. Time is virtual: it moves when something waits for it."""
 

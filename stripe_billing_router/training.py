@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from typing import Any, Final
 from filelock import FileLock
 
 from .errors import ConfigurationError
+from .frozen import frozen
 from .hashing import canonical_json
 from .json_lines import JsonLines
 from .models import Anomaly
@@ -37,7 +37,7 @@ _PERSONAL: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrainingExample:
     """One line. `timestamp` is in seconds since the epoch."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from ..frozen import frozen
 from ..ports import Discrepancy, Event
 
 CRITICAL_DISCREPANCY = "critical_discrepancy"
@@ -18,7 +19,7 @@ _SEVERITIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alert:
     """Something that people have to know. `severity` goes from 0 to 5; `time_ms` since the epoch.
 

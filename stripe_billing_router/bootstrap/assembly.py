@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from ..engine import (
     WebhookAccountCheck,
     provably_alive,
 )
+from ..frozen import frozen
 from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies, Verbs
@@ -58,7 +58,7 @@ from .given import Given
 from .verbs import all_verbs, routing_file
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assembly:
     """The parts of one router. `domains` are the settings of installed domains by their names."""
 

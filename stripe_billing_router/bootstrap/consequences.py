@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..alerts import Alerts, AlertSender, LogObserver, LogReaction, alert_urls
@@ -23,6 +22,7 @@ from ..engine import (
     RollBack,
     SanityLayer,
 )
+from ..frozen import frozen
 from ..models import BotId
 from ..ports import Clock, Event, Observer, Reaction
 from ..routing import RoutingTable
@@ -33,7 +33,7 @@ from .given import Given
 Freeze = Callable[[BotId, str], object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consequences:
     """What follows a failed check. `sanity` and `rollback` are ours, also where the host has its
     own; `anomalies` is the sanity layer that takes part in it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import HostCode
+from ..frozen import frozen
 from ..models import Policies
 from ..ports import Clock, Guard, Observer, Reaction
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import stripe
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Given:
     """What a host gives in code; None means: from the environment or the routing file."""
 

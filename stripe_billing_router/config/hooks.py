@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, reduce
 from importlib import import_module
 from typing import Any, Final
 
+from ..frozen import frozen
 from ..models import Fault
 from ..redaction import redact, shown
 from .checking import mapping, wrong
@@ -19,7 +19,7 @@ _NAME: Final = r"[^\W\d]\w*"
 _PATH: Final = re.compile(rf"{_NAME}(?:\.{_NAME})*(?::{_NAME}(?:\.{_NAME})*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hooks:
     """Dotted paths (`package.module:attribute` or `package.module`) of the host's own code.
 
@@ -77,7 +77,7 @@ _CALLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 _LATER = inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostCode:
     """What the host plugs in; None where it keeps ours."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..domain import Domain
 from ..errors import ConfigurationError
+from ..frozen import frozen
 from ..models import Declared, Fault, OverrideKey, Policies, Route, RouteKey
 from ..redaction import shown
 from .documents import Document, read_document
@@ -22,7 +23,7 @@ from .sections import RESERVED, Recovery, Sections, check_sections
 BILLING = "billing"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoutingFile:
     """A routing file without a fault.
 

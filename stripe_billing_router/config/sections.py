@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from ..frozen import frozen
 from ..hashing import key_fingerprint
 from ..models import Declared, Fault, Policies
 from ..routing import dotted
@@ -19,7 +20,7 @@ _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"acct_[A-Za-z0-9]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recovery:
     """How long things may take, in seconds.
 
@@ -55,7 +56,7 @@ _RECOVERY: Final = mapping(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AllowedKey:
     """An allowed secret key by its `sha256:` fingerprint; `account` pins a restricted key's."""
 
@@ -97,7 +98,7 @@ def _pinned(entry: Mapping[object, object]) -> AllowedKey:
     return AllowedKey(fingerprint, account)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sections:
     """The reserved top-level sections; what is absent or null has its default."""
 

@@ -9,10 +9,11 @@ import difflib
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Final
 
+from ..frozen import frozen
 from ..models import Fault
 from ..redaction import shown
 from . import api_base as bases
@@ -48,7 +49,7 @@ _LEDGER_FALLBACK: Final = "finance_logs/stripe_ledger.jsonl"
 _WATCHDOG_CONFIG: Final = "config/stripe_watchdog.yaml"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """Where things are. Every path is absolute; `ledger_url` may hold a password."""
 

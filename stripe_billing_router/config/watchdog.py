@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from ..frozen import frozen
 from ..models import BotId, Fault
 from ..redaction import shown
 from ..routing import dotted
@@ -57,7 +58,7 @@ def _account(value: object) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tolerances:
     """What is no finding. `revenue`, `amount`, `balance`: minor units; the others: seconds."""
 
@@ -68,14 +69,14 @@ class Tolerances:
     stale_after: float = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogRotation:
     """The audit log is put away, compressed, when it has more than `max_bytes`."""
 
     max_bytes: int = 10_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WatchdogConfig:
     """The whole file; what is absent has its default. Times are in seconds.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 
 from ..engine import SystemClock
 from ..errors import BillingError, ConfigurationError
+from ..frozen import frozen
 from ..models import BillingEvent
 from ..ports import Clock, CommitAmbiguous, EventSink
 from ..store import Claim, Outbox
@@ -20,7 +21,7 @@ _MOST_DOUBLINGS = 6
 _MOST_BATCHES = 10
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PumpReport:
     """What one round did: how many events it delivered, and the sinks that did not take theirs."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class AnomalyDraft:
     """An anomaly before it is stored. Two with the same `fingerprint` are the same anomaly."""
 
@@ -21,7 +23,7 @@ class AnomalyDraft:
     codex: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Anomaly:
     """A row of `stripe_anomalies`. Times are milliseconds since the epoch.
 
@@ -44,7 +46,7 @@ class Anomaly:
     last_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventInstruction:
     """What the host says about one kind of event; None leaves it as it is."""
 
@@ -52,7 +54,7 @@ class EventInstruction:
     severity: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BillingInstructions:
     """What the host says about events: `config/billing_instructions.yaml`.
 

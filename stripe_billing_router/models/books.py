@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..frozen import frozen
 from .operations import OperationState
 from .verbs import Moves
 
@@ -19,7 +20,7 @@ UNDER_WAY = frozenset(
 """States that something may still follow: what Stripe shows by now is not in the ledger yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BookedEntry:
     """A ledger entry about money. `amount_minor` is in minor units; `status` is an operation's."""
 
@@ -40,7 +41,7 @@ class BookedEntry:
         return self.status == OperationState.SUCCEEDED
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BookedOperation:
     """An operation, as far as its money is concerned."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import InvalidRequestError
+from ..frozen import frozen
 from ..redaction import exact, redact, shown
 
 DEFAULT_DOMAIN = "stripe"
@@ -15,7 +15,7 @@ DEFAULT_REGION = "default"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BotId:
     """A bot, written `"business_category:bot_name"` or `"domain:business_category:bot_name"`.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from ..frozen import frozen
 
 
 class DiscrepancyState(StrEnum):
@@ -16,7 +17,7 @@ class DiscrepancyState(StrEnum):
     RESOLVED = "resolved"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DiscrepancyRecord:
     """A row of `stripe_discrepancies`. Times are milliseconds since the epoch.
 

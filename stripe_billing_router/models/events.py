@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BillingEvent:
     """Something that happened to a bot's money. Nothing in it is personal data.
 
@@ -28,7 +28,7 @@ class BillingEvent:
     error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventDraft:
     """An event of a domain's that has no number yet.
 

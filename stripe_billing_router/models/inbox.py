@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from ..frozen import frozen
 
 
 class InboxState(StrEnum):
@@ -26,7 +27,7 @@ GIVEN_UP = frozenset({InboxState.FAILED, InboxState.DEAD})
 """A redelivery makes it work to do, at once and with all its attempts."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InboxEvent:
     """A row of `stripe_inbox`. `body` is the event's JSON less its secrets.
 
@@ -60,7 +61,7 @@ class InboxEvent:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MarkProcessed:
     """Say how far a leased event has come; fails unless the row holds `lease_token`.
 
@@ -79,7 +80,7 @@ class MarkProcessed:
     attempted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoteFact:
     """Remember `fact` of a Stripe object; fails unless exactly the facts `seen` are known of it."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
+from ..frozen import frozen
 from .bots import BotId
 
 
@@ -41,7 +42,7 @@ NEXT_STATES: Mapping[OperationState, frozenset[OperationState]] = {
 """Which state may follow which. An effect that Stripe proves is recorded whatever the state."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One Stripe request of an operation.
 
@@ -59,7 +60,7 @@ class Step:
     repeatable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepOutput:
     """What Stripe definitely answered to one step. `body` is the JSON less its secrets."""
 
@@ -79,7 +80,7 @@ class StepOutput:
         return found if isinstance(found, Mapping) else {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Why an operation did not succeed; enough to raise the same error again.
 
@@ -98,7 +99,7 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What an operation came to. `amount_minor` is what was collected or given back."""
 
@@ -113,7 +114,7 @@ class Outcome:
     destination_account: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """A row of `stripe_operations`.
 
@@ -176,7 +177,7 @@ SYSTEM_STREAM = "_system"
 """The chain of entries that belong to no bot."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EntryDraft:
     """A ledger entry before it has its place in a chain. `amount_minor` is in minor units."""
 
@@ -198,7 +199,7 @@ class EntryDraft:
         return self.bot_id or SYSTEM_STREAM
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerEntry:
     """One row of `stripe_ledger`. `amount` is in major units, `amount_minor` in minor units.
 

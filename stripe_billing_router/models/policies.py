@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
+from ..frozen import frozen
 from .operations import Operation
 from .routes import RouteKey
 from .verbs import Declared
@@ -29,7 +30,7 @@ def window_start_ms(window: Window, now_ms: int) -> int:
     return int(start.timestamp()) * 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """The most that may be spent in a window, in minor units of one currency.
 
@@ -52,7 +53,7 @@ class Budget:
         return verb.name in self.verbs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallLimit:
     """The most calls in a window, whatever became of them; per bot, or `shared`."""
 
@@ -61,7 +62,7 @@ class CallLimit:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PolicyRule:
     """One rule. The four patterns say whom it matches (`*` and `?` are wildcards).
 
@@ -82,7 +83,7 @@ class PolicyRule:
     approval_above: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policies:
     """All rules of a routing file. Every rule that matches applies, and the strictest wins.
 
@@ -101,7 +102,7 @@ class Policies:
         return replace(self, routes=frozenset(routes))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reservation:
     """What one operation takes of one counter.
 
@@ -121,7 +122,7 @@ class Reservation:
     restores: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """How much of a counter is used in the window that began then."""
 
@@ -130,7 +131,7 @@ class Usage:
     used: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counted:
     """A counter that says that less is `used` than sealed operations hold of it."""
 
@@ -150,7 +151,7 @@ class ApprovalState(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approval:
     """A person's decision about one operation, bound to its `effect_hash` and amount; used once.
 
@@ -194,7 +195,7 @@ class Approval:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Freeze:
     """A stop for all bots that `scope` matches.
 

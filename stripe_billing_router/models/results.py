@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ..frozen import frozen
 from ..money import amounts_as_text, to_major
 from .routes import Route
 
@@ -88,7 +89,7 @@ class Balance(Result):
         return f"Balance({', '.join(parts) or 'nothing'} available{where})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecoveryReport:
     """What a recovery did, as operation ids: `completed` (sent with the same key), `recorded`
     (found in Stripe), `abandoned` (proven not to have happened), `canceled` (waited too long),
@@ -103,7 +104,7 @@ class RecoveryReport:
     left: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AppliedLimit:
     """One limit of a policy rule, and how much of it is left in the present window.
 
@@ -119,7 +120,7 @@ class AppliedLimit:
     window: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """What applies to a call: nothing of it was sent. `key_fingerprint` is a hash of the key.
 
@@ -148,7 +149,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it in JSON types; amounts as text."""
-        found = {name: getattr(self, name) for name in self.__slots__}
+        found: dict[str, Any] = {name: getattr(self, name) for name in self.__match_args__}
         limits = [amounts_as_text(asdict(limit)) for limit in self.limits]
         plain = {"route": dict(self.route), "overrides": dict(self.overrides), "limits": limits}
         return {**found, **plain, "refusals": list(self.refusals), "passes": self.passes}

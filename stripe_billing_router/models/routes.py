@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import InvalidAmountError
+from ..frozen import frozen
 from ..money import currency
 from ..redaction import redact, shown
 
@@ -57,7 +58,7 @@ class Route(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResolvedRoute:
     """A bot's route with its overrides and strategies applied; `currency` is always set."""
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from ..errors import ConfigurationError
+from ..frozen import frozen
 from .bots import BotId
 from .operations import Operation, Outcome, Step
 from .results import Result
@@ -51,7 +51,7 @@ class Declared:
     events: ClassVar[Mapping[str, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """What a caller asked, checked and in plain JSON types; amounts are still in major units."""
 
@@ -72,7 +72,7 @@ class Call:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """The frozen steps of an operation. A step that creates something has `metadata`.
 

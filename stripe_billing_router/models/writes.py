@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..frozen import frozen
 from .operations import EntryDraft, Operation, OperationState, Outcome, StepOutput
 from .policies import Approval, ApprovalState, Reservation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenOperation:
     """Insert the intent with its lease. Fails if the id exists, or a keyless twin is in doubt."""
 
@@ -18,7 +19,7 @@ class OpenOperation:
     lease_owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReopenOperation:
     """Start an abandoned operation, or one that awaited approval, with a new plan.
 
@@ -32,7 +33,7 @@ class ReopenOperation:
     lease_owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TakeLease:
     """Take over an operation whose lease has run out, or renew one's own.
 
@@ -51,7 +52,7 @@ class TakeLease:
     by_force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordOutputs:
     """Store what the steps so far gave, before the next one begins."""
 
@@ -61,7 +62,7 @@ class RecordOutputs:
     attempt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClaimLook:
     """Say that an operation that waits is being looked at now.
 
@@ -72,7 +73,7 @@ class ClaimLook:
     seen_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CloseOperation:
     """Move an operation to `state` and release its lease.
 
@@ -104,14 +105,14 @@ class CloseOperation:
         return replace(self, lease_token=None, generation=now, attempt=attempt)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AppendEntry:
     """Append one ledger entry to its bot's chain."""
 
     entry: EntryDraft
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reserve:
     """Take an operation's part of a budget or a call limit; BudgetExceeded if it is used up.
 
@@ -124,7 +125,7 @@ class Reserve:
     reservation: Reservation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spend:
     """Count what has been spent without a call, such as a renewal, also beyond the limit.
 
@@ -135,7 +136,7 @@ class Spend:
     reservation: Reservation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskApproval:
     """Insert the intent as `awaiting_approval` without a lease, and the question to people.
 
@@ -147,7 +148,7 @@ class AskApproval:
     expires_in_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UseApproval:
     """Use an approval up; ApprovalNotGiven unless it is approved, in time, and for this effect."""
 
@@ -156,7 +157,7 @@ class UseApproval:
     effect_hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DecideApproval:
     """A person's `approved` or `rejected`; StaleLease unless it can still be decided.
 
@@ -171,7 +172,7 @@ class DecideApproval:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FreezeScope:
     """Stop every bot that `scope` (in canonical form) matches."""
 
@@ -181,7 +182,7 @@ class FreezeScope:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnfreezeScope:
     """End every freeze of this very scope; StaleLease if there is none."""
 

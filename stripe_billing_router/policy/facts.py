@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..frozen import frozen
 from ..models import BotId, Declared, Reservation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What a call is about to do. `amount_minor` is None where it cannot be known."""
 
@@ -22,7 +21,7 @@ class Facts:
         return self.verb.moves != "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Demands:
     """What the rules that match demand of a call that they do not refuse.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from ..frozen import frozen
 from ..models import BotId, Declared, Policies, PolicyRule, Window
 from ..money import to_major
 from .counters import counter_of
@@ -16,7 +16,7 @@ from .matching import matching
 What = Literal["verbs", "currencies", "largest", "budget", "calls", "own_payments", "approval"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     """One limit of one rule.
 

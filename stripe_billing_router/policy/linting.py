@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from ..frozen import frozen
 from ..models import BotId, Declared, Policies, PolicyRule, RouteKey
 from ..models.findings import Finding
 from .covering import covers, matches_as_many
@@ -14,7 +14,7 @@ from .matching import matches
 _MOST_NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Ground:
     """What the checks look at: the rules, the currency of each route, which match which, and the
     verbs."""

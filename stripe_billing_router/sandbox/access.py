@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..frozen import frozen
 from .failures import StripeFailure, error_object, forbidden
 
 SANDBOX_SECRET_KEY = "sk_live_sandbox00000000000000"  # noqa: S105 - opens nothing but a sandbox
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiKey:
     """A valid key. `denied` holds the resources (`account`, `customers`, …) it may not touch."""
 

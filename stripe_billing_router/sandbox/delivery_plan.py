@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..frozen import frozen
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -11,7 +11,7 @@ RETRIED_AFTER = (5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR) + 
 whole takes a little less than three days."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeliveryPlan:
     """How the deliveries to one endpoint go. Equal seeds give equal deliveries.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from http import HTTPStatus
 
+from ..frozen import frozen
 from . import fault_effects
 from .access import KeyRing
 from .accounts import Accounts
@@ -26,7 +26,7 @@ _NO_FAULT = Fault("headers")
 _KEPT = ("Original-Request", "Stripe-Should-Retry")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Execution:
     """A request that passed every check and waits to be executed."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..frozen import frozen
 from .state import AccountState
 from .wire import Json
 
@@ -12,7 +13,7 @@ Handler = Callable[["Call"], Json]
 Reaction = Callable[[AccountState, Json], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One request, authenticated and checked, as a handler sees it."""
 
@@ -22,7 +23,7 @@ class Call:
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """One URL. `params`: the SDK's type of its parameters. `returns`: the kind it answers with."""
 
@@ -38,7 +39,7 @@ class Route:
         return self.pattern.split("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Family:
     """Everything that one file of `resources/` adds to the sandbox.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from ..frozen import frozen
 from .journal import RecordedRequest
 
 FaultKind = Literal[
@@ -38,7 +39,7 @@ NEVER_EXECUTED = frozenset(
 ALWAYS_EXECUTED = frozenset({"truncated", "broken_body", "headers", "latency"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fault:
     """One thing that goes wrong.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import formatdate
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import unquote, urlsplit
+
+from ..frozen import frozen
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -35,7 +37,7 @@ def envelope(url: str, data: list[Json], has_more: bool = False) -> Json:
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpRequest:
     """One request as it arrives. `path` starts with `/v1`; header names are in lower case."""
 
@@ -67,7 +69,7 @@ def _without_base(path: str) -> str:
     return path[start:] if start >= 0 else path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpResponse:
     """One response. Header names are written as Stripe writes them."""
 

@@ -165,7 +165,7 @@ def _with_body(fields: dict[str, Any], encode: Encode) -> str:
 
 def _fields(record: Step | StepOutput | Outcome | Failure) -> dict[str, Any]:
     """Return the fields as they are; `asdict` would copy all that is in them."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    return {name: getattr(record, name) for name in record.__match_args__}
 
 
 def outputs_of(text: str) -> tuple[StepOutput, ...]:

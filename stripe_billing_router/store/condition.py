@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from ..domain import Domain
 from ..errors import BillingError
+from ..frozen import frozen
 from ..master_account import this_copy
 from ..models import OperationState
 from ..ports import Clock, Event
@@ -19,7 +20,7 @@ from .journal import JournalFile
 from .schema import binding
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """What a database is like. `version` is its migration, None for an empty one; `ahead_ms` how
     far its clock is ahead of this host's.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
+from ..frozen import frozen
 from ..models import SYSTEM_STREAM, BillingEvent
 from . import outbox
 from .database import Database
@@ -15,7 +15,7 @@ from .outbox_schema import cursors as table
 from .schema import heads
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """The right to deliver one bot's events to one sink, until its lease runs out.
 

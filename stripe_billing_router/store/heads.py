@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigurationError, LedgerTamperedError
+from ..frozen import frozen
 from ..hashing import canonical_json
 
 _FORMAT = "stripe_ledger_heads/1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerHeads:
     """Where each stream ended at `exported_ms`: `{stream: (entries, entry_hash of the last)}`.
 

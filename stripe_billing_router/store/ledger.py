@@ -6,12 +6,13 @@ import math
 import secrets
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 
 from ..errors import ConfigurationError, LedgerTamperedError
+from ..frozen import frozen
 from ..hashing import GENESIS, commitment, entry_hash
 from ..models import SYSTEM_STREAM, AppendEntry, Declared, EntryDraft, LedgerEntry, Verbs, major
 from ..secrecy import discreet_methods
@@ -46,7 +47,7 @@ Ends = Mapping[str, tuple[int, str]]
 """Where streams end: the number of their entries, and the `entry_hash` of the last."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broken:
     """The first thing found wrong in a stream. `sequence` is None if an entry is missing."""
 
@@ -56,7 +57,7 @@ class Broken:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """What `StripeLedger.verify()` found."""
 

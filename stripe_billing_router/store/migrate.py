@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from ..domain import Domain
 from ..errors import ConfigurationError
+from ..frozen import frozen
 from ..locks import LATE_IMPORTS, ForkSafeLock
 from .database import Database
 from .schema import metadata
@@ -22,7 +22,7 @@ VERSION_TABLE = "stripe_alembic_version"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owned:
     """The tables of the core, or of a domain: where their migrations are, and how far they go."""
 

@@ -10,7 +10,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from ..domain import Domain, Projection
 from ..errors import ConfigurationError
+from ..frozen import frozen
 from ..ports import CommitAmbiguous
 from ..secrecy import attempt
 from . import outbox
@@ -36,7 +36,7 @@ _MOST_DOUBLINGS = 6
 Begin = Callable[[Database, Connection], SqlTransaction]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Caught:
     """What one round did: how many events it applied, and the projections that failed."""
 
@@ -44,7 +44,7 @@ class Caught:
     failed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """A row that is not what its events say; None where there is none."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from ..frozen import frozen
 from ..models import CloseOperation, OpenOperation, OperationState, TakeLease, Write
 from ..ports import TwinInDoubt
 
@@ -14,7 +14,7 @@ IsAlive = Callable[[str | None, str], bool]
 IN_DOUBT = frozenset({OperationState.UNKNOWN, OperationState.REQUIRES_ACTION})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Twin:
     input_hash: str
     state: OperationState

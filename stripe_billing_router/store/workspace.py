@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import LedgerUnavailableError
+from ..frozen import frozen
 from ..models import Shown
 from . import workspace_rows as rows
 from . import workspace_sql as sql
@@ -21,7 +21,7 @@ _VERSION = 1
 _PRAGMAS = ("journal_mode = WAL", "synchronous = OFF", "cache_size = -24000", "temp_store = FILE")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """How far a source has been read: `next_after` is where to go on, `objects` how many came."""
 

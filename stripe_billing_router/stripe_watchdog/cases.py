@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..frozen import frozen
 from ..models import BookedEntry, Counted, Operation
 from ..store import Broken
 from .limits import Limits
 from .movements import Facts, Movement
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """A ledger entry that says that money has moved. `collected`: Stripe shows it so."""
 
@@ -35,7 +36,7 @@ class Claim:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Takings:
     """What one day (UTC) collected less what it gave back, in minor units.
 
@@ -61,7 +62,7 @@ class Takings:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """A webhook endpoint of the account."""
 
@@ -80,7 +81,7 @@ class Endpoint:
         return Facts(self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dispute:
     """A dispute that is not decided."""
 
@@ -103,7 +104,7 @@ class Dispute:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoutedObject:
     """A price or customer that routes name. `shown` is Stripe's, None if it has none."""
 
@@ -117,7 +118,7 @@ class RoutedObject:
         return Facts(self.id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenOperation:
     """An operation that is not settled, and for how long it has not been."""
 
@@ -138,7 +139,7 @@ class OpenOperation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokenStream:
     """A hash chain of the ledger that does not hold."""
 
@@ -149,7 +150,7 @@ class BrokenStream:
         return Facts(self.broken.stream)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetBack:
     """A budget's counter below what sealed operations hold of it."""
 
@@ -161,7 +162,7 @@ class SetBack:
         return Facts(counted.counter, at_ms=counted.window_start_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyAccount:
     """What is wrong with the key that reads: it is not the master account's."""
 
@@ -188,7 +189,7 @@ Case = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """What checks know beside their case. `now_ms` is Stripe's time; `routed` are the bots that
     have a route."""
@@ -198,7 +199,7 @@ class View:
     routed: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """What a check has to say; `subject` if it is not the case's own."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Shown
 from ..store import Workspace
@@ -50,7 +50,7 @@ class Surroundings(surveying.Table, Protocol):
     def store(self) -> surveying.AnyStore: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far a run is. `stage` is a source or `matching`; `done` counts objects."""
 
@@ -58,7 +58,7 @@ class Progress:
     done: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DaySum:
     """What one day (`2026-11-20`, UTC) collected less what it gave back, in minor units."""
 

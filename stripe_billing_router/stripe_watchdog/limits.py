@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What is looked at, and what is still in order.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..frozen import frozen
 from ..models import BookedEntry, BookedOperation, Shown
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What a finding is about, in the fields of `Finding`."""
 
@@ -24,7 +24,7 @@ class Facts:
 _DONE = ("succeeded",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Movement:
     """A movement of money in Stripe, or a failed attempt at one.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from ..frozen import frozen
 
 _DESCRIPTION = """\
 Prove that the ledger and Stripe agree: whatever happened in Stripe came through the router, and
@@ -18,7 +19,7 @@ or 7d, or seconds since the epoch.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """What was asked for. Times are still text; paths are absolute, or None for the usual ones."""
 

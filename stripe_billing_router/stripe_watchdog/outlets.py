@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import InvalidRequestError
+from ..frozen import frozen
 from ..models import BotId
 from ..ports import Event
 from .checks import CHECKS
@@ -28,7 +28,7 @@ class Anomalies(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outlets:
     """Both outlets. `alert` may be told of one finding twice, if a run is cut off just then."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..engine import PER_ENDPOINT, READ_PAGE
+from ..frozen import frozen
 from .limits import DAY_MS, Limits
 from .sources import SOURCES
 
@@ -14,7 +14,7 @@ _LEAST_READS = 10_000
 """What Stripe grants in 30 days."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedSource:
     """Requests that reading one source takes; `objects` are expected, not counted."""
 
@@ -23,7 +23,7 @@ class PlannedSource:
     requests: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadPlan:
     """What a run asks of Stripe. `allowance` is what Stripe grants in 30 days (reads), and
     `seconds` is how long it takes at the least."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigurationError
+from ..frozen import frozen
 from ..json_lines import JsonLines, sync_folder
 from ..store import LedgerHeads
 from .files import replace_text
@@ -23,7 +24,7 @@ STATE: Final = "finance_logs/stripe_watchdog_state.json"
 JOURNAL: Final = "finance_logs/stripe_watchdog_run.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """An open finding. `told_ms` is when people were told, `seen_ms` until when a run saw it."""
 
@@ -34,7 +35,7 @@ class Told:
     seen_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CutOff:
     """A run that did not come to its end: when it began, and from when on it looked."""
 
@@ -42,7 +43,7 @@ class CutOff:
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Memory:
     """What earlier runs left. `open` is keyed by fingerprint; `marker_ms` is where to go on."""
 
@@ -116,7 +117,7 @@ class Register:
                 ours = self._is_ours(record)
                 cut_off = CutOff(record["begun_ms"], record["since_ms"]) if ours else cut_off
             elif ours and "told" in record:
-                told[record["told"]] = Told(**{name: record[name] for name in Told.__slots__})
+                told[record["told"]] = Told(**{name: record[name] for name in Told.__match_args__})
             elif ours and "resolved" in record:
                 told.pop(record["resolved"], None)
         return cut_off

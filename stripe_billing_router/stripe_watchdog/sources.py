@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..frozen import frozen
 from . import shapes
 from .limits import DAY_MS, Limits
 
 _FAILED = ("charge.failed", "payment_intent.payment_failed", "invoice.payment_failed")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One of Stripe's lists. `before_ms`: objects made that long before the window still matter
     for what happened in it. `per_payment`: about how many objects one payment makes. `of` is the

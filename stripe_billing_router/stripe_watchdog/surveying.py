@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from ..frozen import frozen
 from ..models import OperationState, OverrideKey, Route, RouteKey
 from ..store import FallbackStore, LedgerHeads, SqlStore
 from .cases import BrokenStream, Dispute, Endpoint, OpenOperation, RoutedObject
@@ -79,7 +79,7 @@ def open_operations(store: AnyStore) -> Iterator[OpenOperation]:
         after = (page[-1].created_ms, page[-1].operation_id)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verified:
     """Up to where the ledger was verified, and when it was read from its beginning."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ..frozen import frozen
 from ..models import RecoveryReport
 from .findings import Finding
 from .inspection import DaySum
@@ -17,7 +17,7 @@ MOST_SHOWN: Final = 10_000
 """Findings that are kept for people, the most severe ones; the audit log has them all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """A finding, and whether people did not know of it before this run."""
 
@@ -25,7 +25,7 @@ class Shown:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """A whole run. Times are milliseconds since the epoch.
 

@@ -8,9 +8,10 @@ the journal: the first two are looked up, the alert is given again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from ..frozen import frozen
 from .audit import AuditLog
 from .describing import described
 from .findings import Finding
@@ -24,7 +25,7 @@ _SKEW_MS = 60_000
 """How far the clock of the sanity layer may be behind ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """What a run looked at: times in milliseconds, and the ids of its checks."""
 

@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from ..client import BillingRouter
 from ..config import Settings, WatchdogConfig
 from ..errors import BillingError
+from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import RecoveryReport
 from ..training import TRAINING_FILE, TrainingFile
@@ -36,7 +37,7 @@ _EVENTS_KEPT_MS: Final = 30 * 24 * 3600 * 1000
 """How long Stripe lists an event."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Job:
     """What a run has to do, and with what.
 

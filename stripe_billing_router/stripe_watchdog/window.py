@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..errors import InvalidRequestError
+from ..frozen import frozen
 from .moments import iso
 from .register import Memory
 
@@ -13,7 +13,7 @@ FIRST_RUN_MS: Final = 30 * 86_400_000
 """How far the first run looks back: as long as Stripe keeps events."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """Milliseconds since the epoch; `until_ms` is excluded, and None for the moment of the run.
 

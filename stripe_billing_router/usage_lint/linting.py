@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..errors import ConfigurationError, InvalidRequestError
+from ..frozen import frozen
 from ..redaction import printable
 from .allowances import allowances, bad_settings, project_allowances
 from .files import scan_file, unreadable
@@ -17,7 +17,7 @@ from .listing import Listing, listed
 AnyPath = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What was found in how many files; `notes` say what was not looked at.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 
 from ..engine import Queries
 from ..errors import InvalidRequestError, WebhookError
+from ..frozen import frozen
 from ..redaction import shown
 from .reading import event_of
 from .receiving import Receiver
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backfilled:
     """How many events Stripe listed: `new` in the inbox, `known` to it, or `refused`."""
 

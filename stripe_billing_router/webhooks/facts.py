@@ -7,9 +7,10 @@ object comes to, so that the sum is the same whatever the order.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
+from ..frozen import frozen
 from ..models import Declared, InboxEvent, InboxState, Operation, OperationState, Outcome
 from ..providers.stripe.verbs.base import currency_of, id_of, minor_of
 
@@ -19,7 +20,7 @@ _MOST_FAILURES = 20
 """Attempts at one invoice that are entered; of all its facts a column holds 255 characters."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fact:
     """Something that has become true of a Stripe object, and what it adds to the ledger.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import InvalidRequestError
+from ..frozen import frozen
 from ..locks import ForkSafeLock
 from ..models import InboxEvent, InboxState
 from ..redaction import shown
@@ -14,7 +14,7 @@ from ..redaction import shown
 EVERYTHING = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebhookEvent:
     """An event as a host's handler gets it.
 

@@ -6,8 +6,9 @@ the outcome itself is read by the verb, as it reads Stripe's answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..frozen import frozen
 from ..models import (
     NEXT_STATES,
     InboxEvent,
@@ -28,26 +29,26 @@ _SHOWS_TOO_LITTLE = frozenset({"invoice.payment_failed"})
 """Whether a bank refused, or the customer may still pay, stands in what is not part of these."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proven:
     """The operation has come to this."""
 
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """The event does not show enough, so that Stripe has to be asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """It cannot be applied yet."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nothing:
     """There is nothing to apply: it is known (`processed`), or newer is (`superseded`)."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..engine import AccountCheck, Observers, WebhookAccountCheck
 from ..errors import KeyConfigurationError, WebhookError
+from ..frozen import frozen
 from ..keys import KeyRing
 from ..models import InboxEvent
 from ..ports import Clock, Event, WebhookReader
@@ -14,7 +13,7 @@ from .headers import check_time, signed_header
 from .reading import checked_payload, event_of_payload
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receipt:
     """That an event is stored. `duplicate`: it was stored before, and nothing of it is left to do
     that is not queued already. Either way Stripe is to be answered with a 2xx."""

@@ -12,10 +12,11 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..bootstrap import Assembly
 from ..errors import LedgerUnavailableError
+from ..frozen import frozen
 from ..models import InboxEvent, InboxState, MarkProcessed
 from ..ports import CommitAmbiguous, Event, StaleLease
 from ..redaction import printable, redact
@@ -37,7 +38,7 @@ _EMAIL = re.compile(f"(?<!{_NAME}){_NAME}+@{_NAME}+")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How many events came to what: `waiting` and `failed` are tried again, `dead` are not,
     `left` were taken over by another worker or are found out about later."""
@@ -52,7 +53,7 @@ class Progress:
     @property
     def total(self) -> int:
         """How many events there are, whatever became of them."""
-        return sum(getattr(self, name) for name in self.__slots__)
+        return sum(getattr(self, name) for name in self.__match_args__)
 
 
 class _HandlerFailed(Exception):

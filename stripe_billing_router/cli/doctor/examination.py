@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from ...errors import BillingError
+from ...frozen import frozen
 from .facts import Facts
 
 
@@ -29,7 +29,7 @@ def refuse(faults: Iterable[str]) -> None:
         raise Problem(found)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """One question. `examine` returns what was found good, or raises Problem, Concern, Skipped
     or the library's error; `needs` names the checks without which it makes no sense."""
@@ -39,7 +39,7 @@ class Check:
     needs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnosis:
     """What one check came to. A problem's `message` ends with how to mend it."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from ...errors import KeyConfigurationError
+from ...frozen import frozen
 from ...secrecy import Unpicklable
 
 _HEADER = re.compile(r"[\x21-\x7e]+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VaultSettings(Unpicklable):
     """Address, credentials and the secret's place; KeyConfigurationError for what cannot work.
 

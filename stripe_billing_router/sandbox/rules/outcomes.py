@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...frozen import frozen
 from ..failures import error_object, with_documentation
 from ..wire import Json
 
@@ -35,7 +35,7 @@ _MESSAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaymentOutcome:
     """What happens to a charge, and the `reason` where it is refused."""
 

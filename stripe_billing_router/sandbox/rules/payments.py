@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ...frozen import frozen
 from ..failures import StripeFailure
 from ..state import AccountState
 from ..wire import Json, copied
@@ -28,7 +27,7 @@ CANCELABLE = (
 _ABANDONED_AUTHENTICATION = PaymentOutcome("declined", "payment_intent_authentication_failure")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manner:
     """How a payment is attempted: whether the customer is there, and where to send them."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ...errors import BillingError, LedgerTamperedError, LedgerUnavailableError
+from ...frozen import frozen
 from ...models import Write
 from ...ports import CommitAmbiguous, Event
 from ..database import Away, Collision
@@ -41,7 +41,7 @@ class Lines(Protocol):
     ) -> LineOutcome: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DrainReport:
     """How many commits were drained, and what became of those whose operation had moved on.
 

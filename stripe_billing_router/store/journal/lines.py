@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
+from ...frozen import frozen
 from ...hashing import GENESIS, canonical_json, digest
 
 Kind = Literal["header", "writes", "draining", "drained"]
@@ -20,7 +21,7 @@ class DamagedLine(Exception):
     """A line that is not what was written; `args[0]` says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """`at_ms` is when it was written, by the database's clock as far as this host knew it.
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ...frozen import frozen
 from ..inspection import DaySum
 
 _MOST_DAYS: Final = 92
 """A longer window is shown by month: narrower bars could not be told apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """`label` is `2026-11-20` or `2026-11`; the sums are minor units."""
 
@@ -22,7 +22,7 @@ class Pair:
     stripe: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Series:
     """One currency. `period` is `day` or `month`."""
 
