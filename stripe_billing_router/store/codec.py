@@ -295,6 +295,10 @@ class Sealing:
         """Return the seal of a webhook as it was received."""
         return self._late("event", event_id, body)
 
+    def mark(self, text: str) -> str | None:
+        """Return the seal of what a file says up to where the ledger was verified."""
+        return self._late("mark", text)
+
     def line(self, digest: str) -> str | None:
         """Return the seal of a line of the journal, whose hash covers all before it."""
         return self._late("line", digest)

@@ -20,6 +20,7 @@ from ..models import (
 from ..ports import Clock, Proof
 from .anomalies import AnomalyDB
 from .books import Books
+from .codec import Sealing
 from .cursors import Outbox
 from .discrepancies import DiscrepancyDB
 from .inbox import SqlInbox
@@ -44,6 +45,11 @@ class FallbackReads(ABC):
     @abstractmethod
     def _read(self, read: Callable[[], T]) -> T:
         """Return what `read` gives; LedgerUnavailableError if the database is away."""
+
+    @property
+    def sealing(self) -> Sealing:
+        """What makes and checks the store's seals; reads nothing."""
+        return self._sql.sealing
 
     @property
     def ledger(self) -> StripeLedger:

@@ -13,10 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import ConfigurationError
+from ..errors import BillingError, ConfigurationError
 from ..frozen import frozen
+from ..hashing import canonical_json
 from ..json_lines import JsonLines, sync_folder
-from ..store import LedgerHeads
+from ..store import LedgerHeads, Sealing
 from .files import replace_text
 from .surveying import Verified
 
@@ -56,10 +57,12 @@ class Memory:
 class Register:
     """Reads and writes both files below `home`, for one account at one API base.
 
-    Of another account or API base nothing is known, and nothing is kept.
+    Of another account or API base nothing is known, and nothing is kept. Up to where the ledger
+    was verified is believed under a seal only: who writes the file holds no key.
     """
 
-    def __init__(self, home: Path, account_id: str, api_base: str) -> None:
+    def __init__(self, home: Path, account_id: str, api_base: str, sealing: Sealing) -> None:
+        self._sealing = sealing
         self._state = home / STATE
         self._journal = JsonLines(home / JOURNAL)
         self._bound = {"account_id": account_id, "api_base": api_base}
@@ -70,7 +73,7 @@ class Register:
         known = state is not None and self._is_ours(state)
         told = {key: Told(**value) for key, value in state["open"].items()} if known else {}
         cut_off = self._replay(told)
-        marker_ms, verified = (state["marker_ms"], _verified(state)) if known else (None, None)
+        marker_ms, verified = (state["marker_ms"], self._verified(state)) if known else (None, None)
         return Memory(marker_ms, told, cut_off, verified)
 
     def begin(self, cut_off: CutOff | None, begun_ms: int, since_ms: int) -> None:
@@ -103,9 +106,23 @@ class Register:
         if verified is not None:
             state["verified"] = verified.heads.to_json()
             state["verified_whole_ms"] = verified.whole_ms
+            state["verified_seal"] = self._sealing.mark(self._mark(state))
         replace_text(self._state, json.dumps(state), mode=0o600)
         self._journal.path.unlink(missing_ok=True)
         sync_folder(self._state.parent)
+
+    def _verified(self, state: Mapping[str, Any]) -> Verified | None:
+        """Without one that is proven, the ledger is verified from its beginning."""
+        try:
+            if not self._sealing.holds(state["verified_seal"], "mark", self._mark(state)):
+                return None
+            heads = LedgerHeads.from_json(state["verified"])
+            return Verified(heads, int(state["verified_whole_ms"]))
+        except (BillingError, KeyError, TypeError, ValueError):
+            return None
+
+    def _mark(self, state: Mapping[str, Any]) -> str:
+        return canonical_json([self._bound, state["verified"], state["verified_whole_ms"]])
 
     def _replay(self, told: dict[str, Told]) -> CutOff | None:
         """Bring `told` to where the journal ends."""
@@ -138,11 +155,3 @@ class Register:
             f"{self._state} is damaged, or of another version; move it away: the next run looks "
             "back 30 days and tells every finding again."
         )
-
-
-def _verified(state: Mapping[str, Any]) -> Verified | None:
-    """Without one that can be read, the ledger is verified from its beginning."""
-    try:
-        return Verified(LedgerHeads.from_json(state["verified"]), int(state["verified_whole_ms"]))
-    except (ConfigurationError, KeyError, TypeError, ValueError):
-        return None

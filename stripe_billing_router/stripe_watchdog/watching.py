@@ -65,7 +65,8 @@ class Run:
         self._options = job.options
         self._home = job.settings.home
         self._begun_ms, self._begun = job.router.store.now_ms(), time.monotonic()
-        self._register = Register(self._home, STRIPE_MASTER_ACCOUNT_ID, job.settings.api_base)
+        account, sealing = STRIPE_MASTER_ACCOUNT_ID, job.router.store.sealing
+        self._register = Register(self._home, account, job.settings.api_base, sealing)
         self._tally = Tally()
 
     def inspection(self, memory: Memory) -> tuple[Inspection, Window]:

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from stripe_billing_router.engine.clock import SystemClock
+from stripe_billing_router.hashing import Seals
 from stripe_billing_router.master_account import STRIPE_MASTER_ACCOUNT_ID
 from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY
 from stripe_billing_router.sandbox.server import real_time_world, serving
-from stripe_billing_router.store import SqlStore
+from stripe_billing_router.store import Sealing, SqlStore
 from stripe_billing_router.store.database import Database
 from stripe_billing_router.stripe_watchdog.register import Register
 from stripe_billing_router.stripe_watchdog.surveying import Verified
@@ -101,7 +102,9 @@ def test_no_statement_walks_a_table_that_grows(
         store.upgrade()
         grown(database_url)
         mark = Verified(store.ledger.heads(), store.now_ms())
-        Register(tmp_path, STRIPE_MASTER_ACCOUNT_ID, server.api_base).finish(None, {}, mark)
+        sealing = Sealing(lambda: Seals([SANDBOX_SECRET_KEY]))
+        register = Register(tmp_path, STRIPE_MASTER_ACCOUNT_ID, server.api_base, sealing)
+        register.finish(None, {}, mark)
         store.close()
         with heard.collected():
             everything(environ, world, tmp_path)

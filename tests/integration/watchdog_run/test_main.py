@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from stripe_billing_router.config.template import watchdog_template
 from stripe_billing_router.errors import OutcomeUnknownError
-from stripe_billing_router.sandbox import Fault
+from stripe_billing_router.hashing import Seals
+from stripe_billing_router.sandbox import SANDBOX_SECRET_KEY, Fault
+from stripe_billing_router.store import Sealing
 from stripe_billing_router.stripe_watchdog import main
 from stripe_billing_router.stripe_watchdog.lock import only_run
+from stripe_billing_router.stripe_watchdog.register import Register
 from stripe_billing_router.training import load
 from tests.integration.watchdog_run.conftest import BOT, Project, Watch
 
@@ -106,9 +110,12 @@ def change(project: Project, place: int) -> None:
 def age_the_mark(project: Project, milliseconds: int) -> None:
     path = project.file("finance_logs/stripe_watchdog_state.json")
     state = json.loads(path.read_text())
-    path.write_text(
-        json.dumps({**state, "verified_whole_ms": state["verified_whole_ms"] - milliseconds})
-    )
+    sealing = Sealing(lambda: Seals([SANDBOX_SECRET_KEY]))
+    memory = Register(project.folder, state["account_id"], state["api_base"], sealing)
+    known = memory.load()
+    assert known.verified is not None
+    aged = replace(known.verified, whole_ms=known.verified.whole_ms - milliseconds)
+    memory.finish(known.marker_ms, known.open, aged)
 
 
 def test_what_is_new_in_the_ledger_is_verified_by_the_next_run(
@@ -119,6 +126,21 @@ def test_what_is_new_in_the_ledger_is_verified_by_the_next_run(
         assert not tampered(watch)
     project.charge()
     change(project, 3)
+    assert tampered(watch)
+
+
+def test_the_mark_of_a_verification_is_believed_under_its_seal_only(
+    project: Project, watch: Watch
+) -> None:
+    """Who tampers with the ledger writes into the file that it was verified a moment ago."""
+    project.charge()
+    project.charge()
+    assert not tampered(watch)
+    change(project, 1)
+    assert not tampered(watch)
+    path = project.file("finance_logs/stripe_watchdog_state.json")
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps({**state, "verified_whole_ms": state["verified_whole_ms"] + 1}))
     assert tampered(watch)
 
 
