@@ -15,7 +15,12 @@ from contextvars import ContextVar
 from importlib import import_module
 from threading import Lock, RLock, get_ident, local
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from filelock import FileLock
 
 
 class ForkSafeLock:
@@ -133,6 +138,14 @@ def late(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
             return getattr(import_module(homes[name], package), name)
 
     return load
+
+
+def file_lock(path: Path | str, timeout: float) -> FileLock:
+    """Return a lock that holds across processes; TimeoutError if it cannot be had in time."""
+    with LATE_IMPORTS:
+        from filelock import FileLock  # noqa: PLC0415 - most processes lock no file
+
+    return FileLock(path, timeout=timeout, mode=0o600)
 
 
 class ForkGate:

@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock
-
 from .errors import ConfigurationError
 from .frozen import frozen
 from .hashing import canonical_json
 from .json_lines import JsonLines
+from .locks import file_lock
 from .models import Anomaly
 from .redaction import without_secrets
 
@@ -55,7 +54,6 @@ class TrainingFile:
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLines(path)
-        self._lock = FileLock(f"{path}.lock", timeout=_LOCK_SECONDS, mode=0o600)
         self._held: set[bytes] = set()
         self._read = 0
 
@@ -63,7 +61,7 @@ class TrainingFile:
         """Write the anomaly less secrets and personal data; False if it is there already."""
         safe = impersonal(without_secrets(anomaly))
         self._lines.path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        with self._lock:
+        with file_lock(f"{self._lines.path}.lock", _LOCK_SECONDS):
             self._catch_up()
             if _identity(source, safe) in self._held:
                 return False

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ..backups import set_aside
 from ..hashing import canonical_json
+from ..locks import file_lock
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +40,10 @@ class JsonLines:
     def _locked(self) -> Iterator[None]:
         """Hold the file's lock. Without it, after a while: a line in a file that was just put
         aside is better than none, and an append is one write."""
-        lock = FileLock(f"{self._path}.lock", timeout=_LOCK_SECONDS, mode=0o600)
+        lock = file_lock(f"{self._path}.lock", _LOCK_SECONDS)
         try:
             lock.acquire()
-        except Timeout:
+        except TimeoutError:
             _log.warning("the lock of %s is held for too long; going on without it", self._path)
         try:
             yield

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..frozen import frozen
 from ..models import Operation, Verbs
 from ..ports import Age, Clock, Guard, KeyProvider, Keys, Provider, Routes, Store
 from .closing import Closing
@@ -17,7 +17,7 @@ from .leases import Leases
 from .sending import Sender
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """The parts of one router's engine. `in_progress_wait` is in seconds."""
 

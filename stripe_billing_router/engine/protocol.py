@@ -11,10 +11,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import LedgerUnavailableError
+from ..frozen import frozen
 from ..hashing import (
     effect_hash,
     input_hash,
@@ -62,7 +63,7 @@ from .sending import with_keys
 _LONGEST_KEY = 255
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A checked call with the names that make it happen at most once."""
 

@@ -196,6 +196,8 @@ def params(
     argument names (for suggestions); `decided` are declared parameters that the router sets;
     `pays` are those that decide what is paid, of which None is refused.
     """
+    if not given:  # the SDK's list is long, and takes a while to load
+        return {}
     mine = set(decided) | FORBIDDEN_ANYWHERE
     # Judged as the plain text that will be sent: a subclass may equal whatever it likes.
     named = {text(name, "a parameter's name"): value for name, value in given.items()}

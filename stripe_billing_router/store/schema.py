@@ -22,7 +22,6 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.dialects import mysql
 from sqlalchemy.types import UserDefinedType
 
 
@@ -62,19 +61,11 @@ def _decimal(value: Any) -> Decimal:
 
 def _id(length: int = 255) -> Any:
     """Ids are case-sensitive, also on MySQL, whose default collation is not."""
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
-    )
+    return String(length).with_variant(String(length, collation="ascii_bin"), "mysql", "mariadb")
 
 
 def _name(length: int = 255) -> Any:
-    return String(length).with_variant(
-        mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb"
-    )
-
-
-def _json() -> Any:
-    return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+    return String(length).with_variant(String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 metadata = MetaData()
@@ -99,8 +90,8 @@ operations = Table(
     Column("input_hash", _id(64), nullable=False),
     Column("effect_hash", _id(64), nullable=False),
     Column("state", _id(20), nullable=False),
-    Column("steps", _json(), nullable=False),
-    Column("arguments", _json(), nullable=False),
+    Column("steps", Text(), nullable=False),
+    Column("arguments", Text(), nullable=False),
     Column("api_version", _id(40), nullable=False),
     Column("account_id", _id(), nullable=False),
     Column("key_fingerprint", _id(80), nullable=False),
@@ -116,8 +107,8 @@ operations = Table(
     Column("lease_token", _id(64)),
     Column("lease_until_ms", BigInteger, nullable=False),
     Column("lease_owner", _id(200)),
-    Column("outputs", _json(), nullable=False),
-    Column("outcome", _json()),
+    Column("outputs", Text(), nullable=False),
+    Column("outcome", Text()),
     Column("blocks_until_ms", BigInteger),
     # Written by the guards of the database's roles, when somebody takes the row out of doubt.
     Column("doubted_until_ms", BigInteger),
@@ -146,7 +137,7 @@ ledger = Table(
     Column("user_email", _name()),
     Column("bot_id", _id(200)),
     Column("destination_account", _id()),
-    Column("raw_event_json", _json()),
+    Column("raw_event_json", Text()),
     Column("error", SmallInteger, nullable=False),
     Column("operation_id", _id(64)),
     Column("status", _id(20)),
@@ -228,7 +219,7 @@ approvals = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("decided_ms", BigInteger),
     Column("decided_by", _name()),
-    Column("note", _json()),
+    Column("note", Text()),
     Index("stripe_approvals_by_operation", "operation_id", "requested_ms"),
     Index("stripe_approvals_by_input", "input_hash", "state"),
     Index("stripe_approvals_by_state", "state", "requested_ms"),
@@ -241,7 +232,7 @@ freezes = Table(
     metadata,
     Column("freeze_id", _id(64), primary_key=True),
     Column("scope", _id(200), nullable=False),
-    Column("reason", _json(), nullable=False),
+    Column("reason", Text(), nullable=False),
     Column("frozen_by", _name(), nullable=False),
     Column("frozen_ms", BigInteger, nullable=False),
     Column("unfrozen_by", _name()),
@@ -262,7 +253,7 @@ discrepancies = Table(
     Column("account_id", _name()),
     Column("expected_account_id", _name()),
     Column("operation_id", _id(64)),
-    Column("details", _json(), nullable=False),
+    Column("details", Text(), nullable=False),
     Column("state", _id(20), nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("opened_ms", BigInteger, nullable=False),
@@ -271,7 +262,7 @@ discrepancies = Table(
     Column("acknowledged_ms", BigInteger),
     Column("resolved_by", _name()),
     Column("resolved_ms", BigInteger),
-    Column("note", _json()),
+    Column("note", Text()),
     Index("stripe_discrepancies_by_state", "state", "opened_ms"),
     Index("stripe_discrepancies_by_bot", "bot_id", "opened_ms"),
     Index("stripe_discrepancies_by_time", "opened_ms"),
@@ -287,8 +278,8 @@ anomalies = Table(
     Column("event_type", _name(), nullable=False),
     Column("bot_id", _id(200)),
     Column("operation_id", _id(64)),
-    Column("metadata", _json(), nullable=False),
-    Column("instruction", _json()),
+    Column("metadata", Text(), nullable=False),
+    Column("instruction", Text()),
     Column("severity", Double, nullable=False),
     Column("codex", SmallInteger, nullable=False),
     Column("exported", SmallInteger, nullable=False),
@@ -310,7 +301,7 @@ inbox = Table(
     Column("api_version", _id(40)),
     Column("object_id", _id()),
     Column("operation_id", _id(64)),
-    Column("body", _json(), nullable=False),
+    Column("body", Text(), nullable=False),
     Column("state", _id(20), nullable=False),
     Column("applied", _id(20)),
     Column("attempts", Integer, nullable=False),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Protocol
 
+from ...frozen import frozen
 from ...models import BotId
 from ...secrecy import attempt
 
@@ -20,7 +20,7 @@ class _Table(Protocol):
     def forget_registered(self, bot: BotId) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rollback:
     """What a rollback did: names of the steps that were done, and of those that failed."""
 

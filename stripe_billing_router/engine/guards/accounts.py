@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ...errors import (
     ConfigurationError,
     LedgerUnavailableError,
 )
+from ...frozen import frozen
 from ...hashing import key_fingerprint
 from ...locks import ForkSafeLock
 from ...master_account import SANDBOX_ACCOUNT_ID, STRIPE_MASTER_ACCOUNT_ID, this_copy
@@ -25,7 +25,7 @@ _SET_MS = 60_000
 """A difference between wall time and elapsed time that no drift explains: a clock was set."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Clocks:
     """What Stripe's clock, this host's and the elapsed time showed at one moment."""
 

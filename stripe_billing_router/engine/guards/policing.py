@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...errors import PolicyViolationError
+from ...frozen import frozen
 from ...models import (
     BotId,
     LedgerEntry,
@@ -203,7 +204,7 @@ _NAMING = ("id", "latest_charge", "payment_intent", "charge", "invoice", "latest
 """Where Stripe names payments in what it tells; other text in it may be the bot's own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """What the provider shows, where nothing bears a seal: of an operation, and of an invoice the
     subscription that it renews, its amount in minor units and its currency; None for nothing."""

@@ -10,12 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ...backups import set_aside
 from ...errors import LedgerTamperedError, LedgerUnavailableError
 from ...json_lines import sync_folder
-from ...locks import ForkSafeLock
+from ...locks import ForkSafeLock, file_lock
 from ...ports import Event
 from ..codec import Sealing
 from . import disk
@@ -74,7 +72,7 @@ class JournalFile:
             with self._threads, self._file_lock(), self._all_or_nothing():
                 self._catch_up()
                 yield
-        except Timeout:
+        except TimeoutError:
             raise LedgerUnavailableError(
                 f"The journal {self.path} has been locked by another process for {_PATIENCE:.0f} "
                 "seconds. Find out what holds it up (a drain, or a process that stands still), "
@@ -219,7 +217,7 @@ class JournalFile:
         if not folder.is_dir():
             folder.mkdir(0o700, parents=True, exist_ok=True)
             sync_folder(folder.parent)
-        lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE, mode=0o600)
+        lock = file_lock(f"{self.path}.lock", _PATIENCE)
         return lock.acquire(poll_interval=_POLL)
 
     def _unusable(self, error: OSError) -> LedgerUnavailableError:

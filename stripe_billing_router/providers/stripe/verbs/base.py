@@ -6,10 +6,11 @@ import json
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ....errors import InvalidRequestError
+from ....frozen import frozen
 from ....models import (
     BotId,
     Failure,
@@ -62,7 +63,7 @@ def _with_metadata(
     return {**params, "metadata": merged}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Price:
     """What Stripe knows of a price. `amounts` are minor units of one piece by currency; a
     currency whose amount depends on the quantity (tiers) is missing."""
@@ -100,7 +101,7 @@ def billed_currency(price: Price, route: ResolvedRoute) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Search:
     """A list of Stripe's in which an operation's object would be; `name` is its first step."""
 
