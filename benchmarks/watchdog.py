@@ -32,7 +32,7 @@ from stripe_billing_router.models import OverrideKey, Route, RouteKey
 from stripe_billing_router.ports import Discrepancy, Page
 from stripe_billing_router.sandbox import SANDBOX_API_BASE
 from stripe_billing_router.store import SqlStore
-from stripe_billing_router.store.schema import ledger
+from stripe_billing_router.store.schema import ledger, operations
 from stripe_billing_router.stripe_watchdog.checks import CHECKS
 from stripe_billing_router.stripe_watchdog.inspection import Inspection, Progress
 from stripe_billing_router.stripe_watchdog.limits import DAY_MS, Limits
@@ -230,6 +230,7 @@ def fill(url: str, payments: int, rows: int) -> None:
     while batch := list(islice(made, 10_000)):
         with database.write() as connection:
             connection.execute(insert(ledger), batch)
+            connection.execute(insert(operations), [_operation(row) for row in batch])
     if database.dialect.now_ms is not None:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as direct:
             direct.exec_driver_sql("ANALYZE stripe_ledger")
@@ -279,6 +280,23 @@ def _row(sequence: int, **entry: Any) -> dict[str, Any]:
         "previous_hash": "0" * 64,
         "entry_hash": "0" * 64,
         **entry,
+    }
+
+
+def _operation(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of the operation that an entry is of."""
+    texts = "region input_hash effect_hash api_version account_id key_fingerprint".split()
+    numbers = "generation skew_ms created_ms started_ms updated_ms lease_until_ms".split()
+    return {
+        **dict.fromkeys(texts, "x"),
+        **dict.fromkeys(numbers, 0),
+        "operation_id": entry["operation_id"],
+        "bot_id": BOT,
+        "verb": entry["action_type"],
+        "state": "succeeded",
+        "steps": "[]",
+        "arguments": "{}",
+        "outputs": "[]",
     }
 
 

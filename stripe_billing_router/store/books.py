@@ -21,6 +21,9 @@ _OPERATION = [
     operations.c[field.name] for field in fields(BookedOperation) if field.name != "moves"
 ]
 
+_COLLECTED = (str(OperationState.SUCCEEDED), "paid")
+"""Of what a call collected, and of a renewal that a webhook told of."""
+
 Place = tuple[int, int]
 """Where a page of entries ended: `timestamp_ms` and `sequence` of its last one."""
 
@@ -58,7 +61,7 @@ class Books:
         """Return a page of the entries that say that money has moved, oldest first."""
         query = (
             select(*_ENTRY)
-            .where(_between(since_ms, until_ms), ledger.c.status == OperationState.SUCCEEDED)
+            .where(_between(since_ms, until_ms), ledger.c.status.in_(_COLLECTED))
             .where(ledger.c.action_type.in_(self._money))
         )
         with self._database.read() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -33,9 +33,10 @@ def set_back(
 ) -> Iterator[Counted]:
     """Yield the counters below what is held of them, in the windows that were open at any time
     since `since_ms`, and those that are."""
+    since = window_start_ms("hour", since_ms)
     begun = {window_start_ms(per, at) for per in _WINDOWS for at in (since_ms, now_ms)}
-    begun.update(range(window_start_ms("hour", since_ms), now_ms, _HOUR_MS))
-    for start in sorted(begun):
+    before = sorted(start for start in begun if start < since)
+    for start in chain(before, range(since, now_ms, _HOUR_MS)):
         yield from _set_back(connection, sealing, start)
 
 

@@ -17,10 +17,12 @@ from .movements import Facts, Movement
 
 @frozen
 class Claim:
-    """A ledger entry that says that money has moved. `collected`: Stripe shows it so."""
+    """A ledger entry that says that money has moved. `collected`: Stripe shows it so; `owned`: the
+    operation that it names is there, and its bot's."""
 
     entry: BookedEntry
     collected: bool
+    owned: bool = True
 
     @property
     def facts(self) -> Facts:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import BotId, Shown
+from ..models import BookedEntry, BotId, Shown
 from ..store import Workspace
 from . import surveying
 from .cases import (
@@ -28,7 +28,7 @@ from .cases import (
 from .findings import Finding
 from .judging import Judge
 from .limits import DAY_MS, Limits
-from .matching import matched
+from .matching import Books, matched
 from .movements import Movement
 from .planning import PlannedSource, ReadPlan, planned
 from .reading import Reads, read_sources
@@ -230,8 +230,11 @@ class Inspection:
         after = None
         while page := books.collected(limits.since_ms, self.until_ms, after=after, limit=_PAGE):
             collected = workspace.collected([entry.id for entry in page])
+            owned = _owned(books, page)
             for entry in page:
-                claim = Claim(entry, entry.id in collected or second.finds(entry.id))
+                claim = Claim(
+                    entry, entry.id in collected or second.finds(entry.id), entry.sequence in owned
+                )
                 if not claim.collected:
                     self._sums.add_orphan(claim)
                 yield from judge.findings(claim)
@@ -242,6 +245,17 @@ class Inspection:
     def _tell(self, stage: str, done: int) -> None:
         if self._progress is not None:
             self._progress(Progress(stage, done))
+
+
+def _owned(books: Books, page: Sequence[BookedEntry]) -> set[int]:
+    """Return the numbers of the entries that name no operation, or one that is their bot's."""
+    named = {entry.operation_id for entry in page if entry.operation_id is not None}
+    bots = {found.operation_id: found.bot_id for found in books.operations_named(named)}
+    return {
+        entry.sequence
+        for entry in page
+        if entry.operation_id is None or bots.get(entry.operation_id) == entry.bot_id
+    }
 
 
 def _judged(judge: Judge, about: type, cases: Callable[[], Iterator[Case]]) -> Iterator[Finding]:

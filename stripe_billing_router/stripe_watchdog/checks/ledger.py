@@ -14,10 +14,18 @@ _WAITS_FOR_MS = {
 
 
 def orphan_ledger_entry(claim: Claim, view: View) -> Problem | None:  # noqa: ARG001
-    """The ledger says that money moved, and Stripe, asked for it by its id, does not."""
-    if claim.collected:
+    """The ledger says that money moved, and Stripe, asked for it by its id, does not; or there is
+    no such operation of the bot."""
+    if claim.collected and claim.owned:
         return None
     entry = claim.entry
+    if claim.collected:
+        return Problem(
+            f"The ledger says that {entry.id} ({entry.action_type}) is {entry.bot_id}'s by "
+            f"operation {entry.operation_id}, and that bot has no such operation. Find out who "
+            f"wrote entry {entry.sequence}.",
+            details={"sequence": entry.sequence, "action_type": entry.action_type},
+        )
     return Problem(
         f"The ledger says that {entry.id} ({entry.action_type}) moved money, and Stripe does not "
         "show it so. Find out who wrote entry "

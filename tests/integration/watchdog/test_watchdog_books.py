@@ -6,18 +6,20 @@ import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import watchdog as benchmark
 from stripe_billing_router.errors import BillingError
+from stripe_billing_router.models import AppendEntry, EntryDraft
 from stripe_billing_router.stripe_watchdog import inspection
 from stripe_billing_router.stripe_watchdog.checks import CHECKS
 from stripe_billing_router.stripe_watchdog.inspection import Inspection
 from stripe_billing_router.stripe_watchdog.limits import Limits
 from tests.integration.watchdog.plants import PLANTS, Expected
 from tests.integration.watchdog.traffic import drive
-from tests.integration.watchdog.watchdog_bench import DAY, MEMBER, Bench, new_bench
+from tests.integration.watchdog.watchdog_bench import BOT, DAY, MEMBER, Bench, new_bench
 
 ROUND = [name for name in PLANTS if name != "ledger_tampered"]  # which is SQLite's own here
 
@@ -77,3 +79,37 @@ def test_memory_grows_with_the_page_and_not_with_the_window(
     small = _peak(tmp_path, 1600)
     assert small < large / 2
     assert small < _peak(tmp_path, 400) * 1.6
+
+
+@pytest.mark.parametrize("kind", ["charge", "subscription"])
+def test_an_entry_of_a_renewal_that_never_was_is_found(bench: Bench, kind: str) -> None:
+    forge(bench, id="in_invented", action_type=kind, status="paid")
+    assert found(bench) == [("orphan_ledger_entry", "in_invented")]
+
+
+@pytest.mark.parametrize("changes", [{"operation_id": "op_invented"}, {"bot_id": BOT}])
+def test_an_entry_of_somebody_elses_subscription_is_found(
+    bench: Bench, changes: dict[str, str]
+) -> None:
+    """Stripe knows the subscription; no operation of the bot made it."""
+    name = forge(bench, **changes)
+    assert ("orphan_ledger_entry", name) in found(bench)
+
+
+def forge(bench: Bench, **changes: Any) -> str:
+    """Add an entry like that of a subscription, in the next place of its chain."""
+    kept: list[EntryDraft] = []
+
+    def keep(entry: EntryDraft) -> EntryDraft:
+        kept.append(entry)
+        return entry
+
+    with bench.rewriting(keep):
+        bench.router.create_subscription(MEMBER)
+    forged = replace(kept[-1], **changes)
+    bench.router.store.commit(AppendEntry(forged))
+    return forged.id
+
+
+def found(bench: Bench) -> list[Expected]:
+    return [(finding.check, finding.subject) for finding in bench.found()]
