@@ -12,7 +12,17 @@ from .gateway import StripeGateway
 from .reading import Lookups, Reader, account_named
 from .replies import SENDABLE_FOR_MS, verdict
 from .traces import Traces
-from .verbs import StripeVerb, carefully, check_step, due, due_beside, email_in, stamped, strange
+from .verbs import (
+    StripeVerb,
+    beyond,
+    carefully,
+    check_step,
+    due,
+    due_beside,
+    email_in,
+    stamped,
+    strange,
+)
 
 
 class StripeProvider:
@@ -65,7 +75,18 @@ class StripeProvider:
         shown = reply.body if (reply.status or 0) < 400 else _payment_declined(step, reply)
         if shown is None:
             return None
-        return strange(operation, step, request.path, request.params, shown)
+        field = strange(operation, step, request.path, request.params, shown)
+        return field or self._not_of_payment(operation, step, shown)
+
+    def _not_of_payment(
+        self, operation: Operation, step: Step, refund: Mapping[str, Any]
+    ) -> str | None:
+        """Return the field by which the refund of a whole payment, which is sent without an amount,
+        is more than its payment, as far as the ledger knows that."""
+        if step.expects != "refund" or operation.amount_minor is not None:
+            return None
+        made = self._lookups.made(str(operation.arguments["payment_id"]))
+        return beyond(made, refund) if made is not None and made.paid else None
 
     def due(self, operation: Operation, found: Step | Outcome) -> int | None:
         return due(operation, found)

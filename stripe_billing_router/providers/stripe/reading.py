@@ -18,6 +18,7 @@ from ...errors import (
 )
 from ...hashing import key_fingerprint
 from ...locks import ForkSafeLock
+from ...models import Outcome
 from ...money import CURRENCIES
 from ...ports import Clock, Keys, Reply, Request, Store, Transport
 from .verbs import Price, email_in, misplaced
@@ -130,6 +131,14 @@ class Lookups:
         """Return the e-mail address of a customer that was read for another reason."""
         return self.emails.get(str(customer_id), lambda: None)
 
+    def made(self, payment_id: str) -> Outcome | None:
+        """Return the outcome of a payment's own operation, which bears a seal; None if the ledger
+        knows none."""
+        with suppress(LedgerUnavailableError, LedgerTamperedError):
+            made = self.store.maker_of(payment_id)
+            return None if made is None else made.outcome
+        return None
+
     def forget_payment_method(self, method: str) -> None:
         """Drop a payment method that Stripe says is gone."""
         self.methods.forget(method)
@@ -183,10 +192,9 @@ class KeyedLookups:
     def currency_of_payment(self, payment_id: str) -> str:
         """Return the currency from the outcome of the payment's own operation, which bears a seal,
         else from Stripe."""
-        with suppress(LedgerUnavailableError, LedgerTamperedError):
-            made = self._lookups.store.maker_of(payment_id)
-            if made is not None and made.outcome is not None and made.outcome.currency is not None:
-                return made.outcome.currency
+        made = self._lookups.made(payment_id)
+        if made is not None and made.currency is not None:
+            return made.currency
         kind = "payment_intent" if payment_id.startswith("pi_") else "charge"
         return self._read(f"/v1/{kind}s/{payment_id}", kind, payment_id, _currency)
 

@@ -63,6 +63,16 @@ IMPOSSIBLE: list[tuple[Case, str, str, Any]] = [
     (CHECKOUT, "/sessions", "id", "cs_" + 5000 * "a"),
     (NEW_CUSTOMER, "/customers", "id", "cus_\u00e9"),
 ]
+CONTRADICTORY: list[tuple[Case, str, str, Any]] = [
+    (CHARGE, "/payment_intents", "amount_received", 2000),
+    (CHARGE, "/payment_intents", "amount_received", 0),
+    (BY_PRICE, "/finalize", "status", "paid"),
+    (BY_PRICE, "/pay", "amount_paid", 2000),
+    (BY_PRICE, "/pay", "amount_paid", 0),
+    (SUBSCRIPTION, "/subscriptions", "latest_invoice.amount_paid", 501),
+    (SUBSCRIPTION, "/subscriptions", "latest_invoice.amount_paid", 0),
+    (CHECKOUT, "/sessions", "payment_status", "paid"),
+]
 UNKNOWN_WORDS: list[tuple[Case, str, str]] = [
     (CHARGE, "/payment_intents", "status"),
     (BY_PRICE, "/invoices", "status"),
@@ -139,6 +149,63 @@ def test_what_no_database_could_hold_is_no_answer(
     answer(bench, "POST", suffix, field, value)
     stays_in_doubt(bench, case)
     assert not list(bench.folder.rglob("*.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("case", "suffix", "field", "value"),
+    CONTRADICTORY,
+    ids=[f"{case}{suffix}-{field}={value}" for case, suffix, field, value in CONTRADICTORY],
+)
+def test_an_answer_that_contradicts_itself_is_not_guessed(
+    bench: Bench, case: Case, suffix: str, field: str, value: Any
+) -> None:
+    answer(bench, "POST", suffix, field, value)
+    stays_in_doubt(bench, case)
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        {"amount_paid": 0, "amount_paid_off_stripe": 1999},
+        {"amount_paid": 0, "pre_payment_credit_notes_amount": 1999},
+        {"amount_paid": 0, "amount_due": 0},
+        {"amount_paid": 999, "amount_due": 999},
+        {"amount_paid": 2100, "amount_overpaid": 101},
+    ],
+    ids=str,
+)
+def test_an_invoice_collects_what_was_not_settled_otherwise(
+    bench: Bench, settled: dict[str, int]
+) -> None:
+    def change(line: str, body: dict[str, Any]) -> None:
+        if line.endswith("/pay"):
+            body.update(settled)
+
+    bench.wire.change = change
+    charge = bench.router.charge(BOT)
+    paid = settled["amount_paid"]
+    assert (charge.state, charge.amount_minor, charge.paid) == ("succeeded", paid, paid > 0)
+
+
+@pytest.mark.parametrize("by_price", [False, True])
+@pytest.mark.parametrize(("field", "value"), [("amount", 2000), ("currency", "eur")])
+def test_the_refund_of_a_whole_payment_is_no_more_than_the_payment(
+    bench: Bench, by_price: bool, field: str, value: Any
+) -> None:
+    paid = bench.router.charge(BOT, **({} if by_price else {"amount": "19.99"}))
+    answer(bench, "POST", "/refunds", field, value)
+    with pytest.raises(OutcomeUnknownError) as told:
+        bench.router.refund(BOT, paid.id, idempotency_key="k")
+    assert told.value.money == "unknown"
+    bench.wire.change = None
+    done = bench.router.refund(BOT, paid.id, idempotency_key="k")
+    assert (done.amount_minor, done.currency) == (1999, "usd")
+
+
+def test_the_rest_of_a_payment_is_a_whole_refund(bench: Bench) -> None:
+    paid = bench.router.charge(BOT, "19.99")
+    bench.router.refund(BOT, paid.id, amount=5)
+    assert bench.router.refund(BOT, paid.id).amount_minor == 1499
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,8 @@ def _outcome(session: Mapping[str, Any]) -> Outcome:
     status = status_of(session)
     paid = known(_PAID, session.get("payment_status"), "the payment of a session")
     state = _state(status, session.get("payment_status"))
+    if paid and state is not OperationState.SUCCEEDED:
+        raise UnreadableAnswer(f"a session is {status} and paid")
     return Outcome(
         state=state,
         stripe_id=id_of(session),

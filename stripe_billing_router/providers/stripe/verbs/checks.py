@@ -177,6 +177,15 @@ def stranger(operation: Operation, found: Mapping[str, Any]) -> str | None:
     return _different(found, _planned(operation, first, first.params))
 
 
+def beyond(payment: Outcome, refund: Mapping[str, Any]) -> str | None:
+    """Return the field by which a refund cannot be of this payment; None if it can."""
+    if refund.get("currency", payment.currency) != payment.currency:
+        return "currency"
+    amount = refund.get("amount")
+    more = isinstance(amount, int) and amount > (payment.amount_minor or 0)
+    return "amount" if more else None
+
+
 def _bears_its_name(operation: Operation, found: Mapping[str, Any]) -> bool:
     stamp = found["metadata"]
     whose = stamp.get("operation_id"), stamp.get("bot_id")

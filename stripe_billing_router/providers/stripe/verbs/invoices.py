@@ -86,6 +86,9 @@ _TIDY_UP = {
 }
 """What takes an invoice down, by the step that failed."""
 
+_SETTLES = ("amount_paid_off_stripe", "paid_out_of_band", "pre_payment_credit_notes_amount")
+"""Where an invoice shows that what was due was settled without a payment of Stripe's."""
+
 _CANCELED = Failure("canceled", "the invoice was voided before it was paid")
 _VOIDED = Failure("declined", "the first payment failed after the subscription had begun")
 
@@ -177,20 +180,34 @@ def outcome(invoice: Mapping[str, Any], failure: Failure | None = None) -> Outco
     status = "deleted" if invoice.get("deleted") else status_of(invoice)
     state = _state(status, failure)
     paid = state is OperationState.SUCCEEDED
-    collected = minor_of(invoice, "amount_paid") if paid else 0
+    amount_minor = collected(invoice) if paid else 0
     if state is OperationState.CANCELED:
         failure = _CANCELED
     return Outcome(
         state=state,
         stripe_id=id_of(invoice),
         status=status,
-        amount_minor=collected,
+        amount_minor=amount_minor,
         currency=currency_of(invoice),
-        paid=collected > 0,
+        paid=amount_minor > 0,
         body=invoice,
         failure=None if paid else failure,
         destination_account=destination(invoice),
     )
+
+
+def collected(invoice: Mapping[str, Any]) -> int:
+    """Return what a paid invoice collected. UnreadableAnswer for more than was due, or for nothing
+    of what was due; what was paid elsewhere, or credited, was not collected."""
+    amount = minor_of(invoice, "amount_paid")
+    if "amount_due" not in invoice:
+        return amount
+    due = minor_of(invoice, "amount_due")
+    most = due + minor_of({"amount_overpaid": 0, **invoice}, "amount_overpaid")
+    settled = not due or any(invoice.get(name) for name in _SETTLES)
+    if amount > most or not (amount or settled):
+        raise UnreadableAnswer(f"a paid invoice has collected {amount} of {due}")
+    return amount
 
 
 def _state(status: str, failure: Failure | None) -> OperationState:

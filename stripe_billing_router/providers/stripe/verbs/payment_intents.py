@@ -176,13 +176,21 @@ def _read(payment: Mapping[str, Any], state: OperationState, failure: Failure | 
         state=state,
         stripe_id=id_of(payment),
         status=status_of(payment),
-        amount_minor=minor_of(payment, "amount_received") if paid else 0,
+        amount_minor=_received(payment) if paid else 0,
         currency=currency_of(payment),
         paid=paid,
         body=payment,
         failure=failure,
         destination_account=destination(payment),
     )
+
+
+def _received(payment: Mapping[str, Any]) -> int:
+    """Return what a payment that has succeeded collected; nothing here captures a part of one."""
+    received = minor_of(payment, "amount_received")
+    if payment.get("amount", received) != received:
+        raise UnreadableAnswer("a payment that succeeded received something else than its amount")
+    return received
 
 
 def destination(body: Mapping[str, Any]) -> str | None:

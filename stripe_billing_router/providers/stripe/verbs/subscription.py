@@ -364,7 +364,7 @@ def _first_of(operation: Operation, listed: StepOutput) -> Mapping[str, Any]:
 def _outcome(subscription: Mapping[str, Any], invoice: Mapping[str, Any]) -> Outcome:
     """Return what a subscription has come to whose first invoice is `invoice`."""
     settled = known(_PAID, invoice.get("status", "none"), "the first invoice of a subscription")
-    collected = minor_of(invoice, "amount_paid") if settled else 0
+    collected = invoices.collected(invoice) if settled else 0
     status = status_of(subscription)
     state = _state(status, str(invoice.get("status")))
     return Outcome(
