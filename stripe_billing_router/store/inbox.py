@@ -35,26 +35,29 @@ class SqlInbox:
         self._database = database
         self._sealing = sealing
 
-    def receive(self, event: InboxEvent) -> bool:
-        """Store an event durably; True if that leaves nothing new to do.
+    def receive(self, event: InboxEvent) -> tuple[str, bool]:
+        """Store an event durably, once; return the type of what is stored, and True if that leaves
+        nothing new to do.
 
         One that failed, or was given up, becomes work to do again.
         """
-        known: list[bool] = []
+        stored: list[tuple[str, bool]] = []
 
         def work(connection: Connection) -> None:
             now_ms = self._database.now_ms(connection)
             row = _row(replace(event, received_ms=now_ms, updated_ms=now_ms, due_ms=now_ms))
             row["seal"] = self._sealing.event(event.event_id, row["body"])
-            query = select(table.c.event_id).where(table.c.event_id == event.event_id)
-            if connection.execute(query).first() is None:
+            query = select(table.c.type).where(table.c.event_id == event.event_id)
+            known = connection.execute(query).scalar()
+            if known is None:
                 connection.execute(self._database.dialect.insert_unless_there(table, row))
-                known[:] = [False]
+                stored[:] = [(event.type, False)]
             else:
-                known[:] = [not _revive(connection, event.event_id, GIVEN_UP, now_ms)]
+                revived = _revive(connection, event.event_id, GIVEN_UP, now_ms)
+                stored[:] = [(known, not revived)]
 
         self._durably(work)
-        return known[0]
+        return stored[0]
 
     def is_sealed(self, event: InboxEvent) -> bool:
         """Say whether a holder of a key received this very event."""

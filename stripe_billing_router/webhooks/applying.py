@@ -43,6 +43,8 @@ class Applier:
         """
         kind = event.object.get("object")
         if event.type.startswith("charge.dispute."):
+            if kind != "dispute":
+                return self._books.nothing(mark)
             return self._enter_for_owner(event, partial(facts.dispute, event), mark)
         if kind == "charge":
             return self._charge(event, mark)

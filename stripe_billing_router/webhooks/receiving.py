@@ -69,7 +69,7 @@ class Receiver:
                 "a router of its own."
             )
         self._webhook_check.validate_signed(event.body)
-        return Receipt(event.event_id, event.type, self._store.inbox.receive(event))
+        return Receipt(event.event_id, *self._store.inbox.receive(event))
 
     def _secrets(self) -> tuple[str, ...]:
         secrets = self._keys.webhook_secrets()

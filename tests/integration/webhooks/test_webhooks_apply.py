@@ -932,6 +932,19 @@ def test_a_dispute_is_entered_step_by_step_for_the_payment_s_bot(
     assert bench.sums()[("charge", BOT)] == 1999
 
 
+@pytest.mark.parametrize("kind", ["charge", "refund", "payment_intent", None])
+def test_what_is_no_dispute_is_not_entered_as_one(bench: WebhooksBench, kind: str | None) -> None:
+    paid = bench.router.charge(BOT, 5)
+    bench.world.open_dispute(bench.charge_of(paid.id))
+    with bench.world._lock:
+        for event in bench.world.state().all("event"):
+            if event["type"].startswith("charge.dispute."):
+                event["data"]["object"]["object"] = kind
+    bench.deliver("charge.dispute.created", "charge.dispute.funds_withdrawn")
+    assert bench.work().processed == 2
+    assert [entry.action_type for entry in bench.entries()] == ["charge"]
+
+
 def test_what_stripe_says_against_an_end_is_an_anomaly(bench: WebhooksBench) -> None:
     waiting = bench.router.charge(BOT, 5, on_session=True)
     bench.router.cancel(str(waiting.operation_id))

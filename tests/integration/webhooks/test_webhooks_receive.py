@@ -48,6 +48,14 @@ def test_an_event_is_stored_once_and_nothing_else_is_done(bench: WebhooksBench) 
     assert not bench.world.requests
 
 
+def test_a_receipt_tells_what_is_stored(bench: WebhooksBench) -> None:
+    first = event(bench)
+    signed(bench, first)
+    again = signed(bench, {**first, "type": "payment_intent.canceled"})
+    assert again == Receipt(first["id"], first["type"], duplicate=True)
+    assert bench.row(first).type == first["type"]
+
+
 @pytest.mark.parametrize("late", [301, 3600, -301, -3600])
 def test_stale_and_future_signatures_are_refused(bench: WebhooksBench, late: int) -> None:
     with pytest.raises(WebhookError, match="signed"):
