@@ -28,17 +28,18 @@ class InstructionsFile:
         self._lock = ForkSafeLock()
         self._stamp = _stamp(path)
         self._good = self._read(self._stamp)
+        self._whole: BillingInstructions | None = None
 
     def __call__(self) -> BillingInstructions:
-        stamp = _stamp(self._path)
-        if stamp != self._stamp:
+        stamp, whole = _stamp(self._path), self._whole
+        if whole is None or stamp != self._stamp:
             with self._lock:
                 self._read_again(stamp)
-        return self._good
+                whole = self._whole = self._whole or with_shipped(self._good)
+        return whole
 
     def _read(self, stamp: _Stamp | None) -> BillingInstructions:
-        own = BillingInstructions() if stamp is None else load_instructions(self._path)
-        return with_shipped(own)
+        return BillingInstructions() if stamp is None else load_instructions(self._path)
 
     def _read_again(self, stamp: _Stamp | None) -> None:
         if stamp == self._stamp:
@@ -47,6 +48,7 @@ class InstructionsFile:
         self._stamp = stamp
         try:
             self._good = self._read(stamp)
+            self._whole = None
         except ConfigurationError as error:
             _log.error("the last good billing instructions stay in force. %s", error)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -59,11 +60,13 @@ def _decimal(value: Any) -> Decimal:
     return found if found.is_finite() else Decimal("NaN")
 
 
+@cache
 def _id(length: int = 255) -> Any:
     """Ids are case-sensitive, also on MySQL, whose default collation is not."""
     return String(length).with_variant(String(length, collation="ascii_bin"), "mysql", "mariadb")
 
 
+@cache
 def _name(length: int = 255) -> Any:
     return String(length).with_variant(String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
