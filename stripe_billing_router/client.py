@@ -158,7 +158,7 @@ class BillingRouter(Door):
         if self._start is not None:
             self._start.wait()
         self._parts.consequences.sender.close()
-        self._parts.provider.close()
+        self._parts.providers.close()
         self._parts.store.close()
 
     def __enter__(self) -> Self:

@@ -225,7 +225,7 @@ class Door:
             self._start.once()
         work = partial(
             self._parts.sequence.run,
-            self._parts.engine.verbs[verb],
+            verb,
             asked["bot_id"],
             {name: value for name, value in asked.items() if name not in _OF_EVERY_VERB},
             asked["params"],

@@ -43,7 +43,9 @@ from ..keys import KeyRing
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import BotId, Policies, Verbs
 from ..policy import admits
-from ..ports import Books, Clock, Event, Guard, Provider, WebhookReader
+from ..ports import Books, Clock, Event, Guard, WebhookReader
+from ..providers import Providers
+from ..providers.manual import ManualProvider
 from ..providers.stripe.books import StripeBooks
 from ..providers.stripe.gateway import StripeGateway
 from ..providers.stripe.provider import StripeProvider
@@ -55,7 +57,7 @@ from ..telemetry import telemetry
 from .consequences import Consequences, connect_consequences
 from .domains import installed
 from .given import Given
-from .verbs import all_verbs, routing_file
+from .verbs import PROVIDERS, all_verbs, routing_file
 
 
 @frozen
@@ -66,7 +68,7 @@ class Assembly:
     table: RoutingTable
     keys: KeyRing
     store: FallbackStore
-    provider: Provider
+    providers: Providers
     books: Books
     webhooks: WebhookReader
     sequence: OperationSequence
@@ -135,15 +137,18 @@ def assemble(given: Given) -> Assembly:
     desk = OperatorsDesk(store, observers)
     guards = (FreezeGuard(store), *_guards(domains, store, file), *given.guards)
     shown = Shown(
-        operation=lambda operation: follower.witness(operation, verbs[operation.verb]),
+        operation=lambda operation: follower.witness(operation, providers.verb_of(operation)),
         renewal=lambda invoice: provider.renewal(invoice, keys.keys()),
     )
     transport = ObservedTransport(gateway, observers, clock)
     provider = StripeProvider(gateway, transport, verbs, store, keys, clock)
+    providers = Providers(
+        dict(zip(PROVIDERS, (provider, ManualProvider(store)), strict=True)), file.providers
+    )
     parts = _parts(
         guards,
         store,
-        provider,
+        providers,
         settings,
         table,
         keys,
@@ -156,21 +161,21 @@ def assemble(given: Given) -> Assembly:
         shown,
     )
     accounts, books, webhooks = parts.accounts, StripeBooks(provider.reader), StripeWebhooks()
-    follower = Follower(keys, accounts, provider, parts.closing, parts.trust)
-    canceller = Canceller(store, accounts, follower, parts.closing, parts.trust, verbs)
+    follower = Follower(keys, accounts, providers, parts.closing, parts.trust)
+    canceller = Canceller(store, accounts, follower, parts.closing, parts.trust, providers)
     return Assembly(
         settings=settings,
         table=table,
         keys=keys,
         store=store,
-        provider=provider,
+        providers=providers,
         books=books,
         webhooks=webhooks,
         sequence=OperationSequence(parts, follower),
         canceller=canceller,
         desk=desk,
         recovery=Recovery(parts, canceller, follower, observers, file.recovery.complete_within),
-        queries=Queries(table, keys, accounts, books, parts.guards),
+        queries=Queries(table, keys, accounts, books, parts.guards, providers),
         listings=Listings(keys, accounts, books, clock, provider.now_ms),
         examiner=Examiner(
             table, keys, accounts, store, Forecast(policies, store, parts.guards), verbs
@@ -247,7 +252,7 @@ def _guards(domains: Sequence[Domain], store: FallbackStore, file: RoutingFile) 
 def _parts(
     guards: Sequence[Guard],
     store: FallbackStore,
-    provider: Provider,
+    providers: Providers,
     settings: Settings,
     table: RoutingTable,
     keys: KeyRing,
@@ -259,18 +264,18 @@ def _parts(
     verbs: Verbs[StripeVerb],
     shown: Shown,
 ) -> Parts:
-    leases = Leases(store, clock, provider.longest_send, provider.sendable_for_ms)
+    leases = Leases(store, clock, providers.longest_send, providers.sendable_for_ms)
     approvals = Approvals(store, observers)
     policing = Policing(policies, store, approvals, verbs, shown)
     return Parts(
         store=store,
-        provider=provider,
+        providers=providers,
         routes=table,
         keys=keys,
         clock=clock,
-        accounts=AccountCheck(provider, reactions, clock, settings.api_base, store.now_ms),
+        accounts=AccountCheck(providers.default, reactions, clock, settings.api_base, store.now_ms),
         leases=leases,
-        sender=Sender(store, provider, keys, clock, leases, file.recovery.retry_for),
+        sender=Sender(store, providers, keys, clock, leases, file.recovery.retry_for),
         closing=Closing(store, clock, observers, reactions, policing.counted),
         policing=policing,
         approvals=approvals,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 from ..config import RoutingFile, load_routing_file
-from ..models import Verbs
+from ..models import DEFAULT_PROVIDER, Verbs
 from ..providers.stripe.verbs import VERBS, StripeVerb
 from .domains import installed
+
+PROVIDERS = (DEFAULT_PROVIDER, "manual")
+"""Which there are: `assembly` makes them."""
 
 
 def all_verbs() -> Verbs[StripeVerb]:
@@ -17,4 +20,4 @@ def all_verbs() -> Verbs[StripeVerb]:
 
 def routing_file(path: str | os.PathLike[str]) -> RoutingFile:
     """Return what a routing file says; ConfigurationError with its faults."""
-    return load_routing_file(path, all_verbs(), installed())
+    return load_routing_file(path, all_verbs(), installed(), PROVIDERS)

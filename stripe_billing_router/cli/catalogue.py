@@ -19,7 +19,7 @@ class Catalogue:
 
     def __init__(self, config: Path | None) -> None:
         parts = assemble(Given(None if config is None else config.absolute()))
-        self._provider = parts.provider
+        self._provider = parts.providers.default
         self._books = parts.books
         self._keys = parts.keys.keys()
         self._known: dict[tuple[str, str], _Object | None] = {}

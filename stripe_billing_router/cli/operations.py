@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..client import BillingRouter
+from ..client import BillingRouter, assembly_of
 from ..errors import InvalidRequestError
 from ..models import BotId, Operation, OperationState, major
 from ..redaction import shown
 from .completing import BotOption
+from .desk import ByOption
 from .ground import ConfigOption, JsonOption, the_store, when
 from .output import as_json, as_table, counting
 
@@ -96,12 +97,34 @@ def cancel(
     typer.echo(f"{operation_id} is {done.state}.")
 
 
+@app.command("confirm")
+def confirm(
+    operation_id: Annotated[str, typer.Argument(metavar="OPERATION", help="op_…")],
+    amount: Annotated[str, typer.Option(metavar="AMOUNT", help="What the statement shows.")],
+    by: ByOption,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="What it shows besides.")] = None,
+    config: ConfigOption = None,
+    as_json_: JsonOption = False,
+) -> None:
+    """Record that a bank transfer has come, or was sent.
+
+    It has to be all of it.
+    """
+    with BillingRouter(None if config is None else config.absolute()) as router:
+        done = assembly_of(router).canceller.confirm(operation_id, amount, by, note)
+    if as_json_:
+        as_json({"operation_id": operation_id, "state": done.state})
+        return
+    typer.echo(f"{operation_id} is {done.state}: {done.amount} {done.currency}.")
+
+
 def _summary(operation: Operation) -> dict[str, Any]:
     outcome = operation.outcome
     return {
         "operation_id": operation.operation_id,
         "created": when(operation.created_ms),
         "bot_id": str(operation.bot),
+        "provider": operation.provider,
         "region": operation.region,
         "verb": operation.verb,
         "state": str(operation.state),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from typing import Any
 from ..domain import Domain
 from ..errors import ConfigurationError
 from ..frozen import frozen
-from ..models import Declared, Fault, OverrideKey, Policies, Route, RouteKey
+from ..models import DEFAULT_PROVIDER, Declared, Fault, OverrideKey, Policies, Route, RouteKey
 from ..redaction import shown
 from .documents import Document, read_document
 from .faults import faulty, plain_path
@@ -29,6 +29,7 @@ class RoutingFile:
 
     `allowed_secret_keys` holds `sha256:` fingerprints, whatever the file holds, and
     `key_accounts` the accounts that some of them are pinned to; () if the section is absent.
+    `providers` says which provider the routes of a domain use, where that is not Stripe.
     `domains` are the settings of installed domains by their names.
     """
 
@@ -41,6 +42,7 @@ class RoutingFile:
     policies: Policies
     hooks: Hooks
     recovery: Recovery
+    providers: Mapping[str, str] = field(default_factory=dict)
     domains: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -48,16 +50,18 @@ def load_routing_file(
     path: str | os.PathLike[str],
     verbs: Mapping[str, Declared],
     domains: Sequence[Domain] = (),
+    providers: Collection[str] = (DEFAULT_PROVIDER,),
 ) -> RoutingFile:
     """Return the file's contents: JSON by the suffix `.json`, else YAML.
 
     Raises one ConfigurationError with every fault of the file in `.faults`, each with its path
     inside the file, such as `("stripe.eu.finance.bot", "price_id is empty")`. No key is shown.
-    Rules may name `verbs`. Where `domains` are installed, `billing` holds their settings.
+    Rules may name `verbs`, and domains use `providers`. Where `domains` are installed, `billing`
+    holds their settings.
     """
     where = Path(path).absolute()
     data, faults = _top_level(read_document(where))
-    sections, wrong_sections = check_sections(data, verbs)
+    sections, wrong_sections = check_sections(data, verbs, providers)
     settings, wrong_settings = _settings_of(domains, data)
     tree = RouteTree(data, (*RESERVED, BILLING) if domains else RESERVED)
     faults = [*faults, *wrong_sections, *wrong_settings, *tree.faults]
@@ -115,5 +119,6 @@ def _routing_file(
         policies=sections.policies.knowing(tree.routes),
         hooks=sections.hooks,
         recovery=sections.recovery,
+        providers=MappingProxyType(dict(sections.providers)),
         domains=MappingProxyType(dict(settings)),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Any, Final
 
 from ..frozen import frozen
 from ..hashing import key_fingerprint
 from ..models import Declared, Fault, Policies
+from ..redaction import shown
 from ..routing import dotted
 from .checking import Check, Wrong, boolean, currency_code, items, mapping, number, wrong
 from .hooks import Hooks, hooks
@@ -98,6 +99,25 @@ def _pinned(entry: Mapping[object, object]) -> AllowedKey:
     return AllowedKey(fingerprint, account)
 
 
+def _of_domains(providers: Collection[str]) -> Check:
+    """Return the check of which of these providers the routes of a domain use, by domain."""
+
+    def check(value: object) -> dict[str, str]:
+        if not isinstance(value, Mapping):
+            raise wrong("is no mapping of domains to providers, such as `stripe: stripe`")
+        known = ", ".join(providers)
+        faults = [
+            ((str(domain),), f"is {shown(provider)}; write one of {known}")
+            for domain, provider in value.items()
+            if provider not in providers
+        ]
+        if faults:
+            raise Wrong(faults)
+        return dict(value)
+
+    return check
+
+
 @frozen
 class Sections:
     """The reserved top-level sections; what is absent or null has its default."""
@@ -107,13 +127,21 @@ class Sections:
     policies: Policies = field(default_factory=Policies)
     hooks: Hooks = field(default_factory=Hooks)
     recovery: Recovery = field(default_factory=Recovery)
+    providers: Mapping[str, str] = field(default_factory=dict)
 
 
-RESERVED: Final = ("allowed_secret_keys", "default_currency", "policies", "hooks", "recovery")
+RESERVED: Final = (
+    "allowed_secret_keys",
+    "default_currency",
+    "policies",
+    "hooks",
+    "recovery",
+    "providers",
+)
 
 
 def check_sections(
-    data: Mapping[str, Any], verbs: Mapping[str, Declared]
+    data: Mapping[str, Any], verbs: Mapping[str, Declared], providers: Collection[str]
 ) -> tuple[Sections, list[Fault]]:
     """Return the sections and their faults; with faults, the sections are the defaults."""
     check = mapping(
@@ -123,6 +151,7 @@ def check_sections(
             "policies": policies(verbs),
             "hooks": hooks,
             "recovery": lambda value: Recovery(**_RECOVERY(value)),
+            "providers": _of_domains(providers),
         }
     )
     given = {name: data[name] for name in RESERVED if data.get(name) is not None}

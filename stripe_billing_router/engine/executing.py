@@ -89,7 +89,7 @@ class Executor:
             self._parts.closing.leave_unknown(operation, lease.token)
             raise _unknown(operation, "The database broke off between two steps.") from None
         if outcome.failure is not None:
-            self._parts.provider.forget(operation)
+            self._parts.providers.of(operation).forget(operation)
         unheard = outcome.state in HAPPENED and _is_abandoned(operation)
         closed = self._parts.closing.close(
             operation,
@@ -107,7 +107,8 @@ class Executor:
         """
         for guard in self._parts.guards:
             guard.check_bot(operation.bot)
-        self._parts.accounts.check(operation.bot, keys)
+        provider = self._parts.providers.of(operation)
+        self._parts.accounts.check(operation.bot, keys, at=provider)
         return self._parts.policing.rechecked(operation)
 
     def _not_executed(
@@ -148,7 +149,8 @@ def within_rules(verb: Verb, parts: Parts, lease: Lease) -> Callable[[Operation]
             return _vetoed(verb.wind_up(operation), vetoes[-1])
         found = verb.proceed(operation)
         try:
-            reserves = parts.policing.more_due(operation, parts.provider.due(operation, found))
+            due = parts.providers.of(operation).due(operation, found)
+            reserves = parts.policing.more_due(operation, due)
             if reserves:
                 with within_limits():
                     parts.leases.renew(lease, reserves)

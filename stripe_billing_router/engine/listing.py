@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..errors import RateLimitedError
+from ..errors import InvalidRequestError, RateLimitedError
 from ..models import Balance, BotId
 from ..ports import Books, Clock, Discrepancy, Guard, KeyProvider, Keys, Page, Routes
-from ..providers import arguments
+from ..providers import Providers, arguments
 from ..secrecy import discreet, discreet_methods
 from .guards.accounts import AccountCheck
 from .sending import with_keys
@@ -112,7 +112,9 @@ class Queries:
         accounts: AccountCheck,
         books: Books,
         guards: Sequence[Guard],
+        providers: Providers,
     ) -> None:
+        self._providers = providers
         self._routes = routes
         self._keys = keys
         self._accounts = accounts
@@ -123,6 +125,12 @@ class Queries:
         """Return what is available and pending, per currency."""
         self._accounts.check_pin()
         bot = BotId.parse(bot_id)
+        if self._providers.of_bot(bot) is not self._providers.default:
+            raise InvalidRequestError(
+                f"The provider {self._providers.name_of(bot)} of {bot} has no balance that can be "
+                "read; ask as a bot whose routes use Stripe.",
+                parameter="bot_id",
+            )
         for guard in self._guards:
             guard.check_bot(bot)
         route = self._routes.resolve(bot, arguments.overrides(overrides))

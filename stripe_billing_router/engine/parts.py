@@ -7,7 +7,8 @@ from typing import Any
 
 from ..frozen import frozen
 from ..models import Operation, Verbs
-from ..ports import Age, Clock, Guard, KeyProvider, Keys, Provider, Routes, Store
+from ..ports import Age, Clock, Guard, KeyProvider, Keys, Routes, Store
+from ..providers import Providers
 from .closing import Closing
 from .guards.accounts import AccountCheck
 from .guards.approving import Approvals
@@ -22,7 +23,7 @@ class Parts:
     """The parts of one router's engine. `in_progress_wait` is in seconds."""
 
     store: Store
-    provider: Provider
+    providers: Providers
     routes: Routes
     keys: KeyProvider
     clock: Clock
@@ -44,6 +45,6 @@ class Parts:
         old request key look young, nor one that was set on a young one forgotten.
         """
         ours = self.store.now_ms() - operation.started_ms
-        told = self.provider.now_ms(keys)
+        told = self.providers.of(operation).now_ms(keys)
         theirs = ours if told is None else told - operation.started_by_provider_ms
         return Age(min(ours, theirs), max(ours, theirs))

@@ -129,7 +129,7 @@ class OperationSequence:
 
     def run(
         self,
-        verb: Verb,
+        name: str,
         bot_id: object,
         given: Mapping[str, Any],
         params: Mapping[str, Any],
@@ -140,6 +140,7 @@ class OperationSequence:
     ) -> Result:
         """Do what the caller asks, at most once, and return its result."""
         self._parts.accounts.check_pin()
+        verb = self._parts.providers.verb(BotId.parse(bot_id), name)
         asked = parse(
             verb,
             bot_id,
@@ -160,17 +161,18 @@ class OperationSequence:
                     "The ledger's database refuses the intent, so nothing is sent. Check that its "
                     "tables are this version's: `stripe-billing-router ledger upgrade`."
                 )
-            done = self._again(known, asked, verb)
+            done = self._again(known, asked)
         return done
 
-    def _again(self, known: Operation, asked: Asked, verb: Verb) -> Result | None:
+    def _again(self, known: Operation, asked: Asked) -> Result | None:
         """Answer a call whose key has been used before; None if the answer has just changed."""
         observing.about(known, again=True)
         free = self._replayer.when_free(known, asked.input_hash)
         if free.state in _WITHOUT_EFFECT:
             self._parts.trust.require_unbegun(free)
+            verb = self._parts.providers.verb(asked.call.bot, asked.call.verb)
             return self._first(asked, verb, free)
-        return self._replayer.answer(free, verb)
+        return self._replayer.answer(free, self._parts.providers.verb_of(free))
 
     def _first(self, asked: Asked, verb: Verb, known: Operation | None) -> Result | None:
         """Execute a call that has had no effect yet; None if its key has just been used."""
@@ -207,12 +209,13 @@ class OperationSequence:
         bot, given = asked.call.bot, asked.call.arguments
         # What is given back has the payment's own currency.
         observing.asks(given.get("amount"), None if verb.gives_back else route.currency)
-        self._parts.accounts.check(bot, keys, route.route)
+        provider = self._parts.providers.of_bot(bot)
+        self._parts.accounts.check(bot, keys, route.route, at=provider)
         limited = self._parts.policing.limits_money(bot, route.region)
-        return keys, self._parts.provider.plan(asked.call, route, keys, limited=limited)
+        return keys, provider.plan(asked.call, route, keys, limited=limited)
 
     def _operation(self, asked: Asked, route: ResolvedRoute, plan: Plan, keys: Keys) -> Operation:
-        provider = self._parts.provider
+        provider = self._parts.providers.of_bot(asked.call.bot)
         version = provider.api_version
         return Operation(
             operation_id=asked.operation_id,

@@ -77,7 +77,8 @@ class Replayer:
         with doubted(known):
             keys = self._parts.keys.keys()
             reserves = self._executor.recheck(known, keys)
-            if self._parts.age(known, keys).most_ms > self._parts.provider.sendable_for_ms:
+            sendable_for_ms = self._parts.providers.of(known).sendable_for_ms
+            if self._parts.age(known, keys).most_ms > sendable_for_ms:
                 raise unknown(
                     known.operation_id, known.idempotency_key, "It is too old to be sent again."
                 )

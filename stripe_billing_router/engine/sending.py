@@ -21,6 +21,7 @@ from ..ports import (
     Store,
     Verdict,
 )
+from ..providers import Providers
 from .leases import Lease, Leases
 
 T = TypeVar("T")
@@ -40,14 +41,14 @@ class Sender:
     def __init__(
         self,
         store: Store,
-        provider: Provider,
+        providers: Providers,
         keys: KeyProvider,
         clock: Clock,
         leases: Leases,
         retry_for: float,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._providers = providers
         self._keys = keys
         self._clock = clock
         self._leases = leases
@@ -100,12 +101,12 @@ class Sender:
     ) -> tuple[StepOutput, Keys]:
         """Return Stripe's answer to one step, and the keys that are in force by then."""
         give_up = self._clock.elapsed() + self._retry_for
-        attempt, renewed = 0, False
+        attempt, renewed, provider = 0, False, self._providers.of(operation)
         while True:
             self._leases.ensure(lease)
             request = self._request(operation, step, keys)
-            reply = self._about(operation, step, request, self._provider.send(request))
-            found = self._provider.verdict(reply, in_doubt=in_doubt)
+            reply = _about(provider, operation, step, request, provider.send(request))
+            found = provider.verdict(reply, in_doubt=in_doubt)
             fresh = None if renewed else self._renewed(keys, reply)
             if fresh is not None:
                 keys, renewed = fresh, True
@@ -120,16 +121,6 @@ class Sender:
                 attempt += 1
             _recheck(recheck, keys, in_doubt)
 
-    def _about(self, operation: Operation, step: Step, request: Request, reply: Reply) -> Reply:
-        """Return the reply; one about something else says nothing of this operation."""
-        if reply.kind != "answered":
-            return reply
-        field = self._provider.strange(operation, step, request, reply)
-        if field is None:
-            return reply
-        note = f"an answer about something else ({field})"
-        return Reply("indeterminate", reply.status, note=note)
-
     def _is_over(self, reply: Reply, attempt: int, wait: float, give_up: float) -> bool:
         """One retry is worth it even after a send that took as long as all retries may."""
         if reply.should_retry is False or wait > self._retry_for:
@@ -142,7 +133,7 @@ class Sender:
 
     def _request(self, operation: Operation, step: Step, keys: Keys) -> Request:
         path, params = resolved(step, operation.outputs)
-        self._provider.check_step(operation, step, path, params)
+        self._providers.of(operation).check_step(operation, step, path, params)
         keyed = step.method == "post" and not step.repeatable
         key = request_key(operation.operation_id, step.name, operation.generation)
         return Request(
@@ -165,6 +156,19 @@ def rotated(keys: KeyProvider, refused: Keys) -> Keys | None:
     except BillingError:
         return None
     return None if fresh.secret_key == refused.secret_key else fresh
+
+
+def _about(
+    provider: Provider, operation: Operation, step: Step, request: Request, reply: Reply
+) -> Reply:
+    """Return the reply; one about something else says nothing of this operation."""
+    if reply.kind != "answered":
+        return reply
+    field = provider.strange(operation, step, request, reply)
+    if field is None:
+        return reply
+    note = f"an answer about something else ({field})"
+    return Reply("indeterminate", reply.status, note=note)
 
 
 def _recheck(recheck: Callable[[Keys], object], keys: Keys, in_doubt: bool) -> None:

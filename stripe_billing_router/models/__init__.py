@@ -8,6 +8,7 @@ from .events import BillingEvent, EventDraft
 from .inbox import DONE, GIVEN_UP, InboxEvent, InboxState, MarkProcessed, NoteFact
 from .operations import (
     BOT_MAY_ASK_FOR_MS,
+    DEFAULT_PROVIDER,
     HAPPENED,
     NEXT_STATES,
     SYSTEM_STREAM,
@@ -82,6 +83,7 @@ from .writes import (
 __all__ = [
     "BOT_MAY_ASK_FOR_MS",
     "DEFAULT_DOMAIN",
+    "DEFAULT_PROVIDER",
     "DEFAULT_REGION",
     "DONE",
     "GIVEN_UP",

@@ -114,6 +114,9 @@ class Outcome:
     destination_account: str | None = None
 
 
+DEFAULT_PROVIDER = "stripe"
+
+
 @frozen
 class Operation:
     """A row of `stripe_operations`.
@@ -155,6 +158,13 @@ class Operation:
     seal: str | None = None
     outputs_seal: str | None = None
     outcome_seal: str | None = None
+
+    @property
+    def provider(self) -> str:
+        """The provider that was asked: it stands before the version of its API, unless it is
+        Stripe."""
+        name, stands, _ = self.api_version.partition("/")
+        return name if stands else DEFAULT_PROVIDER
 
     @property
     def started_by_provider_ms(self) -> int:

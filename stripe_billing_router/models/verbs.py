@@ -90,7 +90,12 @@ class Plan:
 
 class Verb(Declared, ABC):
     """A verb as one provider does it: it checks arguments, plans steps and reads what came back.
-    It does no I/O; `lookups` are the provider's own."""
+
+    It does no I/O; `lookups` are the provider's own. `requests` are all that it ever sends: `{id}`
+    stands for any id.
+    """
+
+    requests: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def check(
@@ -120,6 +125,11 @@ class Verb(Declared, ABC):
 
     def cancel(self, operation: Operation) -> Step | None:  # noqa: ARG002 - what never waits
         """Return the request that ends an operation that waits; None if none can."""
+        return None
+
+    def confirmed(self, operation: Operation, said: Mapping[str, str]) -> Outcome | None:  # noqa: ARG002
+        """Return what an operation that waits has come to, since a person says so; None where that
+        is for the provider to say. `said` is who said it, and what they know it from."""
         return None
 
     def returns(self, operation: Operation) -> bool:  # noqa: ARG002 - of most verbs it is

@@ -1,4 +1,5 @@
-"""Checking what a caller passes: plain types, declared names, nothing that the router decides."""
+"""Checking what a caller passes: plain types, declared names, nothing that the router decides; and
+stored steps, before they are sent."""
 
 from __future__ import annotations
 
@@ -6,11 +7,12 @@ import difflib
 import re
 from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from ..errors import InvalidAmountError, InvalidRequestError
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import LEFT_OUT
+from ..models import LEFT_OUT, ForeignStep, Operation, Step, Verb
 from ..money import canonical_amount
 from ..redaction import exact, redact, shown
 from ..stripe_parameters import declared, unknown_names
@@ -281,3 +283,48 @@ def _encodable(value: str) -> bool:
 def invalid(where: str, why: str) -> InvalidRequestError:
     """Return the error for one argument; `why` ends with what to do."""
     return InvalidRequestError(f"{redact(where)} {why}.", parameter=redact(where))
+
+
+_FORBIDDEN = FORBIDDEN_ANYWHERE - {"expand"}
+"""What names a key or another account; `expand` is the router's own in a step."""
+
+_ID = "[A-Za-z0-9_]+"
+
+
+def check_step(
+    verb: Verb, operation: Operation, step: Step, path: str, params: Mapping[str, Any]
+) -> None:
+    """Raise ForeignStep unless method and path belong to the verb, nothing names a key or another
+    account, and amount, currency and customer are the operation's."""
+    if not _allowed(verb.requests).fullmatch(f"{step.method} {path}"):
+        raise ForeignStep(f"{verb.name} never sends {step.method.upper()} to such a path")
+    _refuse_names(params)
+    known = {
+        "amount": operation.amount_minor,
+        "currency": operation.currency,
+        "customer": operation.customer_id,
+    }
+    for name, value in known.items():
+        if name in params and params[name] != value:
+            raise ForeignStep(f"its {name} is not the operation's")
+
+
+@cache
+def _allowed(requests: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_pattern, requests)), re.ASCII)
+
+
+def _pattern(request: str) -> str:
+    return _ID.join(re.escape(part) for part in request.split("{id}"))
+
+
+def _refuse_names(value: Any) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name in _FORBIDDEN:
+                raise ForeignStep(f"it sets {name}")
+            if name != "metadata":
+                _refuse_names(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_names(item)

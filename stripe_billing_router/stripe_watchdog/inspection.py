@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
-from ..models import BookedEntry, BotId, Shown
+from ..models import DEFAULT_PROVIDER, BookedEntry, BotId, Shown
 from ..store import Workspace
 from . import surveying
 from .cases import (
@@ -232,15 +232,23 @@ class Inspection:
             collected = workspace.collected([entry.id for entry in page])
             owned = _owned(books, page)
             for entry in page:
-                claim = Claim(
-                    entry, entry.id in collected or second.finds(entry.id), entry.sequence in owned
-                )
+                known = entry.id in collected or self._confirmed(entry)
+                claim = Claim(entry, known or second.finds(entry.id), entry.sequence in owned)
                 if not claim.collected:
                     self._sums.add_orphan(claim)
                 yield from judge.findings(claim)
             after = (page[-1].timestamp_ms, page[-1].sequence)
             done += len(page)
             self._tell("matching", done)
+
+    def _confirmed(self, entry: BookedEntry) -> bool:
+        """Say whether a person has confirmed it, under a seal: other providers have no lists."""
+        made = self._router.store.maker_of(entry.id)
+        if made is None or made.provider == DEFAULT_PROVIDER or made.outcome is None:
+            return False
+        told = made.outcome
+        says = entry.operation_id, entry.amount_minor, entry.currency
+        return told.paid and says == (made.operation_id, told.amount_minor, told.currency)
 
     def _tell(self, stage: str, done: int) -> None:
         if self._progress is not None:

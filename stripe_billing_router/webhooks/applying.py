@@ -10,7 +10,16 @@ from dataclasses import replace
 from functools import partial
 
 from ..bootstrap import Assembly
-from ..models import InboxEvent, InboxState, Operation, OperationState, Outcome, Verb, Write
+from ..models import (
+    DEFAULT_PROVIDER,
+    InboxEvent,
+    InboxState,
+    Operation,
+    OperationState,
+    Outcome,
+    Verb,
+    Write,
+)
 from ..providers.stripe.verbs import stranger
 from . import facts
 from .entering import Entering, Mark
@@ -148,7 +157,7 @@ class Applier:
         if operation.state in WAITS and not self._parts.engine.trust.may_be_told(operation):
             return self._act(event, operation, Look(), mark)
         if operation.state in _UNSETTLED:
-            judgement = judge(event, operation, verb, self._parts.provider.api_version)
+            judgement = judge(event, operation, verb, self._parts.providers.default.api_version)
             return self._act(event, operation, judgement, mark)
         if self._believed(operation) is None:
             return self._books.nothing(mark, operation=operation)
@@ -206,7 +215,8 @@ class Applier:
         found = self._store.operation(named)
         if found is None:
             raise NotYet(f"operation {named} is not in this ledger")
-        return found
+        # Metadata is anybody's: what was asked of another provider is nothing that Stripe ends.
+        return found if found.provider == DEFAULT_PROVIDER else None
 
 
 def _names(known: Outcome | None, subscription: object) -> bool:

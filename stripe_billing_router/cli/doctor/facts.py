@@ -66,7 +66,7 @@ class Facts:
     def accounts(self) -> AccountCheck:
         """A check of its own, by this host's clock: the router's would open the ledger."""
         clock = self._clock
-        base, provider = self.settings.api_base, self.assembly.provider
+        base, provider = self.settings.api_base, self.assembly.providers.default
         return AccountCheck(provider, Reactions(()), clock, base, clock.now_ms)
 
     @cached_property
@@ -108,5 +108,5 @@ class Facts:
     def close(self) -> None:
         assembly = self.__dict__.get("assembly")
         if assembly is not None:
-            assembly.provider.close()
+            assembly.providers.close()
             assembly.store.close()

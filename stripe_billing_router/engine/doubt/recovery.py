@@ -123,7 +123,7 @@ class Recovery:
         """A payment that nobody finished in a day is taken back; a refund is the customer's."""
         if self._parts.store.now_ms() - operation.updated_ms < _WAITS_FOR_MS:
             return "left"
-        if self._parts.verbs[operation.verb].moves == "out":
+        if self._parts.providers.verb_of(operation).moves == "out":
             self._claim(operation)
             return self._look(operation)
         result = self._canceller.cancel(operation.operation_id)
@@ -159,13 +159,13 @@ class Recovery:
         dead = leases.provably_dead(operation.lease_owner) or left_ms > _LONGEST_LEASE_MS
         if operation.state is OperationState.PENDING and left_ms > 0 and not dead:
             return "left"
-        if not operation.steps or operation.verb not in self._parts.verbs:
+        if not operation.steps or not self._parts.providers.can(operation):
             self._parts.trust.tell(operation, why="its row cannot be read")
             return "escalated"
-        accounts = self._parts.accounts
-        keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys))
+        accounts, at = self._parts.accounts, self._parts.providers.of(operation)
+        keys = with_keys(self._parts.keys, lambda keys: accounts.check(operation.bot, keys, at=at))
         if not self._parts.trust.may_be_sent(operation):
-            found = self._parts.provider.found(operation, keys, proven=False)
+            found = at.found(operation, keys, proven=False)
             return self._witness(operation, found, dead)
         lease = self._parts.leases.take(
             operation.operation_id,
@@ -183,7 +183,7 @@ class Recovery:
     def _witness(self, operation: Operation, found: StepOutput | None, dead: bool | None) -> str:
         """Look an operation up whose row proves nothing, and tell. Nothing is sent for it; what
         Stripe itself shows to have happened is recorded. `dead` of None: it waits, in no hands."""
-        verb = self._parts.verbs[operation.verb]
+        verb = self._parts.providers.verb_of(operation)
         lost = found is None and dead is not None
         outcome = None if lost else self._follower.witness(operation, verb, found)
         self._parts.trust.tell(operation, _shown(outcome))
@@ -204,7 +204,7 @@ class Recovery:
         return "recorded"
 
     def _settle_held(self, operation: Operation, keys: Keys, lease: Lease) -> str:
-        verb = self._parts.verbs[operation.verb]
+        verb = self._parts.providers.verb_of(operation)
         # The age grows while budgets are asked, or while this process stands still.
         looked = self._parts.clock.elapsed()
         age = self._parts.age(operation, keys)
@@ -214,7 +214,7 @@ class Recovery:
             self._finish(operation, verb, keys, lease, proceed, self._may_resend)
             return "completed"
         if not operation.outputs:
-            found = self._parts.provider.left(operation, keys, age)
+            found = self._parts.providers.of(operation).left(operation, keys, age)
             if found is None:
                 self._abandon(operation, verb, lease)
                 return "abandoned"
@@ -245,7 +245,8 @@ class Recovery:
         return self._parts.policing.rechecked(operation)
 
     def _check_account(self, operation: Operation, keys: Keys) -> None:
-        self._parts.accounts.check(operation.bot, keys)
+        provider = self._parts.providers.of(operation)
+        self._parts.accounts.check(operation.bot, keys, at=provider)
 
     def _may_resend(self, operation: Operation, keys: Keys) -> None:
         self._check_call(operation)

@@ -10,7 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...errors import InvalidRequestError, Money, OutcomeUnknownError, StripeRequestError
+from ...errors import (
+    InvalidAmountError,
+    InvalidRequestError,
+    Money,
+    OutcomeUnknownError,
+    StripeRequestError,
+)
 from ...models import (
     ForeignStep,
     Operation,
@@ -22,7 +28,9 @@ from ...models import (
     UnreadableAnswer,
     Verb,
 )
-from ...ports import KeyProvider, Keys, Provider, Reply, Request, Store
+from ...money import to_minor
+from ...ports import KeyProvider, Keys, Reply, Request, StaleLease, Store
+from ...providers import Providers, arguments
 from ...redaction import shown
 from ..closing import Closing
 from ..failures import doubted, money_of, unknown
@@ -41,13 +49,13 @@ class Follower:
         self,
         keys: KeyProvider,
         accounts: AccountCheck,
-        provider: Provider,
+        providers: Providers,
         closing: Closing,
         trust: Trust,
     ) -> None:
         self._keys = keys
         self._accounts = accounts
-        self._provider = provider
+        self._providers = providers
         self._closing = closing
         self._trust = trust
 
@@ -135,7 +143,8 @@ class Follower:
         return self._moved_on(operation, verb, keys, ended)
 
     def _checked_keys(self, operation: Operation) -> Keys:
-        return with_keys(self._keys, lambda keys: self._accounts.check(operation.bot, keys))
+        at = self._providers.of(operation)
+        return with_keys(self._keys, lambda keys: self._accounts.check(operation.bot, keys, at=at))
 
     def _moved_on(
         self, operation: Operation, verb: Verb, keys: Keys, read: StepOutput
@@ -157,7 +166,7 @@ class Follower:
 
     def _asked(self, operation: Operation, step: Step, keys: Keys) -> tuple[Request, Reply]:
         try:
-            self._provider.check_step(operation, step, step.path, step.params)
+            self._providers.of(operation).check_step(operation, step, step.path, step.params)
         except ForeignStep as foreign:
             raise self._trust.foreign(operation, foreign) from None
         request = Request(
@@ -168,12 +177,13 @@ class Follower:
             operation.api_version,
             step.expects,
         )
-        return request, self._provider.ask(request)
+        return request, self._providers.of(operation).ask(request)
 
     def _sent(self, operation: Operation, step: Step, keys: Keys) -> StepOutput:
         request, reply = self._asked(operation, step, keys)
         read = _output(step, reply)
-        field = self._provider.strange(operation, step, request, reply) if read.ok else None
+        strange = self._providers.of(operation).strange
+        field = strange(operation, step, request, reply) if read.ok else None
         if field is not None:
             raise _unreadable(operation, f"Stripe's answer is about something else ({field}).")
         return read
@@ -221,8 +231,11 @@ def _unsaid(operation: Operation, why: str) -> StripeRequestError:
 _AN_ID = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 
 
+_LONGEST = 500
+
+
 class Canceller:
-    """Cancels what waits; what is canceled already stays so."""
+    """Ends what waits, as bots and people want it; what is canceled already stays so."""
 
     def __init__(
         self,
@@ -231,9 +244,9 @@ class Canceller:
         follower: Follower,
         closing: Closing,
         trust: Trust,
-        verbs: Mapping[str, Verb],
+        providers: Providers,
     ) -> None:
-        self._verbs = verbs
+        self._providers = providers
         self._store = store
         self._accounts = accounts
         self._follower = follower
@@ -244,20 +257,72 @@ class Canceller:
         """Cancel, and return what the operation has come to: `canceled`, or what overtook it."""
         self._accounts.check_pin()
         operation = self._cancellable(operation_id)
-        verb = self._verbs[operation.verb]
+        verb = self._providers.verb_of(operation)
         if not self._trust.may_be_told(operation):
             raise self._trust.refused(operation)
         if operation.state in WAITING:
             with doubted(operation):
-                operation = self._follower.end(operation, verb)
+                operation = self._overtaken(self._follower.end(operation, verb))
         return self._closing.result(operation, verb)
+
+    def confirm(self, operation_id: object, amount: object, by: str, note: str | None) -> Result:
+        """Record that what waits has moved, in full, as a person reads it on a bank's statement.
+
+        `amount` is what they read, in major units. InvalidRequestError for anything else, and for
+        what the provider tells by itself.
+        """
+        self._accounts.check_pin()
+        operation = self._waiting(operation_id)
+        verb = self._providers.verb_of(operation)
+        if not self._trust.may_be_told(operation):
+            raise self._trust.refused(operation)
+        note = "" if note is None else arguments.text(note, "note", _LONGEST)
+        said = {"confirmed_by": arguments.text(by, "by", _LONGEST), "note": note}
+        outcome = verb.confirmed(operation, said)
+        if outcome is None:
+            raise arguments.invalid(
+                "operation_id",
+                f"is {operation.operation_id}, of which {operation.provider} itself tells what it "
+                "comes to; `operations recover` asks",
+            )
+        if to_minor(amount, operation.currency or "") != operation.amount_minor:
+            raise InvalidAmountError(
+                f"{shown(amount)} is not what operation {operation.operation_id} asks for. Cancel "
+                "it and have the right amount charged, or confirm it once all of it is there.",
+                operation_id=operation.operation_id,
+                parameter="amount",
+            )
+        try:
+            self._closing.record(operation, outcome, verb)
+        except StaleLease:
+            raise arguments.invalid("operation_id", "has moved on meanwhile; look again") from None
+        return self._closing.result(replace(operation, outcome=outcome, state=outcome.state), verb)
+
+    def _overtaken(self, ended: Operation) -> Operation:
+        """Return what is recorded, if somebody who was faster has recorded another end."""
+        now = self._store.operation(ended.operation_id)
+        if now is None or now.state in WAITING or not self._trust.may_be_told(now):
+            return ended
+        return ended if now.state is ended.state else now
 
     def look(self, operation: Operation) -> Operation:
         """Return what an operation that waits has come to without being canceled, recorded."""
         with doubted(operation):
-            return self._follower.read_anew(operation, self._verbs[operation.verb])
+            return self._follower.read_anew(operation, self._providers.verb_of(operation))
 
-    def _cancellable(self, operation_id: object) -> Operation:
+    def _waiting(self, operation_id: object) -> Operation:
+        known = self._known(operation_id)
+        if known.state not in WAITING:
+            raise InvalidRequestError(
+                f"Operation {known.operation_id} is {known.state}; only one that waits can be "
+                "confirmed.",
+                operation_id=known.operation_id,
+                money=_money(known),
+                parameter="operation_id",
+            )
+        return known
+
+    def _known(self, operation_id: object) -> Operation:
         sane = isinstance(operation_id, str) and _AN_ID.fullmatch(operation_id)
         known = self._store.operation(str(operation_id)) if sane else None
         if known is None:
@@ -266,6 +331,10 @@ class Canceller:
                 "or an error.",
                 parameter="operation_id",
             )
+        return known
+
+    def _cancellable(self, operation_id: object) -> Operation:
+        known = self._known(operation_id)
         if known.state not in WAITING and known.state is not OperationState.CANCELED:
             raise InvalidRequestError(
                 f"Operation {known.operation_id} is {known.state}; only one that waits for its "

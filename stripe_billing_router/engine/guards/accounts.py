@@ -51,7 +51,7 @@ class AccountCheck:
         self._clock = clock
         self._database_ms = database_ms
         self._api_base = api_base
-        self._verified: dict[str, float] = {}
+        self._verified: dict[tuple[str, str], float] = {}
         self._seen: _Clocks | None = None
         self._lock = ForkSafeLock()
 
@@ -85,16 +85,28 @@ class AccountCheck:
                 faults=(("master_account", "is the sandbox's"),),
             )
 
-    def check(self, bot: BotId | None, keys: Keys, route: Route | None = None) -> Keys:
+    def check(
+        self,
+        bot: BotId | None,
+        keys: Keys,
+        route: Route | None = None,
+        *,
+        at: Provider | None = None,
+    ) -> Keys:
         """Return the keys; AccountMismatchError, after its consequences, unless everything is the
-        master's."""
-        found = self.discrepancy(bot, keys, route)
+        master's. `at` is who is asked whose they are: Stripe, unless it is given."""
+        found = self.discrepancy(bot, keys, route, at=at)
         if found is not None:
             self._reactions.mismatch(found)
         return keys
 
     def discrepancy(
-        self, bot: BotId | None, keys: Keys, route: Route | None = None
+        self,
+        bot: BotId | None,
+        keys: Keys,
+        route: Route | None = None,
+        *,
+        at: Provider | None = None,
     ) -> Discrepancy | None:
         """Return what is not the master account's, without consequences."""
         fingerprint = key_fingerprint(keys.secret_key)
@@ -102,25 +114,26 @@ class AccountCheck:
             return Discrepancy(bot, "key", None, STRIPE_MASTER_ACCOUNT_ID)
         if route is not None and route.account_id not in (None, STRIPE_MASTER_ACCOUNT_ID):
             return Discrepancy(bot, "route_account", route.account_id, STRIPE_MASTER_ACCOUNT_ID)
-        account = self._verified_account(keys, fingerprint)
+        account = self._verified_account(keys, fingerprint, at or self._provider)
         if account != STRIPE_MASTER_ACCOUNT_ID:
             return Discrepancy(bot, "key_account", account, STRIPE_MASTER_ACCOUNT_ID)
         return None
 
-    def _verified_account(self, keys: Keys, fingerprint: str) -> str:
+    def _verified_account(self, keys: Keys, fingerprint: str, provider: Provider) -> str:
         """Only the right account is remembered: a wrong one is looked up at every call."""
+        known = provider.api_version, fingerprint
         with self._lock:
-            verified = self._verified.get(fingerprint)
+            verified = self._verified.get(known)
         if verified is not None and self._clock.elapsed() - verified < _GOOD_FOR:
             return STRIPE_MASTER_ACCOUNT_ID
-        account = self._account_of(keys)
+        account = self._account_of(keys, provider)
         if account == STRIPE_MASTER_ACCOUNT_ID:
             with self._lock:
-                self._verified[fingerprint] = self._clock.elapsed()
+                self._verified[known] = self._clock.elapsed()
         return account
 
-    def _account_of(self, keys: Keys) -> str:
-        account, date_ms = self._provider.account_of(keys)
+    def _account_of(self, keys: Keys, provider: Provider) -> str:
+        account, date_ms = provider.account_of(keys)
         if date_ms is not None:
             with suppress(LedgerUnavailableError):  # an unknown skew stops no check
                 self._seen = self._compared(date_ms)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...models import BotId, Call, Operation, Outcome, Plan, ResolvedRoute, Step, StepOutput, Verbs
 from ...ports import Age, Clock, KeyProvider, Keys, Reply, Request, Store, Transport, Verdict
+from ..arguments import check_step
 from .gateway import StripeGateway
 from .reading import Lookups, Reader, account_named
 from .replies import SENDABLE_FOR_MS, verdict
@@ -16,7 +17,6 @@ from .verbs import (
     StripeVerb,
     beyond,
     carefully,
-    check_step,
     due,
     due_beside,
     email_in,

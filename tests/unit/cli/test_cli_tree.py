@@ -104,6 +104,7 @@ ARGUMENTS: dict[str, str] = {
 """What a command is called with; without an entry, nothing. They run in the order of the tree."""
 
 ELSEWHERE = {
+    "operations confirm": "needs a bank transfer: tests of the manual provider",
     "sandbox": "serves until it is interrupted: test_the_sandbox_tells_its_address",
     "webhooks show": "needs an event: tests of the webhooks",
     "webhooks replay": "needs an event: tests of the webhooks",

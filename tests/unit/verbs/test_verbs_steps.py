@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from stripe_billing_router.models import ForeignStep, Step
-from stripe_billing_router.providers.stripe.verbs import VERBS, check_step
+from stripe_billing_router.providers.arguments import check_step
+from stripe_billing_router.providers.stripe.verbs import VERBS
 
 OWN: dict[str, Any] = {"amount": 500, "currency": "usd", "customer": "cus_1"}
 ROW: Any = SimpleNamespace(amount_minor=500, currency="usd", customer_id="cus_1")

@@ -4,7 +4,7 @@ from ....models import Verbs
 from .base import Lookups, Price, Search, StripeVerb, email_in, stamped
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
-from .checks import beyond, carefully, check_step, due, due_beside, misplaced, strange, stranger
+from .checks import beyond, carefully, due, due_beside, misplaced, strange, stranger
 from .customer import CustomerVerb
 from .refund import RefundVerb
 from .subscription import SubscriptionVerb
@@ -22,7 +22,6 @@ __all__ = [
     "StripeVerb",
     "beyond",
     "carefully",
-    "check_step",
     "due",
     "due_beside",
     "email_in",

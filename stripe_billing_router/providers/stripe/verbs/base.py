@@ -7,7 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ....errors import InvalidRequestError
 from ....frozen import frozen
@@ -127,9 +127,7 @@ class Lookups(Protocol):
 
 
 class StripeVerb(Verb):
-    """One money verb. `requests` are all that it ever sends: `{id}` stands for any Stripe id."""
-
-    requests: ClassVar[tuple[str, ...]]
+    """One money verb, as Stripe does it."""
 
     @abstractmethod
     def search(self, operation: Operation) -> Search:

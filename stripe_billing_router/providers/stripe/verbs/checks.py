@@ -1,5 +1,5 @@
-"""What is asked of steps and answers, whoever wrote them down: is a step its verb's own, what is it
-about to collect, and is an answer about this operation?
+"""What is asked of steps and answers, whoever wrote them down: what is a step about to collect, and
+is an answer about this operation?
 
 An answer repeats what was asked and bears the operation's id. Metadata is what anybody may have
 written: it points to an operation and proves nothing by itself.
@@ -10,57 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from ....models import ForeignStep, Operation, OperationState, Outcome, Plan, Step
-from ...arguments import FORBIDDEN_ANYWHERE
+from ....models import Operation, OperationState, Outcome, Plan, Step
 from . import checkout, invoices, subscription
-from .base import Lookups, StripeVerb, minor_of, output_of
-
-_FORBIDDEN = FORBIDDEN_ANYWHERE - {"expand"}
-"""What names a key or another account; `expand` is the router's own in a step."""
-
-_ID = "[A-Za-z0-9_]+"
-
-
-def check_step(
-    verb: StripeVerb, operation: Operation, step: Step, path: str, params: Mapping[str, Any]
-) -> None:
-    """Raise ForeignStep unless method and path belong to the verb, nothing names a key or another
-    account, and amount, currency and customer are the operation's."""
-    if not _allowed(verb.requests).fullmatch(f"{step.method} {path}"):
-        raise ForeignStep(f"{verb.name} never sends {step.method.upper()} to such a path")
-    _refuse_names(params)
-    known = {
-        "amount": operation.amount_minor,
-        "currency": operation.currency,
-        "customer": operation.customer_id,
-    }
-    for name, value in known.items():
-        if name in params and params[name] != value:
-            raise ForeignStep(f"its {name} is not the operation's")
-
-
-@cache
-def _allowed(requests: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(_pattern, requests)), re.ASCII)
-
-
-def _pattern(request: str) -> str:
-    return _ID.join(re.escape(part) for part in request.split("{id}"))
-
-
-def _refuse_names(value: Any) -> None:
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            if name in _FORBIDDEN:
-                raise ForeignStep(f"it sets {name}")
-            if name != "metadata":
-                _refuse_names(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_names(item)
+from .base import Lookups, minor_of, output_of
 
 
 def due(operation: Operation, found: Step | Outcome) -> int | None:
