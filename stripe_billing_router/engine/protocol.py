@@ -172,7 +172,8 @@ class OperationSequence:
             self._parts.trust.require_unbegun(free)
             verb = self._parts.providers.verb(asked.call.bot, asked.call.verb)
             return self._first(asked, verb, free)
-        return self._replayer.answer(free, self._parts.providers.verb_of(free))
+        asked_of = self._parts.providers.of(free)
+        return self._replayer.answer(free, asked_of.verbs[asked.call.verb])
 
     def _first(self, asked: Asked, verb: Verb, known: Operation | None) -> Result | None:
         """Execute a call that has had no effect yet; None if its key has just been used."""

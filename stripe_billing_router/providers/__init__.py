@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..errors import ConfigurationError, InvalidRequestError
+from ..errors import InvalidRequestError, OutcomeUnknownError
 from ..models import DEFAULT_PROVIDER, BotId, Operation, Verb
 from ..ports import Provider
 from ..redaction import shown
@@ -28,12 +28,17 @@ class Providers:
         return self._named[self.name_of(bot)]
 
     def of(self, operation: Operation) -> Provider:
-        """Return the provider that was asked, whatever the routes of its domain use by now."""
+        """Return the provider that was asked, whatever the routes of its domain use by now;
+        OutcomeUnknownError if there is none of that name."""
         found = self._named.get(operation.provider)
         if found is None:
-            raise ConfigurationError(
+            raise OutcomeUnknownError(
                 f"This version has no provider {shown(operation.provider)}, which operation "
-                f"{operation.operation_id} was sent to."
+                f"{operation.operation_id} names. See `stripe-billing-router operations show "
+                f"{operation.operation_id}`, and do not pay again before it is settled.",
+                operation_id=operation.operation_id,
+                money="unknown",
+                idempotency_key=operation.idempotency_key,
             )
         return found
 

@@ -187,9 +187,9 @@ def test_an_entry_that_only_looks_like_a_transfer_is_found(bench: Bench) -> None
 @pytest.mark.parametrize(
     ("section", "fault"),
     [
-        ("{wire: cash}", "providers.wire"),
-        ("[wire]", "providers"),
-        ("{stripe: 5}", "providers.stripe"),
+        ("{wire: cash}", ".wire"),
+        ("[wire]", ""),
+        ("{stripe: 5}", ".stripe"),
     ],
 )
 def test_a_provider_that_there_is_not_is_a_fault_of_the_file(
@@ -213,3 +213,14 @@ def test_a_person_confirms_on_the_command_line(
     done = CliRunner().invoke(app, [*asked, "--amount", "20"])
     assert done.exit_code == 0, done.output
     assert "succeeded: 20.00 usd" in done.stdout
+
+
+def test_an_operation_of_a_provider_that_there_is_not_is_in_doubt(bench: Bench) -> None:
+    router = bench.router()
+    router.charge(WIRED, 20, idempotency_key="k")
+    with closing(sqlite3.connect(bench.database)) as connection, connection:
+        connection.execute("UPDATE stripe_operations SET api_version = 'cash/1'")
+    with pytest.raises(OutcomeUnknownError, match="no provider 'cash'"):
+        bench.router().charge(WIRED, 20, idempotency_key="k")
+    bench.world.advance(5 * 3600)
+    assert bench.router().recover_operations().recorded == ()
