@@ -332,6 +332,11 @@ BEGIN
             RAISE EXCEPTION 'an earlier plan does not come back';
         END IF;
     END IF;
+    IF OLD.state = 'abandoned' AND NOT (
+        NEW.state = 'succeeded' OR NEW.state = 'pending' AND NEW.seal IS DISTINCT FROM OLD.seal
+    ) THEN
+        RAISE EXCEPTION 'what was given up begins under a new seal, or has happened after all';
+    END IF;
     IF OLD.state <> 'awaiting_approval' AND NEW.state = 'awaiting_approval' THEN
         RAISE EXCEPTION 'what has begun does not wait for an approval any more';
     END IF;
@@ -384,7 +389,12 @@ BEGIN
     END IF;
     IF (NEW.window_start_ms, NEW.kind, NEW.currency, NEW.restores) IS DISTINCT FROM
        (OLD.window_start_ms, OLD.kind, OLD.currency, OLD.restores)
-       AND (OLD.state = 'reserved' OR NEW.state <> 'reserved')
+       AND (OLD.state = 'reserved' OR NEW.state <> 'reserved'
+            OR (NEW.kind, NEW.currency) IS DISTINCT FROM (OLD.kind, OLD.currency)
+            OR NEW.window_start_ms < OLD.window_start_ms OR NEW.window_start_ms % 3600000 <> 0
+            OR NEW.window_start_ms > extract(epoch FROM clock_timestamp()) * 1000
+            OR NOT EXISTS (SELECT FROM stripe_operations
+                           WHERE operation_id = NEW.operation_id AND state = 'pending'))
     THEN
         RAISE EXCEPTION 'what is held is held of one counter, in one window';
     END IF;

@@ -118,11 +118,13 @@ class Reserve:
 
     A part that the operation holds already is not taken twice. `CloseOperation` settles it in
     the same transaction: what was spent stays, what was not is released, and while the outcome
-    is in doubt or waits the part is kept.
+    is in doubt or waits the part is kept. An operation that `begins` holds nothing yet:
+    LedgerTamperedError if a row says that it does.
     """
 
     operation_id: str
     reservation: Reservation
+    begins: bool = False
 
 
 @frozen

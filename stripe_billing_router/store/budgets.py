@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, case, insert, select, update
 
+from ..errors import LedgerTamperedError
 from ..models import (
     CloseOperation,
     Freeze,
@@ -62,6 +63,8 @@ def reserve(dialect: Dialect, connection: Connection, write: Reserve, now_ms: in
     part = write.reservation
     held = _row(connection, write.operation_id, part.counter)
     if held is not None and held["state"] == _HELD:
+        if write.begins:
+            raise _forged(write)
         _hold_more(dialect, connection, held, part, now_ms)
         return
     start = _window_of(connection, part, now_ms)
@@ -72,6 +75,15 @@ def reserve(dialect: Dialect, connection: Connection, write: Reserve, now_ms: in
         _insert(connection, write.operation_id, part, part_row)
     else:
         connection.execute(update(reservations).where(_is(held)).values(**part_row))
+
+
+def _forged(write: Reserve) -> LedgerTamperedError:
+    return LedgerTamperedError(
+        f"A row says that {write.operation_id} holds its part of {write.reservation.counter} "
+        "without having taken it, so nothing is sent. Find out who writes to "
+        "stripe_reservations; a new idempotency_key begins anew.",
+        operation_id=write.operation_id,
+    )
 
 
 def hold(

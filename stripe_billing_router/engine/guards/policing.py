@@ -62,7 +62,8 @@ class Policing:
 
         ApprovalRequiredError if a person has to agree first: they are asked.
         """
-        reserves: list[Write] = [*_reserves(operation, demanded), *self.more_due(operation, due)]
+        taken = (replace(one, begins=True) for one in _reserves(operation, demanded))
+        reserves: list[Write] = [*taken, *self.more_due(operation, due)]
         if demanded.approval is None:
             return reserves
         facts = self._facts(operation, self._paid(operation))

@@ -13,6 +13,7 @@ from stripe_billing_router.client import BillingRouter, operators_desk
 from stripe_billing_router.errors import (
     AccountMismatchError,
     ApprovalRequiredError,
+    BillingError,
     FrozenError,
     LedgerUnavailableError,
     OutcomeUnknownError,
@@ -38,7 +39,7 @@ from tests.integration.guards.roles_bench import (
     run,
 )
 from tests.integration.outbox.outbox_bench import ListSink
-from tests.integration.verbs.verbs_bench import BOT, MEMBER
+from tests.integration.verbs.verbs_bench import BOT, MEMBER, PAYING
 
 __all__ = ["border"]
 
@@ -54,6 +55,10 @@ def busy(border: Border) -> Border:
         with pytest.raises(PaymentDeclinedError):
             router.charge(BOT, 5)
         world.set_outcome("pm_one", "succeeds")
+        world.faults.add(Fault("refused", match=PAYING, times=None))
+        with pytest.raises(BillingError):
+            router.charge(BOT, 6)
+        world.faults.clear()
         router.charge(BOT, 7, on_session=True)
         asked = [ask(router, amount) for amount in (50, 60, 70)]
         router.charge(BOT, 2)
@@ -260,6 +265,9 @@ UPDATE stripe_operations SET input_hash = 'x';
 UPDATE stripe_operations SET idempotency_key = 'x';
 UPDATE stripe_operations SET created_ms = 1;
 UPDATE stripe_operations SET state = 'abandoned' WHERE state = 'succeeded';
+UPDATE stripe_operations SET state = 'unknown' WHERE state = 'abandoned';
+UPDATE stripe_operations SET outcome = NULL WHERE state = 'abandoned';
+UPDATE stripe_operations SET state = 'pending', lease_token = 'x' WHERE state = 'abandoned';
 UPDATE stripe_operations SET outcome = NULL WHERE state = 'failed';
 UPDATE stripe_operations SET steps = '[]' WHERE state = 'requires_action';
 UPDATE stripe_operations SET effect_hash = 'x' WHERE state = 'requires_action';
@@ -311,6 +319,9 @@ UPDATE stripe_reservations SET state = 'past' WHERE state = 'settled';
 UPDATE stripe_reservations SET state = 'reserved' WHERE state = 'settled';
 UPDATE stripe_reservations SET window_start_ms = 1;
 UPDATE stripe_reservations SET kind = 'restore';
+UPDATE stripe_reservations SET state = 'reserved', kind = 'restore' WHERE state = 'released';
+UPDATE stripe_reservations SET state = 'reserved', window_start_ms = 3600000
+    WHERE state = 'released';
 UPDATE stripe_discrepancies SET state = 'resolved', resolved_by = 'me';
 UPDATE stripe_discrepancies SET kind = 'x', account_id = 'x', details = '{}';
 DELETE FROM stripe_discrepancies;

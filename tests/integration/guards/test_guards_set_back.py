@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from stripe_billing_router.errors import BillingError
-from stripe_billing_router.models import Counted
+from stripe_billing_router.errors import BillingError, LedgerTamperedError
+from stripe_billing_router.hashing import keyed_operation_id
+from stripe_billing_router.models import BotId, Counted
 from stripe_billing_router.stripe_watchdog.checks import CHECKS
 from tests.integration.guards.guards_bench import MONEY, GuardsBench, budget
 from tests.integration.guards.roles_bench import Border, border, run
@@ -65,6 +66,25 @@ def test_an_operation_that_is_not_proven_to_have_failed_holds_its_part(guards: G
         "UPDATE stripe_operations SET state = 'failed', outcome_seal = 'x'",
     )
     assert found(guards) == [(MONEY, 0, 3000)]
+
+
+@pytest.mark.parametrize(("kind", "window"), [("money", "1"), ("restore", "window_start_ms")])
+def test_what_an_operation_seems_to_hold_as_it_begins_is_refused(
+    border: Border, kind: str, window: str
+) -> None:
+    """It would be paid without having taken its part, and nobody would find that."""
+    begins = keyed_operation_id(BotId.parse(BOT), "charge", "k")
+    held = (
+        f"INSERT INTO stripe_reservations SELECT '{begins}', counter, {window}, rule, '{kind}', "
+        "999999, currency, 'reserved', 1, NULL FROM stripe_reservations"
+    )
+    with border.router() as router:
+        router.charge(BOT, 10)
+        run(border.urls["stripe_bots"], held)
+        with pytest.raises(LedgerTamperedError) as caught:
+            router.charge(BOT, 15, idempotency_key="k")
+    assert caught.value.money == "not_moved"
+    assert len(border.world.objects("payment_intent")) == 1
 
 
 def test_what_was_declined_and_refunded_is_no_difference(guards: GuardsBench) -> None:
