@@ -1,47 +1,52 @@
 """HTTP/1.1 as Stripe is spoken to in it: a request as bytes, and its answer, read whole.
 
-The standard library takes a head for an e-mail's, which costs more than the rest of an answer
-together, and passes over lines that it cannot read. What tells about money is read strictly.
+h11 writes and reads it, strictly: the standard library takes a head for an e-mail's, which costs
+more than the rest of an answer together, and passes over lines that it cannot read.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import zlib
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any, Final
 
+import h11
+
 LARGEST: Final = 32 * 1024 * 1024
 """Bytes of a body, as it comes and decoded. A hundred of Stripe's largest objects stay below."""
 
+_AT_ONCE = 65536
 _LONGEST_LINE = 65536
 _MOST_FIELDS = 100
 _WITHOUT_BODY = (204, 304)
 
-_REQUEST_LINE = re.compile(r"[A-Z]+ [!-~]+ HTTP/1\.1").fullmatch
-_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\r\n\0]*)?\r?\n").fullmatch
-# Nothing that goes on over a second line: its name would begin with a space.
-_NAME_AND_VALUE = r"([!#$%&'*+.^_`|~\w-]+):([^\r\n\0]*)"
-_FIELD = re.compile(_NAME_AND_VALUE, re.ASCII).fullmatch
-_FIELDS = re.compile(rf"^{_NAME_AND_VALUE}\r?$", re.ASCII | re.MULTILINE).findall
-_LENGTH = re.compile(r"\d{1,15}", re.ASCII).fullmatch
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;[^\r\n]*)?\r\n").fullmatch
+
+def exchange() -> h11.Connection:
+    """Return what knows the state of one request and its answer."""
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_LINE)
 
 
 def message(
-    method: str, target: str, headers: Mapping[str, str], body: str | bytes | None
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: str | bytes | None,
+    sending: h11.Connection,
 ) -> bytes:
     """Return a request, or raise ValueError for what could be read as another one."""
     content = body.encode() if isinstance(body, str) else body or b""
-    lines = [f"{name}: {value}" for name, value in headers.items()]
+    fields = [*headers.items()]
     if content or method == "POST":
-        lines.append(f"Content-Length: {len(content)}")
-    request_line = f"{method} {target} HTTP/1.1"
-    if not _REQUEST_LINE(request_line) or not all(map(_FIELD, lines)):
-        raise ValueError("no request can be written like this")
-    return "\r\n".join([request_line, *lines, "", ""]).encode("iso-8859-1") + content
+        fields.append(("Content-Length", str(len(content))))
+    try:
+        head = sending.send(h11.Request(method=method, target=target, headers=fields))
+        data = sending.send(h11.Data(data=content))
+        sending.send(h11.EndOfMessage())
+    except (h11.LocalProtocolError, UnicodeError):
+        raise ValueError("no request can be written like this") from None
+    return (head or b"") + (data or b"")
 
 
 class Headers(dict[str, str]):
@@ -68,34 +73,50 @@ class Answer:
     version_string = "HTTP/1"
     length_remaining = 0
 
-    def __init__(self, file: io.BufferedIOBase) -> None:
-        minor, self.status = _status_line(file)
-        while self.status < 200:
-            # Somebody on the way asks for patience: the answer is still to come.
-            _fields(file)
-            minor, self.status = _status_line(file)
-        self.headers = _fields(file)
-        self.closes = minor == b"0" or "close" in self.headers.get("connection", "").lower()
-        body = self._body(file)
+    def __init__(self, file: io.BufferedReader[Any], reading: h11.Connection) -> None:
+        try:
+            body = self._read(reading, file)
+        except h11.RemoteProtocolError as error:
+            raise HTTPException(str(error)) from None
+        goes_on = reading.their_state is h11.DONE and reading.trailing_data == (b"", False)
+        self.closes = not goes_on or self._is_unclear()
         self.data = body if self.status in _WITHOUT_BODY else self._decoded(body)
 
-    def _body(self, file: io.BufferedIOBase) -> bytes:
-        coding = self.headers.get("transfer-encoding")
-        length = self.headers.get("content-length")
-        if self.status in _WITHOUT_BODY:
-            # One that announces a body all the same may send it: as the next answer.
-            self.closes |= coding is not None or length is not None
-            return b""
-        if coding is not None:
-            # With a length as well, somebody on the way may see the next answer begin elsewhere.
-            self.closes |= length is not None
-            return _chunks(file, coding)
-        if length is None:
-            self.closes = True
-            return _small(file.read(LARGEST + 1))
-        if not _LENGTH(length):
-            raise HTTPException("a length that is no number")
-        return _exactly(file, int(length), LARGEST)
+    def _read(self, reading: h11.Connection, file: io.BufferedReader[Any]) -> bytes:
+        parts: list[bytes] = []
+        left = LARGEST
+        while True:
+            match reading.next_event():
+                case h11.NEED_DATA if reading.their_state is h11.SEND_RESPONSE:
+                    reading.receive_data(_head(file))
+                case h11.NEED_DATA:
+                    reading.receive_data(file.read1(_AT_ONCE))
+                case h11.Response() as found:
+                    self._begin(found)
+                case h11.Data(data=data):
+                    left -= len(data)
+                    if left < 0:
+                        raise HTTPException("a body that is too large")
+                    parts.append(bytes(data))
+                case h11.EndOfMessage():
+                    return b"".join(parts)
+                case h11.InformationalResponse():
+                    pass  # somebody on the way asks for patience: the answer is still to come
+                case _:
+                    raise HTTPException("no answer")
+
+    def _begin(self, found: h11.Response) -> None:
+        self.status, fields = found.status_code, dict[str, str]()
+        for known, value in ((n.decode("ascii"), v.decode("iso-8859-1")) for n, v in found.headers):
+            fields[known] = f"{fields[known]}, {value}" if known in fields else value
+        self.headers = Headers(fields)
+        if int(fields.get("content-length", "0")) > LARGEST:
+            raise HTTPException("a body that is too large")
+
+    def _is_unclear(self) -> bool:
+        """Whether somebody on the way may see the next answer begin elsewhere."""
+        announced = [name in self.headers for name in ("transfer-encoding", "content-length")]
+        return any(announced) if self.status in _WITHOUT_BODY else all(announced)
 
     def _decoded(self, body: bytes) -> bytes:
         encoding = self.headers.get("content-encoding", "identity").lower()
@@ -111,27 +132,16 @@ class Answer:
         return _inflated(body, -zlib.MAX_WBITS)  # some servers leave out the head of deflate
 
 
-def _status_line(file: io.BufferedIOBase) -> tuple[bytes, int]:
-    found = _STATUS_LINE(file.readline(_LONGEST_LINE))
-    if found is None:
-        raise HTTPException("no status line")
-    return found[1], int(found[2])
-
-
-def _fields(file: io.BufferedIOBase) -> Headers:
-    lines: list[bytes] = []
-    while (line := file.readline(_LONGEST_LINE)) not in (b"\r\n", b"\n"):
-        lines.append(line)
-        if not line.endswith(b"\n") or len(lines) > _MOST_FIELDS:
+def _head(file: io.BufferedReader[Any]) -> bytes:
+    """Return a head; h11 would take a line for more of the field above it, if it begins so."""
+    lines = [file.readline(_LONGEST_LINE)]
+    while lines[-1] not in (b"\r\n", b"\n", b""):
+        if len(lines) > _MOST_FIELDS + 1 or not lines[-1].endswith(b"\n"):
             raise HTTPException("a head that does not end")
-    found = _FIELDS(b"".join(lines).decode("iso-8859-1"))
-    if len(found) != len(lines):
-        raise HTTPException("a line that is no header field")
-    fields: dict[str, str] = {}
-    for name, spaced in found:
-        known, value = name.lower(), spaced.strip(" \t")
-        fields[known] = f"{fields[known]}, {value}" if known in fields else value
-    return Headers(fields)
+        if lines[-1][:1] in (b" ", b"\t"):
+            raise HTTPException("a field over two lines")
+        lines.append(file.readline(_LONGEST_LINE))
+    return b"".join(lines)
 
 
 def _inflated(body: bytes, window: int) -> bytes:
@@ -145,37 +155,7 @@ def _inflated(body: bytes, window: int) -> bytes:
     return data
 
 
-def _chunks(file: io.BufferedIOBase, coding: str) -> bytes:
-    if coding.lower() != "chunked":
-        raise HTTPException("a transfer coding that nobody asked for")
-    chunks: list[bytes] = []
-    left = LARGEST
-    while size := _chunk_size(file):
-        chunks.append(_exactly(file, size, left))
-        left -= size
-        if _exactly(file, 2, 2) != b"\r\n":
-            raise HTTPException("a chunk that goes on")
-    _fields(file)
-    return b"".join(chunks)
-
-
-def _chunk_size(file: io.BufferedIOBase) -> int:
-    found = _CHUNK_LINE(file.readline(_LONGEST_LINE))
-    if found is None:
-        raise HTTPException("a chunk without a size")
-    return int(found[1], 16)
-
-
 def _small(data: bytes) -> bytes:
     if len(data) > LARGEST:
         raise HTTPException("a body that is too large")
-    return data
-
-
-def _exactly(file: io.BufferedIOBase, length: int, most: int) -> bytes:
-    if length > most:
-        raise HTTPException("a body that is too large")
-    data = file.read(length)
-    if len(data) < length:
-        raise HTTPException("a body that is cut short")
     return data

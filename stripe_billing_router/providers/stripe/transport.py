@@ -19,7 +19,7 @@ import urllib3
 from requests import Request, Session
 from requests.adapters import HTTPAdapter
 
-from .http1 import Answer, message
+from .http1 import Answer, exchange, message
 
 _MOST_KEPT = 256
 _ACCEPTED = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
@@ -121,7 +121,8 @@ class _Timely:
     def request(
         self, method: str, url: str, *, body: _Attempt, headers: Mapping[str, str], **_: Any
     ) -> None:
-        data = message(method, url, headers, body.content)
+        self._exchange = exchange()
+        data = message(method, url, headers, body.content, self._exchange)
         if self.sock is None:
             self.connect()
         self._until = min(time.monotonic() + self.answer_within, body.until)
@@ -133,7 +134,7 @@ class _Timely:
     def getresponse(self) -> Answer:
         source = _Until(self.sock, self._until)
         with source.makefile() as file:
-            answer = Answer(file)
+            answer = Answer(file, self._exchange)
             source.waits = False
             if answer.closes or not _is_silent(file):
                 self.close()  # type: ignore[attr-defined]
