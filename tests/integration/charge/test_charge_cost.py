@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ from tests.integration.charge.charge_bench import BOT, Bench
 COMMITS, STATEMENTS, REQUESTS = 2, 10, 1
 FILES = 62
 """Files of the package that a warm charge enters: what somebody reads who follows one."""
+
+_DOCUMENT = (Path(__file__).parents[3] / "docs/architecture.md").read_text()
+_TABLE = _DOCUMENT.split("## A charge, in eight files")[1].split("A veto comes")[0]
+STORY = re.findall(r"^\| `([a-z_/.]+)`", _TABLE, re.MULTILINE)
 
 
 @pytest.fixture
@@ -80,3 +85,5 @@ def test_a_charge_enters_few_files_of_the_package(bench: Bench) -> None:
     ours = {Path(name).relative_to(root).as_posix() for name in seen if name.startswith(f"{root}/")}
     entered = {name for name in ours if not name.startswith("sandbox/")}
     assert len(entered) <= FILES, sorted(entered)
+    assert len(STORY) == 8
+    assert set(STORY) <= entered
