@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
@@ -320,34 +321,49 @@ def find(
     after: tuple[int, str] | None = None,
 ) -> list[Operation]:
     """Return operations by the time of their intent; `after` is where a page before ended."""
-    query = select(table)
-    if after is not None:
-        query = query.where(_beyond(after, newest_first))
+    wanted = None if states is None else tuple(sorted(map(str, states)))
+    if wanted == ():
+        return []
+    query = _page(wanted, newest_first, of_bot=bot_id is not None, goes_on=after is not None)
+    given: dict[str, Any] = {"most": limit}
     if bot_id is not None:
-        query = query.where(table.c.bot_id == bot_id)
+        given["bot"] = bot_id
+    if after is not None:
+        given["time"], given["name"] = after
+    return [operation_of(row._mapping) for row in connection.execute(query, given)]
+
+
+@cache
+def _page(
+    states: tuple[str, ...] | None, newest_first: bool, *, of_bot: bool, goes_on: bool
+) -> Select[Any]:
+    query = select(table)
+    if goes_on:
+        query = query.where(_beyond(newest_first))
+    if of_bot:
+        query = query.where(table.c.bot_id == bindparam("bot"))
 
     def page(rows: Select[Any], of: FromClause) -> Select[Any]:
         by = of.c.created_ms, of.c.operation_id
-        return rows.order_by(*(desc(it) if newest_first else it for it in by)).limit(limit)
+        most: BindParameter[int] = bindparam("most")
+        return rows.order_by(*(desc(it) if newest_first else it for it in by)).limit(most)
 
-    if states is not None:
-        # An index holds the rows of one state in this order; those of several would be sorted.
-        of_each = [page(query.where(table.c.state == str(state)), table) for state in states]
-        if not of_each:
-            return []
-        of_all = union_all(*(select(some.subquery()) for some in of_each)).subquery()
-        query = page(select(of_all), of_all)
-    else:
-        query = page(query, table)
-    return [operation_of(row._mapping) for row in connection.execute(query)]
+    if states is None:
+        return page(query, table)
+    # An index holds the rows of one state in this order; those of several would be sorted.
+    of_each = [page(query.where(table.c.state == state), table) for state in states]
+    of_all = union_all(*(select(some.subquery()) for some in of_each)).subquery()
+    return page(select(of_all), of_all)
 
 
-def _beyond(after: tuple[int, str], newest_first: bool) -> ColumnElement[bool]:
+def _beyond(newest_first: bool) -> ColumnElement[bool]:
     """Compared as a pair, MariaDB would not use its index."""
     time, name = table.c.created_ms, table.c.operation_id
+    last: BindParameter[int] = bindparam("time")
+    last_name: BindParameter[str] = bindparam("name")
     if newest_first:
-        return and_(time <= after[0], or_(time < after[0], name < after[1]))
-    return and_(time >= after[0], or_(time > after[0], name > after[1]))
+        return and_(time <= last, or_(time < last, name < last_name))
+    return and_(time >= last, or_(time > last, name > last_name))
 
 
 def _insert(
