@@ -51,6 +51,18 @@ class MajorUnits(TypeDecorator[Decimal]):
         return None if value is None else _decimal(value)
 
 
+class _LongText(UserDefinedType[str]):
+    """Text as long as any, in MySQL's words, whose own types take long to load."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "LONGTEXT"
+
+
+_TEXT = Text().with_variant(_LongText(), "mysql", "mariadb")
+
+
 def _decimal(value: Any) -> Decimal:
     """What is no amount reads as NaN, so that the verification can name its row."""
     try:
@@ -93,8 +105,8 @@ operations = Table(
     Column("input_hash", _id(64), nullable=False),
     Column("effect_hash", _id(64), nullable=False),
     Column("state", _id(20), nullable=False),
-    Column("steps", Text(), nullable=False),
-    Column("arguments", Text(), nullable=False),
+    Column("steps", _TEXT, nullable=False),
+    Column("arguments", _TEXT, nullable=False),
     Column("api_version", _id(40), nullable=False),
     Column("account_id", _id(), nullable=False),
     Column("key_fingerprint", _id(80), nullable=False),
@@ -110,8 +122,8 @@ operations = Table(
     Column("lease_token", _id(64)),
     Column("lease_until_ms", BigInteger, nullable=False),
     Column("lease_owner", _id(200)),
-    Column("outputs", Text(), nullable=False),
-    Column("outcome", Text()),
+    Column("outputs", _TEXT, nullable=False),
+    Column("outcome", _TEXT),
     Column("blocks_until_ms", BigInteger),
     # Written by the guards of the database's roles, when somebody takes the row out of doubt.
     Column("doubted_until_ms", BigInteger),
@@ -140,7 +152,7 @@ ledger = Table(
     Column("user_email", _name()),
     Column("bot_id", _id(200)),
     Column("destination_account", _id()),
-    Column("raw_event_json", Text()),
+    Column("raw_event_json", _TEXT),
     Column("error", SmallInteger, nullable=False),
     Column("operation_id", _id(64)),
     Column("status", _id(20)),
@@ -222,7 +234,7 @@ approvals = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("decided_ms", BigInteger),
     Column("decided_by", _name()),
-    Column("note", Text()),
+    Column("note", _TEXT),
     Index("stripe_approvals_by_operation", "operation_id", "requested_ms"),
     Index("stripe_approvals_by_input", "input_hash", "state"),
     Index("stripe_approvals_by_state", "state", "requested_ms"),
@@ -235,7 +247,7 @@ freezes = Table(
     metadata,
     Column("freeze_id", _id(64), primary_key=True),
     Column("scope", _id(200), nullable=False),
-    Column("reason", Text(), nullable=False),
+    Column("reason", _TEXT, nullable=False),
     Column("frozen_by", _name(), nullable=False),
     Column("frozen_ms", BigInteger, nullable=False),
     Column("unfrozen_by", _name()),
@@ -256,7 +268,7 @@ discrepancies = Table(
     Column("account_id", _name()),
     Column("expected_account_id", _name()),
     Column("operation_id", _id(64)),
-    Column("details", Text(), nullable=False),
+    Column("details", _TEXT, nullable=False),
     Column("state", _id(20), nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("opened_ms", BigInteger, nullable=False),
@@ -265,7 +277,7 @@ discrepancies = Table(
     Column("acknowledged_ms", BigInteger),
     Column("resolved_by", _name()),
     Column("resolved_ms", BigInteger),
-    Column("note", Text()),
+    Column("note", _TEXT),
     Index("stripe_discrepancies_by_state", "state", "opened_ms"),
     Index("stripe_discrepancies_by_bot", "bot_id", "opened_ms"),
     Index("stripe_discrepancies_by_time", "opened_ms"),
@@ -281,8 +293,8 @@ anomalies = Table(
     Column("event_type", _name(), nullable=False),
     Column("bot_id", _id(200)),
     Column("operation_id", _id(64)),
-    Column("metadata", Text(), nullable=False),
-    Column("instruction", Text()),
+    Column("metadata", _TEXT, nullable=False),
+    Column("instruction", _TEXT),
     Column("severity", Double, nullable=False),
     Column("codex", SmallInteger, nullable=False),
     Column("exported", SmallInteger, nullable=False),
@@ -304,7 +316,7 @@ inbox = Table(
     Column("api_version", _id(40)),
     Column("object_id", _id()),
     Column("operation_id", _id(64)),
-    Column("body", Text(), nullable=False),
+    Column("body", _TEXT, nullable=False),
     Column("state", _id(20), nullable=False),
     Column("applied", _id(20)),
     Column("attempts", Integer, nullable=False),
