@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ..errors import LedgerUnavailableError
-from ..models import (
-    Approval,
-    ApprovalState,
-    Counted,
-    Freeze,
-    LedgerEntry,
-    Operation,
-    OperationState,
-    Usage,
-)
+from ..models import Freeze, Operation
 from ..ports import Clock, Proof
 from .anomalies import AnomalyDB
 from .books import Books
@@ -32,6 +24,19 @@ from .store import SqlStore
 _MOST_BOTS = 4096
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _asked(
+    read: Callable[Concatenate[SqlStore, P], T],
+) -> Callable[Concatenate[FallbackReads, P], T]:
+    """Return a read of the database, with its signature, as one that goes through `_read`."""
+
+    @wraps(read)
+    def ask(self: FallbackReads, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._read(lambda: read(self._sql, *args, **kwargs))
+
+    return ask
 
 
 class FallbackReads(ABC):
@@ -79,50 +84,20 @@ class FallbackReads(ABC):
     def anomalies(self) -> AnomalyDB:
         return self._read(lambda: self._sql.anomalies)
 
-    def operations(
-        self,
-        *,
-        states: Iterable[OperationState] | None = None,
-        bot_id: str | None = None,
-        limit: int = 100,
-        newest_first: bool = True,
-        after: tuple[int, str] | None = None,
-    ) -> list[Operation]:
-        """Return a page of operations; `after` is `(created_ms, operation_id)` of the last one."""
-        return self._read(
-            lambda: self._sql.operations(
-                states=states,
-                bot_id=bot_id,
-                limit=limit,
-                newest_first=newest_first,
-                after=after,
-            )
-        )
+    operations = _asked(SqlStore.operations)
 
     def proof(self, operation: Operation) -> Proof:
         """Return what is proven of an operation as it was read; reads nothing."""
         return self._sql.proof(operation)
 
-    def set_back(self, since_ms: int) -> list[Counted]:
-        """Return the budgets' counters below what sealed operations hold of them."""
-        return self._read(lambda: self._sql.set_back(since_ms))
-
-    def operation_of(self, stripe_id: str) -> str | None:
-        """Return the operation that the ledger's entries with this Stripe id belong to, or None:
-        of several, the one that made it, as far as that is proven."""
-        return self._read(lambda: self._sql.operation_of(stripe_id))
-
-    def maker_of(self, stripe_id: str) -> Operation | None:
-        """Return the operation whose sealed outcome is this object, or None."""
-        return self._read(lambda: self._sql.maker_of(stripe_id))
-
-    def told_of(self, operation: Operation) -> frozenset[str]:
-        """Return every status that the ledger has told of an operation."""
-        return self._read(lambda: self._sql.told_of(operation))
-
-    def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
-        """Return the bot's ledger entries that have this Stripe id, or mention it anywhere."""
-        return self._read(lambda: self._sql.payments(stripe_id, bot_id))
+    set_back = _asked(SqlStore.set_back)
+    operation_of = _asked(SqlStore.operation_of)
+    maker_of = _asked(SqlStore.maker_of)
+    told_of = _asked(SqlStore.told_of)
+    payments = _asked(SqlStore.payments)
+    freeze_history = _asked(SqlStore.freeze_history)
+    approvals = _asked(SqlStore.approvals)
+    budgets = _asked(SqlStore.budgets)
 
     def freezes(self, scopes: Sequence[str] | None = None) -> list[Freeze]:
         """Return the freezes in force; while the database is away, those of a moment ago.
@@ -141,36 +116,3 @@ class FallbackReads(ABC):
             self._frozen.clear()
         self._frozen[whose] = (self._clock.elapsed(), found)
         return found
-
-    def freeze_history(self, limit: int = 100) -> list[Freeze]:
-        """Return freezes, those that were ended too, the newest first."""
-        return self._read(lambda: self._sql.freeze_history(limit))
-
-    def approvals(
-        self,
-        *,
-        approval_id: str | None = None,
-        operation_id: str | None = None,
-        bot_id: str | None = None,
-        input_hash: str | None = None,
-        states: Iterable[ApprovalState] | None = None,
-        limit: int = 100,
-    ) -> list[Approval]:
-        """Return approvals, the newest first; one whose time is over reads as expired."""
-        return self._read(
-            lambda: self._sql.approvals(
-                approval_id=approval_id,
-                operation_id=operation_id,
-                bot_id=bot_id,
-                input_hash=input_hash,
-                states=states,
-                limit=limit,
-            )
-        )
-
-    def budgets(
-        self, counters: Sequence[str] | None = None, *, starts_ms: Sequence[int] | None = None
-    ) -> list[Usage]:
-        """Return what is used of counters, in windows that began at `starts_ms`, the newest window
-        first; of all, if None."""
-        return self._read(lambda: self._sql.budgets(counters, starts_ms=starts_ms))

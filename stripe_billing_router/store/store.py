@@ -187,10 +187,12 @@ class SqlStore:
         return self.sealing.proof(operation)
 
     def told_of(self, operation: Operation) -> frozenset[str]:
+        """Return every status that the ledger has told of an operation."""
         with self._database().read() as connection:
             return ledger.told_of(connection, operation.operation_id, str(operation.bot))
 
     def payments(self, stripe_id: str, bot_id: str) -> list[LedgerEntry]:
+        """Return the bot's ledger entries that have this Stripe id, or mention it anywhere."""
         with self._database().read() as connection:
             return ledger.payments(connection, stripe_id, bot_id)
 
@@ -214,6 +216,7 @@ class SqlStore:
         states: Iterable[ApprovalState] | None = None,
         limit: int = 100,
     ) -> list[Approval]:
+        """Return approvals, the newest first; one whose time is over reads as expired."""
         database = self._database()
         with database.read() as connection:
             return approvals.find(
@@ -230,6 +233,8 @@ class SqlStore:
     def budgets(
         self, counters: Sequence[str] | None = None, *, starts_ms: Sequence[int] | None = None
     ) -> list[Usage]:
+        """Return what is used of counters, in windows that began at `starts_ms`, the newest window
+        first; of all, if None."""
         with self._database().read() as connection:
             return budgets.usage(connection, counters, starts_ms)
 
@@ -250,6 +255,7 @@ class SqlStore:
         return made.operation_id if made is not None else next(iter(named), None)
 
     def maker_of(self, stripe_id: str) -> Operation | None:
+        """Return the operation whose sealed outcome is this object, or None."""
         with self._database().read() as connection:
             named = ledger.operations_of(connection, stripe_id, _MOST_NAMED)
             made = self._maker_of(connection, stripe_id, named)
