@@ -12,7 +12,7 @@ from stripe_billing_router.stripe_watchdog.findings import Finding
 from stripe_billing_router.stripe_watchdog.inspection import DaySum
 from stripe_billing_router.stripe_watchdog.register import Told
 from stripe_billing_router.stripe_watchdog.report import page
-from stripe_billing_router.stripe_watchdog.report.series import series
+from stripe_billing_router.stripe_watchdog.report.chart import series
 from tests.unit.watchdog.results import result
 
 HOSTILE = "</td><script>alert('x')</script><img src=https://evil.example/x onerror=alert(1)>&amp;"
