@@ -29,7 +29,24 @@ def declared(type_name: str) -> Mapping[str, str]:
 
 def unknown_names(type_name: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yield `(dotted path, closest declared name or None)` for each undeclared parameter."""
-    yield from _unknown(_typed_dict(type_name), params, "")
+    for where, name, cls, _ in _given(_typed_dict(type_name), params, ""):
+        fields = _fields(cls)
+        if name not in fields:
+            close = difflib.get_close_matches(name, fields, 1) if isinstance(name, str) else []
+            yield (where if isinstance(name, str) else shown(name)), (close[0] if close else None)
+
+
+def no_single_values(type_name: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the dotted path of each list or dict that stands where one value is declared."""
+    for where, name, cls, value in _given(_typed_dict(type_name), params, ""):
+        several = isinstance(value, list | tuple | Mapping)
+        if several and name in _fields(cls) and not _takes_several(cls, _fields(cls)[name]):
+            yield where
+
+
+def _takes_several(cls: type, annotation: str) -> bool:
+    marks = ("List[", "Any", *_SCHEMALESS)
+    return any(mark in annotation for mark in marks) or bool(_typed_dicts(cls, annotation))
 
 
 @lru_cache(maxsize=256)
@@ -57,25 +74,19 @@ def _source(annotation: Any) -> str:
     return getattr(annotation, "__forward_arg__", None) or str(annotation)
 
 
-def _unknown(cls: type, params: Any, path: str) -> Iterator[tuple[str, str | None]]:
+def _given(cls: type, params: Any, path: str) -> Iterator[tuple[str, Any, type, Any]]:
+    """Yield the dotted path, the name, the type that should declare it, and the value of each
+    parameter, at every depth."""
     if not isinstance(params, Mapping):
         return
-    fields = _fields(cls)
     for name, value in params.items():
         where = f"{path}.{name}" if path else str(name)
-        if name not in fields:
-            close = difflib.get_close_matches(name, fields, 1) if isinstance(name, str) else []
-            yield (where if isinstance(name, str) else shown(name)), (close[0] if close else None)
-        elif not any(mark in fields[name] for mark in _SCHEMALESS):
-            yield from _nested(cls, fields[name], value, where)
-
-
-def _nested(cls: type, annotation: str, value: Any, where: str) -> Iterator[tuple[str, str | None]]:
-    inner = _typed_dicts(cls, annotation)
-    if len(inner) != 1:
-        return
-    for item in value if isinstance(value, list | tuple) else [value]:
-        yield from _unknown(inner[0], item, where)
+        yield where, name, cls, value
+        annotation = _fields(cls).get(name, _SCHEMALESS[0])
+        inner = [] if any(m in annotation for m in _SCHEMALESS) else _typed_dicts(cls, annotation)
+        if len(inner) == 1:
+            for item in value if isinstance(value, list | tuple) else [value]:
+                yield from _given(inner[0], item, where)
 
 
 def _typed_dicts(cls: type, annotation: str) -> list[type]:

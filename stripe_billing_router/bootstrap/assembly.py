@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..config import RoutingFile, Settings, load_settings
+from ..config import RoutingFile, Settings, check_parts, load_settings
 from ..domain import Domain
 from ..engine import (
     AccountCheck,
@@ -89,6 +89,7 @@ class Assembly:
 
 def assemble(given: Given) -> Assembly:
     """Read settings and routing file and connect the parts."""
+    check_parts(guards=given.guards, observers=given.observers, reactions=given.reactions)
     environ = os.environ if given.environ is None else given.environ
     settings = load_settings(
         environ,

@@ -1,6 +1,6 @@
 """What the host wrote down: the routing file and the settings around it."""
 
-from .hooks import Hooks, HostCode, import_hooks
+from .hooks import Hooks, HostCode, check_parts, import_hooks
 from .instructions import INSTRUCTIONS_FILE
 from .instructions_file import InstructionsFile
 from .locations import FOLDER
@@ -19,6 +19,7 @@ __all__ = [
     "RoutingFile",
     "Settings",
     "WatchdogConfig",
+    "check_parts",
     "import_hooks",
     "load_routing_file",
     "load_settings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from importlib import import_module
 from typing import Any, Final
@@ -71,8 +71,19 @@ _CALLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "auto_rollback": (("bot_id",), ("reason",)),
     "alert_dispatcher": (("alert",), ()),
     "rollback": (("bot_id", "reason"), ()),
+    "check_bot": (("bot",), ()),
+    "check_intent": (("intent",), ()),
+    "notify": (("event",), ()),
+    "react": (("discrepancy",), ()),
 }
 """With which arguments each is called: by place, and by name."""
+
+_PARTS = {
+    "guards": ("check_bot", "check_intent"),
+    "observers": ("notify",),
+    "reactions": ("react",),
+}
+"""The methods of each of what a host gives in code, in a list."""
 
 _LATER = inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction
 
@@ -103,6 +114,27 @@ def import_hooks(hooks: Hooks, given: HostCode) -> HostCode:
     if faults:
         raise faulty("the hooks", faults, "Correct the section hooks, or the code it names.")
     return code
+
+
+def check_parts(**given: object) -> None:
+    """Raise one ConfigurationError with every guard, observer and reaction that does not fit."""
+    faults = [fault for name, parts in given.items() for fault in _misfits(name, parts)]
+    if faults:
+        raise faulty("what the router is given", faults, "Correct the code that it is given.")
+
+
+def _misfits(name: str, parts: object) -> Iterator[Fault]:
+    if not isinstance(parts, list | tuple):
+        yield Fault(name, "is not a list or tuple")
+        return
+    for number, part in enumerate(parts):
+        for method in _PARTS[name]:
+            called = getattr(part, method, None)
+            where = f"{name}.{number}"
+            if isinstance(part, type) or not callable(called):
+                yield Fault(where, f"has no {method}()")
+            elif (why := _cannot_be_called(called, *_CALLED[method])) is not None:
+                yield Fault(where, f"{method}() {why}")
 
 
 def _found(hooks: Hooks, given: HostCode, faults: list[Fault], name: str) -> Any:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from ..frozen import frozen
+from ..redaction import shown
 from .operations import Operation
 from .routes import RouteKey
 from .verbs import Declared
@@ -96,6 +97,12 @@ class Policies:
     freeze_on_discrepancy: bool = False
     new_bots: NewBots | None = None
     routes: frozenset[RouteKey] = field(default=frozenset(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.new_bots not in (None, *get_args(NewBots)):
+            raise ValueError(
+                f"new_bots is {shown(self.new_bots)}; pass 'refused', 'limited' or None"
+            )
 
     def knowing(self, routes: Iterable[RouteKey]) -> Policies:
         """Return the policies of a file with these routes."""

@@ -15,7 +15,7 @@ from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import LEFT_OUT, ForeignStep, Operation, Step, Verb
 from ..money import canonical_amount
 from ..redaction import exact, redact, shown
-from ..stripe_parameters import declared, unknown_names
+from ..stripe_parameters import declared, no_single_values, unknown_names
 
 STAMPED = ("operation_id", "bot_id")
 """Metadata names that the router sets itself."""
@@ -208,6 +208,8 @@ def params(
             raise invalid(name, "is decided by the router; leave it out")
     clean = {name: plain(value, name) for name, value in named.items()}
     _refuse_unknown(clean, step_type, [*own, *(set(declared(step_type)) - mine)])
+    for path in no_single_values(step_type, clean):
+        raise invalid(path, "is not one value; pass no list and no dict")
     for name in clean:
         if name in pays:
             _refuse_none(clean[name], name)

@@ -15,6 +15,7 @@ from stripe_billing_router.alerts import Alert
 from stripe_billing_router.errors import AccountMismatchError, ConfigurationError, FrozenError
 from tests.integration.charge.charge_bench import BOT, ROUTING, Bench
 from tests.integration.consequences.conftest import FOREIGN, Project
+from tests.integration.webhooks.webhooks_bench import Ears
 from tests.unit.alerts.alert_samples import receiving
 
 HOST = '''
@@ -276,6 +277,36 @@ def test_a_hook_that_could_not_be_called_is_refused_at_once(
     with pytest.raises(ConfigurationError, match="call") as raised:
         bench.router(**given)
     assert [path for path, _ in raised.value.faults] == [fault]
+
+
+class _Watches:
+    async def notify(self, event: Any) -> None: ...
+
+
+class _ReactsToNothing:
+    def react(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"guards": [object()]}, ("guards.0", "has no check_bot()")),
+        ({"observers": [print]}, ("observers.0", "has no notify()")),
+        ({"observers": [Ears]}, ("observers.0", "has no notify()")),
+        ({"observers": Ears()}, ("observers", "is not a list or tuple")),
+        ({"observers": [Ears(), _Watches()]}, ("observers.1", "notify() is a coroutine")),
+        ({"reactions": [Ears(), _ReactsToNothing()]}, ("reactions.1", "react() is called with")),
+        ({"reactions": None}, ("reactions", "is not a list or tuple")),
+    ],
+    ids=["guard", "function", "class", "no list", "async", "no argument", "none"],
+)
+def test_what_could_not_be_told_is_refused_at_once(
+    bench: Bench, given: dict[str, Any], fault: tuple[str, str]
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        bench.router(**given)
+    path, why = raised.value.faults[0]
+    assert (path, why[: len(fault[1])]) == fault
 
 
 def test_hooks_may_take_more_than_they_are_given(bench: Bench) -> None:

@@ -246,3 +246,9 @@ def test_what_of_new_bots_is_one_of_two_words(tmp_path: Path) -> None:
         assert _policies(tmp_path, f"policies: {{new_bots: {word}}}").new_bots == word
     (fault,) = _faults(tmp_path, "policies: {new_bots: forbidden}")
     assert fault.startswith("policies.new_bots: ")
+
+
+def test_new_bots_is_one_of_two_words_in_code_as_well() -> None:
+    wrong: Any = "limitted"
+    with pytest.raises(ValueError, match="'limitted'; pass 'refused', 'limited' or None"):
+        Policies(new_bots=wrong)

@@ -168,6 +168,29 @@ def test_an_account_or_a_way_of_capture_is_refused_wherever_it_hides(
 
 
 @pytest.mark.parametrize(
+    ("verb", "params", "path"),
+    [
+        ("charge", {"statement_descriptor_suffix": ["a"]}, "statement_descriptor_suffix"),
+        ("charge", {"receipt_email": {"to": "a@example.org"}}, "receipt_email"),
+        ("charge", {"setup_future_usage": ["off_session"]}, "setup_future_usage"),
+        (
+            "charge",
+            {"shipping": {"address": {"city": ["b"]}}},
+            "shipping.address.city",
+        ),
+        ("refund", {"instructions_email": ["a@example.org"]}, "instructions_email"),
+        ("create_subscription", {"trial_period_days": [7]}, "trial_period_days"),
+        ("create_checkout_session", {"success_url": ["https://example.org"]}, "success_url"),
+        ("create_customer", {"name": {"first": "a"}}, "name"),
+    ],
+)
+def test_a_list_or_a_dict_is_no_single_value(verb: str, params: dict[str, Any], path: str) -> None:
+    error = refusal(verb, params)
+    assert error.parameter == path
+    assert "no list" in str(error)
+
+
+@pytest.mark.parametrize(
     "metadata",
     [
         "",
