@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -15,7 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..bootstrap.domains import INSTALLED, domain, loaded
 from ..errors import BillingError
+from ..redaction import redact
 
+# Typer has no name of its own for what every complaint about the command line is.
+_USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
 _NAME: Final = "stripe-billing-router"
 _SET_UP, _BILL, _OPERATE, _PROVE, _DEVELOP = _PANELS = (
     "Set up",
@@ -112,14 +116,29 @@ class _Commands(TyperGroup):
         found = next((_loaded(one) for one in _commands() if one.name == name), None)
         return name, found, rest
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        with _redacted():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _redacted():
+                return super().invoke(ctx)
         except BillingError as error:
             message = str(error)
         colour = None if os.environ.get("NO_COLOR") else "red"
         typer.secho(message, fg=colour, err=True)
         raise typer.Exit(2)
+
+
+@contextmanager
+def _redacted() -> Iterator[None]:
+    """Have a complaint about the command line repeat no key that was typed there."""
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        error.message = redact(error.message)
+        raise
 
 
 def _commands() -> Iterator[_Command]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, select, update
 
 from ..hashing import canonical_json
 from ..models import Anomaly, AnomalyDraft, AppendEntry, EntryDraft
+from ..secrecy import discreet_methods
 from .codec import anomaly_of
 from .database import Database
 from .ledger import append_entry
@@ -17,6 +18,7 @@ from .schema import anomalies as table
 from .transacting import insert, transacted
 
 
+@discreet_methods
 class AnomalyDB:
     """Writes and shows the anomalies of one database."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from ..models import BookedEntry, BookedOperation, Declared, OperationState, Verbs
+from ..secrecy import discreet_methods
 from .database import Database
 from .schema import ledger, operations
 
@@ -28,6 +29,7 @@ Place = tuple[int, int]
 """Where a page of entries ended: `timestamp_ms` and `sequence` of its last one."""
 
 
+@discreet_methods
 class Books:
     """What the ledger and the operations say about some ids, or about some time.
 

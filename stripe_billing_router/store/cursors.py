@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 
 from ..frozen import frozen
 from ..models import SYSTEM_STREAM, BillingEvent
+from ..secrecy import discreet_methods
 from . import outbox
 from .database import Database
 from .outbox_schema import cursors as table
@@ -29,6 +30,7 @@ class Claim:
     failures: int
 
 
+@discreet_methods
 class Outbox:
     """The events of one database, and the cursors of those who deliver them."""
 

@@ -24,6 +24,7 @@ from ..models import (
     Write,
 )
 from ..ports import Clock, CommitAmbiguous, Event, StaleLease, TwinInDoubt
+from ..secrecy import discreet_methods
 from .database import Away
 from .fallback_reads import FallbackReads
 from .journal import Drain, DrainReport, JournalFile, fit
@@ -42,6 +43,7 @@ _MOST_IN_DOUBT = 4096
 T = TypeVar("T")
 
 
+@discreet_methods
 class FallbackStore(FallbackReads):
     """Implements `ports.Store` over a database and a journal.
 

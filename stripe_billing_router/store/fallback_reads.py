@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ..errors import LedgerUnavailableError
 from ..models import Freeze, Operation
 from ..ports import Clock, Proof
+from ..secrecy import discreet_methods
 from .anomalies import AnomalyDB
 from .books import Books
 from .codec import Sealing
@@ -39,6 +40,7 @@ def _asked(
     return ask
 
 
+@discreet_methods
 class FallbackReads(ABC):
     """The reads of `ports.Store`, each through `_read`, which knows if the database answers."""
 

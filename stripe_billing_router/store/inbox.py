@@ -18,6 +18,7 @@ from ..errors import LedgerUnavailableError
 from ..hashing import canonical_json
 from ..models import GIVEN_UP, InboxEvent, InboxState, MarkProcessed, NoteFact
 from ..ports import CommitAmbiguous, StaleLease
+from ..secrecy import discreet_methods
 from .codec import Sealing
 from .database import Database
 from .queue import Work
@@ -28,6 +29,7 @@ from .schema import inbox_objects as objects
 _COLUMNS = [field.name for field in fields(InboxEvent)]
 
 
+@discreet_methods
 class SqlInbox:
     """The inbox of one database."""
 

@@ -19,7 +19,7 @@ from ..domain import Domain, Projection
 from ..errors import ConfigurationError
 from ..frozen import frozen
 from ..ports import CommitAmbiguous
-from ..secrecy import attempt
+from ..secrecy import attempt, discreet_methods
 from . import outbox
 from .cursors import Outbox, untouched
 from .database import Away, Database
@@ -66,6 +66,7 @@ def projections_of(domains: Iterable[Domain]) -> Mapping[str, Projection]:
     }
 
 
+@discreet_methods
 class Projections:
     """The projections of one database. Any number of threads and processes may work on them.
 

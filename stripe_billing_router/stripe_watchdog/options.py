@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ..frozen import frozen
+from ..redaction import redact
 
 _DESCRIPTION = """\
 Prove that the ledger and Stripe agree: whatever happened in Stripe came through the router, and
@@ -46,8 +48,15 @@ def parse(arguments: Sequence[str] | None) -> Options:
     return Options(**{**found, "only": frozenset(found["only"] or ())})
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no key that was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redact(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="stripe-watchdog",
         description=_DESCRIPTION,
         epilog=_EPILOG,

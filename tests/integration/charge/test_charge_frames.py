@@ -27,6 +27,7 @@ from stripe_billing_router.client import BillingRouter
 from stripe_billing_router.errors import BillingError, PolicyViolationError
 from stripe_billing_router.models import OperationState, Policies, PolicyRule
 from stripe_billing_router.ports import Keys, Request
+from stripe_billing_router.store import FallbackStore
 from stripe_billing_router.store.ledger import Broken, Verification
 from stripe_billing_router.webhooks import webhooks_of
 from tests.integration.charge.charge_bench import BOT, CARD, ROUTING, Bench, Forging
@@ -405,6 +406,35 @@ def test_a_key_for_a_name_is_refused_and_shown_nowhere(bench: Bench, name: str, 
     assert CORE not in f"{told.value} {vars(told.value)}"
     assert kept(told.value, CORE) == []
     assert CORE.encode() not in bench.stored()
+
+
+WRONG: Any = object()
+ASKED_OF_THE_STORE: dict[str, Callable[[FallbackStore], object]] = {
+    "operation": lambda store: store.operation(WRONG),
+    "commit": lambda store: store.commit(WRONG),
+    "transact": lambda store: store.transact(WRONG),
+    "operation_of": lambda store: store.operation_of(WRONG),
+    "maker_of": lambda store: store.maker_of(WRONG),
+    "payments": lambda store: store.payments(WRONG, BOT),
+    "received": lambda store: store.inbox.receive(WRONG),
+    "event": lambda store: store.inbox.event(WRONG),
+    "facts": lambda store: store.inbox.facts(WRONG),
+    "history": lambda store: store.outbox.history(WRONG),
+    "entries": lambda store: store.books.entries_named(WRONG),
+    "operations": lambda store: store.books.operations_named([WRONG]),
+    "anomaly": lambda store: store.anomalies.record(WRONG, WRONG, 1.0),
+    "anomalies": lambda store: store.anomalies.list(limit=WRONG),
+    "projection": lambda store: store.projections.rebuild(WRONG),
+}
+
+
+@pytest.mark.parametrize("name", ASKED_OF_THE_STORE)
+def test_no_frame_of_the_store_s_holds_a_secret(bench: Bench, name: str) -> None:
+    store = in_use(bench).store
+    store.now_ms()
+    with pytest.raises(Exception) as told:  # noqa: PT011 - whatever it is
+        ASKED_OF_THE_STORE[name](store)
+    assert kept(told.value, CORE) == []
 
 
 def test_every_kind_of_error_is_provoked() -> None:

@@ -308,6 +308,17 @@ def test_a_dry_run_leaves_no_trace(project: Project, watch: Watch) -> None:
     assert {name for name in left if "watchdog" in name} == set()
 
 
+@pytest.mark.parametrize("typed", ["{}", "--{}", "--json={}"])
+def test_a_key_typed_as_an_option_is_not_repeated(
+    typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([typed.format("sk_live_sandboxTyped42Typed42")])
+    said = capsys.readouterr().err
+    assert "Typed42" not in said
+    assert "[redacted]" in said
+
+
 @pytest.mark.parametrize("wrong", [["--fail-on", "9"], ["--sinse", "1h"], ["--report", ""], ["x"]])
 def test_wrong_options_exit_with_2(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:

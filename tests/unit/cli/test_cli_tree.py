@@ -296,3 +296,21 @@ def test_bots_are_completed_from_the_file(
     assert _completed(monkeypatch, f"{program} check zzz") == []
     Path("config/stripe_billing_router.yaml").write_text("garbage: [")
     assert _completed(monkeypatch, f"{program} routes explain fin") == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{}",
+        "x{}",
+        "--{}",
+        "check --{}",
+        "routes {}",
+        "routes list --{}=3",
+    ],
+)
+def test_a_key_that_was_typed_in_the_wrong_place_is_not_repeated(typed: str) -> None:
+    ran = run(*typed.format("sk_live_sandboxTyped42Typed42").split())
+    assert ran.code == 2
+    assert "Typed42" not in ran.err + ran.out
+    assert "[redacted]" in ran.err
