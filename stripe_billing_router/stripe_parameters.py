@@ -38,7 +38,7 @@ def unknown_names(type_name: str, params: Mapping[str, Any]) -> Iterator[tuple[s
 
 def no_single_values(type_name: str, params: Mapping[str, Any]) -> Iterator[str]:
     """Yield the dotted path of each list or dict that stands where one value is declared."""
-    for where, name, cls, value in _given(_typed_dict(type_name), params, ""):
+    for where, name, cls, value in _given(_typed_dict(type_name), params, "", "[{}]"):
         several = isinstance(value, list | tuple | Mapping)
         if several and name in _fields(cls) and not _takes_several(cls, _fields(cls)[name]):
             yield where
@@ -74,9 +74,11 @@ def _source(annotation: Any) -> str:
     return getattr(annotation, "__forward_arg__", None) or str(annotation)
 
 
-def _given(cls: type, params: Any, path: str) -> Iterator[tuple[str, Any, type, Any]]:
+def _given(
+    cls: type, params: Any, path: str, index: str = ""
+) -> Iterator[tuple[str, Any, type, Any]]:
     """Yield the dotted path, the name, the type that should declare it, and the value of each
-    parameter, at every depth."""
+    parameter, at every depth. `index` is how a path names an item of a list."""
     if not isinstance(params, Mapping):
         return
     for name, value in params.items():
@@ -85,8 +87,10 @@ def _given(cls: type, params: Any, path: str) -> Iterator[tuple[str, Any, type, 
         annotation = _fields(cls).get(name, _SCHEMALESS[0])
         inner = [] if any(m in annotation for m in _SCHEMALESS) else _typed_dicts(cls, annotation)
         if len(inner) == 1:
-            for item in value if isinstance(value, list | tuple) else [value]:
-                yield from _given(inner[0], item, where)
+            several = isinstance(value, list | tuple)
+            for number, item in enumerate(value if several else [value]):
+                place = where + index.format(number) if several else where
+                yield from _given(inner[0], item, place, index)
 
 
 def _typed_dicts(cls: type, annotation: str) -> list[type]:
