@@ -49,7 +49,7 @@ from ..providers.manual import ManualProvider
 from ..providers.stripe.books import StripeBooks
 from ..providers.stripe.gateway import StripeGateway
 from ..providers.stripe.provider import StripeProvider
-from ..providers.stripe.verbs import StripeVerb
+from ..providers.stripe.verbs import StripeVerb, names_in
 from ..providers.stripe.webhooks import StripeWebhooks
 from ..routing import RoutingTable
 from ..store import FallbackStore, Sealing, SqlStore
@@ -140,6 +140,7 @@ def assemble(given: Given) -> Assembly:
     shown = Shown(
         operation=lambda operation: follower.witness(operation, providers.verb_of(operation)),
         renewal=lambda invoice: provider.renewal(invoice, keys.keys()),
+        names=names_in,
     )
     transport = ObservedTransport(gateway, observers, clock)
     provider = StripeProvider(gateway, transport, verbs, store, keys, clock)

@@ -24,7 +24,6 @@ from .heads import LedgerHeads
 from .prepared import Prepared, together
 from .schema import binding, heads
 from .schema import ledger as table
-from .streams import locked_head
 
 _BATCH = 1000
 _NO_VERBS: Verbs[Declared] = Verbs()
@@ -265,7 +264,7 @@ def append_entry(
     """Append an entry to the chain of its stream."""
     stream = write.entry.stream
     raw = encode(write.entry.raw_event)
-    head = locked_head(dialect, connection, stream)
+    head = outbox.locked_head(dialect, connection, stream)
     sequence = dialect.next_sequence(connection, head)
     entry = _chained(write.entry, raw, sequence, head.stream_sequence + 1, head.entry_hash)
     sealed = {"entry_hash": entry_hash(entry)}

@@ -1,7 +1,7 @@
 """`stripe_outbox`: what hosts are told, written in the transaction that it tells about.
 
 Every ledger entry is one event. So is an operation left in doubt, which has no entry yet, and what
-domains emit.
+domains emit. Each bot's stream ends in one row, whose lock puts its writers one after another.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
+from ..hashing import GENESIS
 from ..models import (
     SYSTEM_STREAM,
     BillingEvent,
@@ -24,12 +25,25 @@ from .dialects import Dialect
 from .outbox_schema import outbox as table
 from .prepared import Prepared
 from .schema import heads, operations
-from .streams import locked_head
 
 _STATES = frozenset(map(str, OperationState))
 _DOUBT = "operation.unknown"
 _INSERT = Prepared(insert(table))
 _FIELDS = [column.name for column in table.c if column.name != "stream"]
+
+
+def locked_head(dialect: Dialect, connection: Connection, stream: str) -> Any:
+    """Return the head of a stream, locked until the transaction ends; a new stream gets one.
+
+    Whatever is numbered under this lock becomes visible in the order of its numbers.
+    """
+    asked = {"stream": stream}
+    found = dialect.locked_head.first(connection, asked)
+    if found is not None:
+        return found
+    new = {"stream": stream, "stream_sequence": 0, "entry_hash": GENESIS, "event_sequence": 0}
+    connection.execute(dialect.insert_unless_there(heads, new))
+    return dialect.locked_head.first(connection, asked)
 
 
 def entry_recorded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -201,17 +201,17 @@ _RENEWED = "paid"
 
 _COLLECTED = frozenset({OperationState.SUCCEEDED, _RENEWED})
 _HAPPENED = _COLLECTED | {OperationState.PROCESSING}
-_NAMING = ("id", "latest_charge", "payment_intent", "charge", "invoice", "latest_invoice")
-"""Where Stripe names payments in what it tells; other text in it may be the bot's own."""
 
 
 @frozen
 class Shown:
     """What the provider shows, where nothing bears a seal: of an operation, and of an invoice the
-    subscription that it renews, its amount in minor units and its currency; None for nothing."""
+    subscription that it renews, its amount in minor units and its currency; None for nothing.
+    `names` finds the ids of payments in what it tells."""
 
     operation: Callable[[Operation], Outcome | None]
     renewal: Callable[[str], tuple[str, int, str] | None]
+    names: Callable[[Mapping[str, Any]], Iterable[str]]
 
 
 def own_payment(
@@ -225,14 +225,13 @@ def own_payment(
 
     Of several the one that tells what was collected: one of a payment under way says nothing yet.
     """
-    params = operation.steps[0].params
-    asked = [operation.arguments.get("payment_id")]
-    wanted = [*asked, params.get("payment_intent"), params.get("charge")]
+    asked = operation.arguments.get("payment_id")
+    wanted = [asked, *provider.names(operation.steps[0].params)]
     shown = [
         proven
         for stripe_id in dict.fromkeys(str(name) for name in wanted if name)
         for entry in store.payments(stripe_id, str(operation.bot))
-        if entry.action_type in paying and _shows(entry, stripe_id)
+        if entry.action_type in paying and _shows(entry, stripe_id, provider)
         if (proven := _proven(entry, stripe_id, operation.bot, store, provider)) is not None
     ]
     return max(shown, key=lambda entry: (is_collected(entry), entry.sequence), default=None)
@@ -250,7 +249,7 @@ def _proven(
         return None
     if entry.status == _RENEWED:
         return _proven_renewal(entry, stripe_id, told, provider)
-    if told.state not in _HAPPENED or stripe_id not in (told.stripe_id, *_named(told.body)):
+    if told.state not in _HAPPENED or stripe_id not in (told.stripe_id, *provider.names(told.body)):
         return None
     amount, currency = told.amount_minor, told.currency
     return replace(entry, amount_minor=amount, currency=currency, status=told.state)
@@ -277,30 +276,13 @@ def spender_of(paid: LedgerEntry | None) -> str | None:
     return paid.operation_id
 
 
-def _shows(entry: LedgerEntry, stripe_id: str) -> bool:
+def _shows(entry: LedgerEntry, stripe_id: str, provider: Shown) -> bool:
     if entry.status not in _HAPPENED:
         return False
-    return entry.id == stripe_id or stripe_id in _named(_told(entry))
+    return entry.id == stripe_id or stripe_id in provider.names(_told(entry))
 
 
 def _told(entry: LedgerEntry) -> Mapping[str, Any]:
     """Return what Stripe told of a payment; nothing where it was erased."""
     told = json.loads(entry.raw_event_json) if entry.raw_event_json else {}
     return told if isinstance(told, Mapping) else {}
-
-
-def _named(told: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ids of a payment, its charge and its invoice, also of the objects in them."""
-    for name in _NAMING:
-        value = told.get(name)
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, Mapping):
-            yield from _named(value)
-    for payment in _listed(told.get("payments")):
-        yield from _named(payment.get("payment") or {})
-
-
-def _listed(value: Any) -> list[Mapping[str, Any]]:
-    found = value.get("data") if isinstance(value, Mapping) else None
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from stripe_billing_router.engine.clock import SystemClock
 from stripe_billing_router.store import migrate
 from stripe_billing_router.store.database import Database
-from stripe_billing_router.store.streams import locked_head
+from stripe_billing_router.store.outbox import locked_head
 
 STREAM = "finance:bot"
 PATIENCE = 10.0

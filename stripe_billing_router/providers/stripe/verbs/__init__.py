@@ -1,7 +1,7 @@
 """The money verbs: each plans its Stripe steps and reads what came back. Nothing here does I/O."""
 
 from ....models import Verbs
-from .base import Lookups, Price, Search, StripeVerb, email_in, stamped
+from .base import Lookups, Price, Search, StripeVerb, email_in, names_in, stamped
 from .charge import ChargeVerb
 from .checkout import CheckoutVerb
 from .checks import beyond, carefully, due, due_beside, misplaced, strange, stranger
@@ -26,6 +26,7 @@ __all__ = [
     "due_beside",
     "email_in",
     "misplaced",
+    "names_in",
     "stamped",
     "strange",
     "stranger",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -252,3 +252,24 @@ def failure_of(output: StepOutput, kind: str = "refused") -> Failure:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
+
+
+_NAMING = ("id", "latest_charge", "payment_intent", "charge", "invoice", "latest_invoice")
+"""Where Stripe names payments in what it tells; other text in it may be the bot's own."""
+
+
+def names_in(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of a payment, its charge and its invoice, also of the objects in them."""
+    for name in _NAMING:
+        value = told.get(name)
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            yield from names_in(value)
+    for payment in _listed(told.get("payments")):
+        yield from names_in(payment.get("payment") or {})
+
+
+def _listed(value: Any) -> list[Mapping[str, Any]]:
+    found = value.get("data") if isinstance(value, Mapping) else None
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
