@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
 from ..models import Fault
-from .faults import faulty, plain_path
+from .faults import Unreadable, faulty, plain_path
 from .json_reader import parse_json
-from .unreadable import Unreadable
 from .yaml_reader import parse_yaml
 
 _MOST_BYTES: Final = 256 * 1024 * 1024

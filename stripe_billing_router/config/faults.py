@@ -1,4 +1,4 @@
-"""Turn the faults of a file into one error."""
+"""The faults of a file, as one error."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def faulty(what: str, faults: Sequence[Fault], then: str) -> ConfigurationError:
         lines.append(f"  and {len(safe) - _MOST_SHOWN} more")
     count = "One fault" if len(safe) == 1 else f"{len(safe)} faults"
     return ConfigurationError("\n".join([f"{count} in {what}:", *lines, then]), faults=safe)
+
+
+class Unreadable(Exception):
+    """Carries the one fault that ends the reading."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.fault = Fault(path, message)

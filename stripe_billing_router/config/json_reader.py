@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ..models import Fault
 from ..redaction import shown
 from ..routing import dotted
-from .unreadable import Unreadable
+from .faults import Unreadable
 
 _Repeated = list[tuple[dict[str, Any], str]]
 

@@ -15,7 +15,7 @@ import yaml
 from ..models import Fault
 from ..redaction import redact, shown
 from ..routing import dotted
-from .unreadable import Unreadable
+from .faults import Unreadable
 
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _DEEPEST: Final = 32

@@ -1,7 +1,6 @@
 """What the rules of a host demand of one call. Pure: nothing is read or written here."""
 
-from .counters import counter_of
-from .deciding import counted, demands, limits_money, spent
+from .deciding import counted, counter_of, demands, limits_money, spent
 from .facts import Demands, Facts
 from .limits import Limit, limits
 from .matching import admits, matches, matching

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ..models import Budget, CallLimit, Declared, PolicyRule
-from .currencies import permitted
-from .matching import fits, patterns
+from .matching import fits, patterns, permitted
 
 
 def covers(strict: PolicyRule, rule: PolicyRule, verbs: Collection[Declared]) -> bool:

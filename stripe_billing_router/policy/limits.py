@@ -9,9 +9,8 @@ from typing import Literal
 from ..frozen import frozen
 from ..models import BotId, Declared, Policies, PolicyRule, Window
 from ..money import to_major
-from .counters import counter_of
-from .currencies import permitted
-from .matching import matching
+from .deciding import counter_of
+from .matching import matching, permitted
 
 What = Literal["verbs", "currencies", "largest", "budget", "calls", "own_payments", "approval"]
 

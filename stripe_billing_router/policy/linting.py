@@ -8,8 +8,7 @@ from ..frozen import frozen
 from ..models import BotId, Declared, Policies, PolicyRule, RouteKey
 from ..models.findings import Finding
 from .covering import covers, matches_as_many
-from .currencies import capped, permitted
-from .matching import matches
+from .matching import capped, matches, permitted
 
 _MOST_NAMED = 3
 

@@ -1,11 +1,11 @@
-"""Which rules match a bot in a region."""
+"""Which rules match a bot in a region, and which currencies a rule lets through."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from ..models import BotId, Policies, PolicyRule, RouteKey
+from ..models import BotId, Declared, Policies, PolicyRule, RouteKey
 
 _MOST_KNOWN = 4096
 # The value holds the policies too: while it does, their id cannot become another's.
@@ -60,3 +60,18 @@ def patterns(rule: PolicyRule) -> RouteKey:
 def fits(pattern: str, name: str) -> bool:
     """Return whether `name` fits; `*` and `?` are the only wildcards, and case matters."""
     return pattern == "*" or fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def capped(rule: PolicyRule, verb: Declared) -> frozenset[str]:
+    """Return the currencies in which the rule caps what this verb moves."""
+    budgets = (budget.currency for budget in rule.budgets if budget.counts(verb))
+    return frozenset((*rule.largest, *budgets))
+
+
+def permitted(rule: PolicyRule, verb: Declared) -> frozenset[str] | None:
+    """Return the currencies that the rule lets this verb move; None if it lets all.
+
+    A limit in one currency must not leave the others unlimited: where a rule caps amounts, only
+    the currencies of its caps pass, and those that its `currencies` name.
+    """
+    return rule.currencies if rule.currencies is not None else capped(rule, verb) or None
