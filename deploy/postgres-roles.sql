@@ -262,7 +262,10 @@ CREATE POLICY stripe_reservations_are_read ON stripe_reservations
     FOR SELECT TO stripe_bots, stripe_operators USING (true);
 DROP POLICY IF EXISTS stripe_reservations_begin ON stripe_reservations;
 CREATE POLICY stripe_reservations_begin ON stripe_reservations
-    FOR INSERT TO stripe_bots WITH CHECK (stripe_may_count_for(operation_id));
+    FOR INSERT TO stripe_bots
+    WITH CHECK (stripe_may_count_for(operation_id)
+                AND (counter LIKE '%/*'
+                     OR stripe_may_write_for(substring(counter FROM '[^/]*$'))));
 DROP POLICY IF EXISTS stripe_reservations_count ON stripe_reservations;
 CREATE POLICY stripe_reservations_count ON stripe_reservations
     FOR UPDATE TO stripe_bots USING (stripe_may_count_for(operation_id));
@@ -309,7 +312,9 @@ BEGIN
     NEW.blocks_until_ms := greatest(OLD.blocks_until_ms, NEW.blocks_until_ms);
     IF OLD.idempotency_key IS NULL AND (
         OLD.state IN ('unknown', 'requires_action')
-        OR OLD.state = 'pending' AND least(OLD.lease_until_ms, OLD.started_ms + 5000) < now_ms)
+        OR OLD.state = 'pending' AND (
+            OLD.lease_until_ms < now_ms OR NEW.lease_owner IS DISTINCT FROM OLD.lease_owner
+            OR NEW.state <> 'pending' AND OLD.started_ms + 5000 < now_ms))
     THEN
         NEW.doubted_until_ms := now_ms + 86400000;
     END IF;
@@ -449,11 +454,14 @@ BEGIN
                SELECT FROM stripe_operations
                WHERE operation_id = NEW.operation_id AND bot_id = NEW.stream
                  AND amount_minor IS NOT DISTINCT FROM NEW.amount_minor)
-           OR NEW.name <> 'operation.unknown'
-           AND (NEW.name LIKE 'operation.%' OR NEW.name LIKE 'payment.%') AND NOT EXISTS (
+           OR NEW.name <> 'operation.unknown' AND split_part(NEW.name, '.', 1) IN (
+               'operation', 'payment', 'charge', 'refund', 'subscription', 'checkout_session',
+               'customer', 'anomaly', 'mismatch') AND NOT EXISTS (
                SELECT FROM stripe_ledger
                WHERE stream = NEW.stream AND id = coalesce(NEW.stripe_id, NEW.operation_id)
                  AND action_type = NEW.action
+                 AND (split_part(NEW.name, '.', 2) = coalesce(status, 'recorded')
+                      OR NEW.name = 'payment.refunded' AND status = 'succeeded')
                  AND (timestamp_ms, operation_id, amount_minor, currency) IS NOT DISTINCT FROM
                      (NEW.at_ms, NEW.operation_id, NEW.amount_minor, NEW.currency))
         THEN

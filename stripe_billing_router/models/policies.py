@@ -140,12 +140,14 @@ class Usage:
 
 @frozen
 class Counted:
-    """A counter that says that less is `used` than sealed operations hold of it."""
+    """A counter that says that less is `used` than sealed operations hold of it; or, if there is a
+    `limit`, of which they hold more than that."""
 
     counter: str
     window_start_ms: int
     used: int
     held: int
+    limit: int | None = None
 
 
 class ApprovalState(StrEnum):

@@ -1,6 +1,14 @@
 """What the rules of a host demand of one call. Pure: nothing is read or written here."""
 
-from .deciding import counted, counter_of, demands, limits_money, spent
+from .deciding import (
+    counted,
+    counter_limits,
+    counter_of,
+    demands,
+    limit_of,
+    limits_money,
+    spent,
+)
 from .facts import Demands, Facts
 from .limits import Limit, limits
 from .matching import admits, matches, matching
@@ -12,8 +20,10 @@ __all__ = [
     "Limit",
     "admits",
     "counted",
+    "counter_limits",
     "counter_of",
     "demands",
+    "limit_of",
     "limits",
     "limits_money",
     "matches",

@@ -3,7 +3,7 @@ what budgets and call limits are counted by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..models import BotId, Budget, CallLimit, Policies, PolicyRule, Reservation
 from .facts import Demands, Facts
@@ -109,8 +109,31 @@ def counter_of(rule: PolicyRule, limit: Budget | CallLimit, bot: BotId) -> str:
     Rule, kind, window, currency (`-` for calls), and the bot (`*` where all that match share it);
     the same for every spelling of a bot's id, and for every process.
     """
+    return _stem(rule, limit) + ("*" if limit.shared else str(bot))
+
+
+def limit_of(counters: Mapping[str, int], counter: str) -> int | None:
+    """Return the limit of a counter by what `counter_limits` gave; None if it has none by now."""
+    stem = counter.rpartition("/")[0] + "/"
+    return counters.get(counter) if counter == f"{stem}*" else counters.get(stem)
+
+
+def counter_limits(rules: Iterable[PolicyRule]) -> dict[str, int]:
+    """Return what counters may come to, by their names as far as all bots have the same; the lower
+    where two limits count by one."""
+    lowest: dict[str, int] = {}
+    for rule in rules:
+        every: list[Budget | CallLimit] = [*rule.budgets, *rule.call_limits]
+        for limit in every:
+            name = _stem(rule, limit) + ("*" if limit.shared else "")
+            most = limit.amount_minor if isinstance(limit, Budget) else limit.calls
+            lowest[name] = min(most, lowest.get(name, most))
+    return lowest
+
+
+def _stem(rule: PolicyRule, limit: Budget | CallLimit) -> str:
     kind, currency = ("money", limit.currency) if isinstance(limit, Budget) else ("calls", "-")
-    return "/".join((rule.name, kind, limit.per, currency, "*" if limit.shared else str(bot)))
+    return "/".join((rule.name, kind, limit.per, currency, ""))
 
 
 def reservations(rules: Iterable[PolicyRule], facts: Facts) -> tuple[Reservation, ...]:

@@ -72,6 +72,7 @@ _EQUAL = select(
     table.c.lease_until_ms,
     table.c.lease_owner,
     table.c.blocks_until_ms,
+    table.c.doubted_until_ms,
 ).where(table.c.input_hash == bindparam("input_hash"), table.c.idempotency_key.is_(None))
 _OPEN = [literal(str(state)) for state in (*_IN_DOUBT, OperationState.PENDING)]
 # Not one query with OR, for which databases read every equal operation that ever was.
@@ -149,8 +150,9 @@ def _doubt(
     """Return the state of an equal operation in doubt whose call does not provably run, or None."""
     state = OperationState(twin.state)
     if state is OperationState.PENDING:
-        runs = twin.lease_until_ms > now_ms and is_alive(twin.lease_owner, twin.operation_id)
-        return None if runs else state
+        # A call that was in doubt is not under way again, whoever says that they run it.
+        held = twin.lease_until_ms > now_ms and (twin.doubted_until_ms or 0) <= now_ms
+        return None if held and is_alive(twin.lease_owner, twin.operation_id) else state
     if state in _IN_DOUBT or (twin.blocks_until_ms or 0) > now_ms:
         return state
     # Somebody took it out of doubt: a holder of a key says so under a seal.

@@ -33,6 +33,7 @@ from .anomalies import AnomalyDB
 from .books import Books
 from .codec import Sealing
 from .condition import foreign
+from .counted import Limits, unlimited
 from .cursors import Outbox
 from .database import Database
 from .dialects import LOCK_TIMEOUT
@@ -238,13 +239,17 @@ class SqlStore:
         with self._database().read() as connection:
             return budgets.usage(connection, counters, starts_ms)
 
-    def set_back(self, since_ms: int) -> list[Counted]:
-        """Return the budgets' counters below what sealed operations hold of them, in the windows
-        that were open at any time since `since_ms`."""
+    def set_back(self, since_ms: int, limits: Limits = unlimited) -> list[Counted]:
+        """Return the budgets' counters below what sealed operations hold of them, and those
+        of which these hold more than `limits` lets, in the windows that were open at any time since
+        `since_ms`."""
         database = self._database()
         with database.read() as connection:
             now_ms = database.now_ms(connection)
-            return list(counted.set_back(connection, self.sealing, now_ms, since_ms))
+            found = counted.set_back(
+                connection, self.sealing, self._verbs, limits, now_ms, since_ms
+            )
+            return list(found)
 
     def operation_of(self, stripe_id: str) -> str | None:
         """Return the operation that the ledger's entries with this Stripe id belong to, or None:

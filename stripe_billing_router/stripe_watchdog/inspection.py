@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import DEFAULT_PROVIDER, BookedEntry, BotId, Shown
+from ..policy import limit_of
 from ..store import Workspace
 from . import surveying
 from .cases import (
@@ -170,7 +172,8 @@ class Inspection:
         yield from broken
 
     def _set_back(self) -> Iterator[SetBack]:
-        yield from map(SetBack, self._router.store.set_back(self._limits.since_ms))
+        limits = partial(limit_of, self._limits.budgets)
+        yield from map(SetBack, self._router.store.set_back(self._limits.since_ms, limits))
 
     def _routed(self) -> frozenset[str]:
         return frozenset(

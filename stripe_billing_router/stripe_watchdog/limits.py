@@ -24,7 +24,8 @@ class Limits:
     `balance_tolerance_minor` (the same, against its balance transaction) and
     `revenue_tolerance_minor` (for each day and currency) are in order.
     `settlement_lag_ms` is how old a payment must be before its balance transaction has to be
-    there. `severities` replace the defaults by check id; `only` restricts the run to some checks.
+    there. `budgets` is what the rules' counters may come to.
+    `severities` replace the defaults by check id; `only` restricts the run to some checks.
     """
 
     since_ms: int
@@ -37,6 +38,7 @@ class Limits:
     balance_tolerance_minor: int = 0
     settlement_lag_ms: int = 3 * DAY_MS
     stale_after_ms: int = HOUR_MS
+    budgets: Mapping[str, int] = field(default_factory=dict)
     severities: Mapping[str, float] = field(default_factory=dict)
     only: frozenset[str] | None = None
 

@@ -9,12 +9,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any, Final
 
-from ..client import BillingRouter
+from ..client import BillingRouter, assembly_of
 from ..config import Settings, WatchdogConfig
 from ..errors import BillingError
 from ..frozen import frozen
 from ..master_account import STRIPE_MASTER_ACCOUNT_ID
 from ..models import RecoveryReport
+from ..policy import counter_limits
 from ..training import TRAINING_FILE, TrainingFile
 from ..webhooks import Backfilled
 from .audit import AUDIT_LOG, AuditLog
@@ -239,6 +240,7 @@ def _limits(job: Job, window: Window) -> Limits:
         balance_tolerance_minor=tolerances.balance,
         settlement_lag_ms=int(tolerances.settlement_lag * 1000),
         stale_after_ms=int(tolerances.stale_after * 1000),
+        budgets=counter_limits(assembly_of(job.router).engine.policing.rules),
         severities=config.severities,
         only=job.options.only or None,
     )

@@ -17,6 +17,7 @@ from ...models import (
     OperationState,
     Outcome,
     Policies,
+    PolicyRule,
     Reservation,
     Reserve,
     Spend,
@@ -45,6 +46,11 @@ class Policing:
         self._policies = policies
         self._store = store
         self._approvals = approvals
+
+    @property
+    def rules(self) -> Sequence[PolicyRule]:
+        """The rules in force."""
+        return self._policies.rules
 
     def demanded(self, operation: Operation) -> Demands:
         """Return what the matching rules demand; PolicyViolationError if one refuses."""

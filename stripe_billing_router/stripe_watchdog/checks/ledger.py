@@ -61,6 +61,14 @@ def ledger_tampered(case: BrokenStream, view: View) -> Problem | None:  # noqa: 
 def budget_set_back(case: SetBack, view: View) -> Problem | None:  # noqa: ARG001
     """A budget's counter says less than what sealed operations hold of it."""
     counted = case.counted
+    if counted.limit is not None:
+        return Problem(
+            f"Calls hold {counted.held} of {counted.counter} (minor units, or calls), whose limit "
+            f"is {counted.limit}. If nobody has lowered it since, and no refund came back, the "
+            "counter was set back for a while: freeze the bots that it limits, and find out who "
+            "wrote to stripe_budgets.",
+            details={"used": counted.used, "held": counted.held, "limit": counted.limit},
+        )
     return Problem(
         f"{counted.counter} says that {counted.used} is used (minor units, or calls), and proven "
         f"operations hold {counted.held}. Freeze the bots that it limits, and find out who wrote "

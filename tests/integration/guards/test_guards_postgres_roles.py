@@ -411,6 +411,9 @@ def test_a_listed_login_writes_for_its_own_bots_only(border: Border) -> None:
         f"UPDATE stripe_reservations SET amount = 0 WHERE counter LIKE '%/{MEMBER}'",
         "INSERT INTO stripe_reservations SELECT operation_id, 'x', window_start_ms, rule, kind, "
         "amount, currency, state, updated_ms, restores FROM stripe_reservations",
+        f"INSERT INTO stripe_reservations SELECT o.operation_id, r.counter, r.window_start_ms, "
+        f"r.rule, r.kind, 999999, r.currency, 'reserved', 1, NULL FROM stripe_operations o, "
+        f"stripe_reservations r WHERE o.bot_id = '{BOT}' AND r.counter LIKE '%/{MEMBER}'",
     ):
         assert _changes(engine, statement) == 0, statement
         assert border.content() == before, statement
@@ -469,7 +472,14 @@ SET CONSTRAINTS ALL IMMEDIATE"""
 
 
 @pytest.mark.parametrize(
-    "name", ["operation.succeeded", "operation.failed", "operation.unknown", "payment.refunded"]
+    "name",
+    [
+        "operation.succeeded",
+        "operation.failed",
+        "operation.unknown",
+        "payment.refunded",
+        "subscription.paid",
+    ],
 )
 def test_no_event_of_a_payment_that_never_was(border: Border, name: str) -> None:
     with border.router() as router:
@@ -480,6 +490,20 @@ def test_no_event_of_a_payment_that_never_was(border: Border, name: str) -> None
     with border.router("stripe_operators") as people:
         EventPump(people.store.outbox, [sink]).run_once()
     assert [event.amount_minor for event in sink.got] == [100]
+
+
+def test_no_event_of_a_payment_whose_entry_says_otherwise(border: Border) -> None:
+    with border.router() as router:
+        router.charge(BOT, 7, on_session=True)
+    told = f"""
+UPDATE stripe_ledger_heads SET event_sequence = event_sequence + 1 WHERE stream = '{BOT}';
+INSERT INTO stripe_outbox (stream, sequence, id, name, at_ms, action, operation_id, stripe_id,
+    amount_minor, currency, error) SELECT stream, sequence + 1, 'bev_forged',
+    'operation.succeeded', at_ms, action, operation_id, stripe_id, amount_minor, currency, error
+    FROM stripe_outbox WHERE stream = '{BOT}';
+SET CONSTRAINTS ALL IMMEDIATE"""
+    with pytest.raises(psycopg.Error, match="is told with an entry"):
+        run(border.urls["stripe_bots"], *told.split(";"))
 
 
 def test_a_number_that_nobody_drew_keeps_nobody_from_appending(border: Border) -> None:

@@ -8,12 +8,15 @@ from sqlalchemy import text
 from stripe_billing_router.errors import BillingError, LedgerTamperedError
 from stripe_billing_router.hashing import keyed_operation_id
 from stripe_billing_router.models import BotId, Counted
+from stripe_billing_router.policy import counter_limits
 from stripe_billing_router.stripe_watchdog.checks import CHECKS
-from tests.integration.guards.guards_bench import MONEY, GuardsBench, budget
-from tests.integration.guards.roles_bench import Border, border, run
+from stripe_billing_router.stripe_watchdog.inspection import Inspection
+from stripe_billing_router.stripe_watchdog.limits import Limits
+from tests.integration.guards.guards_bench import CALLS, MONEY, GuardsBench, budget
+from tests.integration.guards.roles_bench import RULES, Border, border, run
 from tests.integration.recovery.conftest import paid, stage
 from tests.integration.recovery.recovery_bench import RecoveryBench
-from tests.integration.verbs.verbs_bench import BOT
+from tests.integration.verbs.verbs_bench import BOT, MEMBER
 
 __all__ = ["border", "paid", "stage"]
 
@@ -87,6 +90,46 @@ def test_what_an_operation_seems_to_hold_as_it_begins_is_refused(
     assert len(border.world.objects("payment_intent")) == 1
 
 
+def test_a_payment_is_no_refund_because_a_row_says_so(guards: GuardsBench) -> None:
+    router = guards.router(budget())
+    router.charge(BOT, 30)
+    other = router.charge(MEMBER, 30)
+    write(
+        guards,
+        f"INSERT INTO stripe_reservations SELECT '{other.operation_id}', counter, "
+        "window_start_ms, rule, 'restore', 3000, currency, 'settled', 1, operation_id "
+        f"FROM stripe_reservations WHERE counter = '{MONEY}'",
+        f"UPDATE stripe_reservations SET amount = 0 WHERE counter = '{MONEY}'",
+        MONEY_ONLY,
+    )
+    assert found(guards) == [(MONEY, 0, 3000)]
+
+
+@pytest.mark.parametrize("kind", ["calls", "money"])
+def test_a_row_that_holds_less_than_nothing_hides_no_other(guards: GuardsBench, kind: str) -> None:
+    guards.router(budget()).charge(BOT, 30)
+    write(
+        guards,
+        "INSERT INTO stripe_reservations SELECT 'op_x', counter, window_start_ms, rule, "
+        f"'{kind}', -999999, currency, 'settled', 1, NULL FROM stripe_reservations "
+        f"WHERE counter = '{MONEY}'",
+        MONEY_ONLY,
+    )
+    ((counter, used, held),) = found(guards)
+    assert (counter, used) == (MONEY, 0)
+    assert held >= 3000
+
+
+def test_a_call_counts_whatever_a_row_says_of_it(guards: GuardsBench) -> None:
+    guards.router(budget()).charge(BOT, 30)
+    write(
+        guards,
+        "UPDATE stripe_reservations SET amount = 0, state = 'released' WHERE kind = 'calls'",
+        f"{ALL} WHERE counter = '{CALLS}'",
+    )
+    assert found(guards) == [(CALLS, 0, 1)]
+
+
 def test_what_was_declined_and_refunded_is_no_difference(guards: GuardsBench) -> None:
     router = guards.router(budget(refunds_restore=True))
     payment = router.charge(BOT, 30)
@@ -100,6 +143,20 @@ def test_what_was_declined_and_refunded_is_no_difference(guards: GuardsBench) ->
 
 def test_a_check_of_the_watchdog_says_so() -> None:
     assert "budget_set_back" in {check.id for check in CHECKS}
+
+
+def test_a_counter_that_was_put_up_again_is_found_by_its_limit(border: Border) -> None:
+    """It was set back, more was paid than the rule lets, and then it said so."""
+    with border.router() as router:
+        for _ in range(5):
+            router.charge(BOT, 39)
+        run(border.urls["stripe_bots"], ALL)
+        router.charge(BOT, 39)
+        run(border.urls["stripe_bots"], "UPDATE stripe_budgets SET used = 23400")
+        limits = Limits(router.store.now_ms() - 1, budgets=counter_limits(RULES.rules))
+        found = list(Inspection(router, limits).findings())
+    (told,) = [finding for finding in found if finding.check == "budget_set_back"]
+    assert told.details == {"used": 23400, "held": 23400, "limit": 20000}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from stripe_billing_router.engine.leases import me, running
 from stripe_billing_router.errors import OutcomeUnknownError
 from stripe_billing_router.sandbox import Fault
 from tests.integration.guards.roles_bench import Border, border, run
@@ -53,6 +55,18 @@ def test_no_detour_leads_out_of_doubt(border: Border) -> None:
     taken = "lease_token = 'x', lease_owner = 'y', lease_until_ms = 9999999999999"
     declare(border, f"state = 'pending', {taken}", "blocks_until_ms = 1", OVER["failed"])
     is_paid_once(border)
+
+
+def test_what_was_in_doubt_is_not_under_way_again(border: Border) -> None:
+    """Whoever runs on the same host can show what shows that a call runs."""
+    cut_off(border)
+    with border.owner.connect() as connection:
+        query = text("SELECT operation_id FROM stripe_operations")
+        operation_id = str(connection.execute(query).scalar_one())
+    taken = f"lease_token = 'x', lease_owner = '{me()}', lease_until_ms = 9999999999999"
+    with running(operation_id):
+        declare(border, f"state = 'pending', {taken}")
+        is_paid_once(border)
 
 
 def test_what_a_call_left_behind_is_over_under_a_seal_only(border: Border) -> None:
