@@ -296,7 +296,7 @@ class Sealing:
         return self._late("event", event_id, body)
 
     def mark(self, text: str) -> str | None:
-        """Return the seal of what a file says up to where the ledger was verified."""
+        """Return the seal of what a file of the watchdog says."""
         return self._late("mark", text)
 
     def line(self, digest: str) -> str | None:

@@ -57,8 +57,9 @@ class Memory:
 class Register:
     """Reads and writes both files below `home`, for one account at one API base.
 
-    Of another account or API base nothing is known, and nothing is kept. Up to where the ledger
-    was verified is believed under a seal only: who writes the file holds no key.
+    Of another account or API base nothing is known, and nothing is kept. What they say is
+    believed under a seal only: who writes the files holds no key, and would have a run begin
+    after what nobody has looked at, or keep a finding from being told.
     """
 
     def __init__(self, home: Path, account_id: str, api_base: str, sealing: Sealing) -> None:
@@ -70,25 +71,26 @@ class Register:
     def load(self) -> Memory:
         """Return what is known; ConfigurationError for a state that cannot be read."""
         state = self._read()
-        known = state is not None and self._is_ours(state)
+        known = state is not None and self._is_ours(state) and self._is_proven(state)
         told = {key: Told(**value) for key, value in state["open"].items()} if known else {}
         cut_off = self._replay(told)
-        marker_ms, verified = (state["marker_ms"], self._verified(state)) if known else (None, None)
+        marker_ms, verified = (state["marker_ms"], _verified(state)) if known else (None, None)
         return Memory(marker_ms, told, cut_off, verified)
 
     def begin(self, cut_off: CutOff | None, begun_ms: int, since_ms: int) -> None:
         """Open the journal; what a run that was cut off left in it stays."""
         self._journal.repair()
         first_ms = begun_ms if cut_off is None else cut_off.begun_ms
-        self._journal.append({**self._bound, "begun_ms": first_ms, "since_ms": since_ms})
+        begun = {**self._bound, "begun_ms": first_ms, "since_ms": since_ms}
+        self._journal.append(self._sealed(begun))
 
     def tell(self, fingerprint: str, told: Told) -> None:
         """Remember durably that people know of this finding."""
-        self._journal.append({"told": fingerprint, **asdict(told)})
+        self._journal.append(self._sealed({"told": fingerprint, **asdict(told)}))
 
     def forget(self, fingerprint: str) -> None:
         """Remember durably that people know that this finding is resolved."""
-        self._journal.append({"resolved": fingerprint})
+        self._journal.append(self._sealed({"resolved": fingerprint}))
 
     def finish(
         self,
@@ -106,29 +108,28 @@ class Register:
         if verified is not None:
             state["verified"] = verified.heads.to_json()
             state["verified_whole_ms"] = verified.whole_ms
-            state["verified_seal"] = self._sealing.mark(self._mark(state))
-        replace_text(self._state, json.dumps(state), mode=0o600)
+        replace_text(self._state, json.dumps(self._sealed(state)), mode=0o600)
         self._journal.path.unlink(missing_ok=True)
         sync_folder(self._state.parent)
 
-    def _verified(self, state: Mapping[str, Any]) -> Verified | None:
-        """Without one that is proven, the ledger is verified from its beginning."""
-        try:
-            if not self._sealing.holds(state["verified_seal"], "mark", self._mark(state)):
-                return None
-            heads = LedgerHeads.from_json(state["verified"])
-            return Verified(heads, int(state["verified_whole_ms"]))
-        except (BillingError, KeyError, TypeError, ValueError):
-            return None
+    def _sealed(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {**record, "seal": self._sealing.mark(self._mark(record))}
 
-    def _mark(self, state: Mapping[str, Any]) -> str:
-        return canonical_json([self._bound, state["verified"], state["verified_whole_ms"]])
+    def _is_proven(self, record: Mapping[str, Any]) -> bool:
+        try:
+            return self._sealing.holds(record.get("seal"), "mark", self._mark(record))
+        except (BillingError, TypeError, ValueError, RecursionError):
+            return False
+
+    def _mark(self, record: Mapping[str, Any]) -> str:
+        told = {name: value for name, value in record.items() if name != "seal"}
+        return canonical_json([self._bound, told])
 
     def _replay(self, told: dict[str, Told]) -> CutOff | None:
         """Bring `told` to where the journal ends."""
         cut_off, ours = None, False
         for _, record in self._journal.records():
-            if record is None:
+            if record is None or not self._is_proven(record):
                 continue
             if "begun_ms" in record:
                 ours = self._is_ours(record)
@@ -155,3 +156,11 @@ class Register:
             f"{self._state} is damaged, or of another version; move it away: the next run looks "
             "back 30 days and tells every finding again."
         )
+
+
+def _verified(state: Mapping[str, Any]) -> Verified | None:
+    """Without one that can be read, the ledger is verified from its beginning."""
+    try:
+        return Verified(LedgerHeads.from_json(state["verified"]), int(state["verified_whole_ms"]))
+    except (BillingError, KeyError, TypeError, ValueError):
+        return None

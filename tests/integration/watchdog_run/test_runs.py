@@ -265,6 +265,30 @@ def test_another_account_or_api_base_knows_nothing_of_this_one(bench: Bench) -> 
     assert bench.world.seen[-1].since_ms // DAY == (bench.world.now_ms - 30 * DAY) // DAY
 
 
+@pytest.mark.parametrize("planted", ["marker", "open", "journal"])
+def test_what_the_files_say_is_believed_under_a_seal_only(bench: Bench, planted: str) -> None:
+    """Who writes them would have nobody look, or nobody told."""
+    bench.run()
+    state = dict(bench.state or {})
+    bench.world.findings = [webhook()]
+    bench.run()
+    told = (bench.state or {})["open"]
+    folder = bench.home / "finance_logs"
+    bound = {name: state[name] for name in ("account_id", "api_base")}
+    if planted == "journal":
+        ((fingerprint, one),) = told.items()
+        begun = {**bound, "begun_ms": 1, "since_ms": 1}
+        lines_of_it = [json.dumps(begun), json.dumps({"told": fingerprint, **one})]
+        (folder / "stripe_watchdog_run.jsonl").write_text("\n".join(lines_of_it) + "\n")
+    else:
+        more = {"open": told} if planted == "open" else {"marker_ms": bench.world.now_ms - 1}
+        state.update(more)
+    (folder / "stripe_watchdog_state.json").write_text(json.dumps(state))
+    assert bench.run().new == 1
+    if planted != "journal":
+        assert bench.world.seen[-1].since_ms // DAY == (bench.world.now_ms - 30 * DAY) // DAY
+
+
 def test_a_damaged_state_stops_the_run(bench: Bench) -> None:
     bench.run()
     (bench.home / "finance_logs/stripe_watchdog_state.json").write_text('{"version": 1')
