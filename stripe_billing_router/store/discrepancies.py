@@ -111,9 +111,13 @@ class DiscrepancyDB:
         ours = table.c.open_key == new["open_key"]
         again = update(table).where(ours, table.c.last_seen_ms > now_ms - window_ms)
         again = again.values(count=table.c.count + 1, last_seen_ms=now_ms)
-        if connection.execute(again).rowcount and (seen := _load(connection, ours)) is not None:
-            return seen
-        connection.execute(update(table).where(ours).values(open_key=None))
+        over = [ours, table.c.last_seen_ms <= now_ms - window_ms]
+        if connection.execute(again).rowcount:
+            seen = _load(connection, ours)
+            if seen is not None:
+                return seen
+            over = [ours]  # nobody can read it
+        connection.execute(update(table).where(*over).values(open_key=None))
         insert(connection, table, {**new, **_opened(now_ms)})
         found = _load(connection, ours)
         assert found is not None  # noqa: S101 - it was written in this very transaction

@@ -9,7 +9,6 @@ from unittest.mock import patch
 
 from sqlalchemy import update
 
-from stripe_billing_router.engine import protocol
 from stripe_billing_router.engine.doubt.recovery import Recovery
 from stripe_billing_router.engine.executing import Executor
 from stripe_billing_router.engine.guards import policing
@@ -23,6 +22,7 @@ from stripe_billing_router.models import (
     UseApproval,
     window_start_ms,
 )
+from stripe_billing_router.providers.stripe import provider as stripe_provider
 from stripe_billing_router.store import FallbackStore, approvals, budgets, schema
 from tests.simulation.broken import Broken, always, nothing, replaced
 from tests.simulation.schedule import CardIsReplaced, Freeze, Owes, Schedule, Suspend
@@ -169,10 +169,10 @@ GUARD_MUTATIONS: dict[str, Broken] = {
         replaced(budgets, "_taken", _taken_whatever_is_left), where=_limited
     ),
     "a subscription is paid before it is seen what is due": Broken(
-        replaced(protocol, "carefully", lambda plan: plan), (Owes,), where=_limited
+        replaced(stripe_provider, "carefully", lambda plan: plan), (Owes,), where=_limited
     ),
     "a page is opened whatever its customer owes": Broken(
-        replaced(protocol, "due_beside", always(None)), (Owes,), where=_limited
+        replaced(stripe_provider, "due_beside", always(None)), (Owes,), where=_limited
     ),
     "a failed refund gives back": Broken(_failed_refunds_give_back, where=_gives_back),
     "a refund of somebody else's payment gives back": Broken(

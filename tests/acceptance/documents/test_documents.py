@@ -22,6 +22,7 @@ SHELLS = ("console", "bash")
 
 # Text that is neither a program nor a file, with what holds it to the truth.
 TEXT = {
+    ("docs/architecture.md", "  people"): "a drawing",
     ("docs/concepts/operations.md", "parse → replay?"): "a drawing",
     ("docs/policies.md", "The rule collectors"): "test_policies_document.py has it refused",
     ("docs/reference/errors.md", "RuntimeError"): "test_documentation_site.py has the docstring",

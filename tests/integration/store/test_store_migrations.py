@@ -143,7 +143,8 @@ def test_operations_and_events_of_before_have_no_seal(
     execute(
         database_url,
         "INSERT INTO stripe_inbox (event_id, type, created_ms, body, state, attempts, received_ms, "
-        "updated_ms) VALUES ('evt_old', 'charge.failed', 1, '{}', 'received', 0, 1, 1)",
+        "updated_ms) VALUES ('evt_old', 'charge.failed', 1, "
+        """'{"data"\\:{"object"\\:{}}}', 'received', 0, 1, 1)""",
     )
     with closing(
         SqlStore(

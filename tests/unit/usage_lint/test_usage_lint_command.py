@@ -130,7 +130,7 @@ def test_the_hook_runs_the_command() -> None:
     assert hook["language"] == "python"
     name, command = hook["entry"].split()
     assert name == app.info.name
-    assert command in {one.name for one in app.registered_commands}
+    assert run(command, "--help").code == 0
 
 
 def test_the_documented_table_is_right() -> None:
