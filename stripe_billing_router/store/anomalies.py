@@ -73,11 +73,13 @@ class AnomalyDB:
     ) -> Anomaly:
         ours = table.c.window_key == draft.fingerprint
         begun = table.c.first_ms > now_ms - window_ms
+        over = ours & ~begun
         if _counted(connection, draft, ours & begun, now_ms):
             row = connection.execute(select(table).where(ours)).mappings().one()
             if (found := read(table, anomaly_of, row)) is not None:
                 return found
-        connection.execute(update(table).where(ours).values(window_key=None))
+            over = ours  # nobody can read it
+        connection.execute(update(table).where(over).values(window_key=None))
         insert(connection, table, _row(draft, now_ms))
         append_entry(self._database.dialect, connection, AppendEntry(entry))
         return anomaly_of(connection.execute(select(table).where(ours)).mappings().one())
