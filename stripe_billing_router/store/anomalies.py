@@ -73,7 +73,7 @@ class AnomalyDB:
     ) -> Anomaly:
         ours = table.c.window_key == draft.fingerprint
         begun = table.c.first_ms > now_ms - window_ms
-        over = ours & ~begun
+        over: ColumnElement[bool] = ours & ~begun
         if _counted(connection, draft, ours & begun, now_ms):
             row = connection.execute(select(table).where(ours)).mappings().one()
             if (found := read(table, anomaly_of, row)) is not None:
