@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, exists, select, update
+from sqlalchemy import Connection, case, exists, select, update
 
 from ..hashing import canonical_json
 from ..models import Anomaly, AnomalyDraft, AppendEntry, EntryDraft
@@ -13,7 +13,7 @@ from ..secrecy import discreet_methods
 from .codec import anomaly_of
 from .database import Database
 from .ledger import append_entry
-from .rows import read, readable
+from .rows import readable, seen_again
 from .schema import anomalies as table
 from .transacting import insert, transacted
 
@@ -73,26 +73,20 @@ class AnomalyDB:
     ) -> Anomaly:
         ours = table.c.window_key == draft.fingerprint
         begun = table.c.first_ms > now_ms - window_ms
-        over: ColumnElement[bool] = ours & ~begun
-        if _counted(connection, draft, ours & begun, now_ms):
-            row = connection.execute(select(table).where(ours)).mappings().one()
-            if (found := read(table, anomaly_of, row)) is not None:
-                return found
-            over = ours  # nobody can read it
-        connection.execute(update(table).where(over).values(window_key=None))
+        key = table.c.window_key
+        seen = seen_again(connection, key, anomaly_of, ours, begun, _counted(draft, now_ms))
+        if seen is not None:
+            return seen
         insert(connection, table, _row(draft, now_ms))
         append_entry(self._database.dialect, connection, AppendEntry(entry))
         return anomaly_of(connection.execute(select(table).where(ours)).mappings().one())
 
 
-def _counted(
-    connection: Connection, draft: AnomalyDraft, which: ColumnElement[bool], now_ms: int
-) -> bool:
+def _counted(draft: AnomalyDraft, now_ms: int) -> dict[str, Any]:
     """Count one more of the same. The severity is the highest told, in whatever order."""
     higher = case((table.c.severity < draft.severity, draft.severity), else_=table.c.severity)
     flagged = 1 if draft.codex else table.c.codex
-    values = {"count": table.c.count + 1, "last_ms": now_ms, "severity": higher, "codex": flagged}
-    return bool(connection.execute(update(table).where(which).values(**values)).rowcount)
+    return {"count": table.c.count + 1, "last_ms": now_ms, "severity": higher, "codex": flagged}
 
 
 def _claimed(connection: Connection, anomaly_id: str) -> bool:

@@ -15,7 +15,7 @@ from ..redaction import shown, without_secrets
 from ..secrecy import discreet_methods
 from .codec import discrepancy_of
 from .database import Database
-from .rows import read, readable
+from .rows import read, readable, seen_again
 from .schema import discrepancies as table
 from .transacting import insert, transacted
 
@@ -109,15 +109,12 @@ class DiscrepancyDB:
         self, connection: Connection, new: dict[str, Any], now_ms: int, window_ms: int
     ) -> DiscrepancyRecord:
         ours = table.c.open_key == new["open_key"]
-        again = update(table).where(ours, table.c.last_seen_ms > now_ms - window_ms)
-        again = again.values(count=table.c.count + 1, last_seen_ms=now_ms)
-        over = [ours, table.c.last_seen_ms <= now_ms - window_ms]
-        if connection.execute(again).rowcount:
-            seen = _load(connection, ours)
-            if seen is not None:
-                return seen
-            over = [ours]  # nobody can read it
-        connection.execute(update(table).where(*over).values(open_key=None))
+        lately = table.c.last_seen_ms > now_ms - window_ms
+        once_more = {"count": table.c.count + 1, "last_seen_ms": now_ms}
+        key = table.c.open_key
+        seen = seen_again(connection, key, discrepancy_of, ours, lately, once_more)
+        if seen is not None:
+            return seen
         insert(connection, table, {**new, **_opened(now_ms)})
         found = _load(connection, ours)
         assert found is not None  # noqa: S101 - it was written in this very transaction

@@ -6,10 +6,20 @@ Whoever can write to the database can write anything into a column, as far as it
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Double, Integer, RowMapping, Table
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    RowMapping,
+    Table,
+    select,
+    update,
+)
 
 from ..errors import BillingError
 from ..redaction import printable, shown
@@ -45,6 +55,30 @@ def read(table: Table, make: Callable[[RowMapping], R], row: RowMapping) -> R | 
             why,
         )
         return None
+
+
+def seen_again(
+    connection: Connection,
+    key: Column[Any],
+    make: Callable[[RowMapping], R],
+    ours: ColumnElement[bool],
+    within: ColumnElement[bool],
+    counted: Mapping[str, Any],
+) -> R | None:
+    """Count once more what is there `within` its window, and return it.
+
+    None if there is none, or nobody can read it: its `key` is free for another then. Who opens an
+    equal one at the same moment keeps theirs, which is within its window.
+    """
+    table, over = key.table, [ours, ~within]
+    if connection.execute(update(table).where(ours, within).values(**counted)).rowcount:
+        row = connection.execute(select(table).where(ours)).mappings().one()
+        found = read(table, make, row)
+        if found is not None:
+            return found
+        over = [ours]
+    connection.execute(update(table).where(*over).values({key: None}))
+    return None
 
 
 def _check(table: Table, row: RowMapping) -> None:
