@@ -55,8 +55,9 @@ methods of the engine's `Clock`, so one clock can serve both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..locks import late
 from .access import SANDBOX_SECRET_KEY
 from .clock import VirtualClock
 from .delivery_plan import DeliveryPlan
@@ -82,11 +83,5 @@ __all__ = [
     "World",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load the HTTP client, and with it the Stripe SDK, only when it is asked for."""
-    if name in ("SANDBOX_API_BASE", "SandboxHTTPClient"):
-        from . import client  # noqa: PLC0415 - the SDK is heavy; importing this package is not
-
-        return getattr(client, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# With the client comes the Stripe SDK, which is heavy; importing this package is not.
+__getattr__ = late(__name__, {".client": "SANDBOX_API_BASE SandboxHTTPClient"})

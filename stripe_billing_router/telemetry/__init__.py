@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..locks import LATE_IMPORTS
+from ..locks import LATE_IMPORTS, late
 from ..ports import CallDetails, Event, Observer, RequestDetails
 
 if TYPE_CHECKING:
@@ -49,9 +49,4 @@ def _is_installed() -> bool:
         return False
 
 
-def __getattr__(name: str) -> Any:
-    if name != "Telemetry":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .observer import Telemetry  # noqa: PLC0415 - an extra
-
-    return Telemetry
+__getattr__ = late(__name__, {".observer": "Telemetry"})  # which needs an extra

@@ -62,32 +62,20 @@ class Follower:
     def read_anew(self, operation: Operation, verb: Verb) -> Operation:
         """Return the operation as Stripe shows it now, recorded if it has moved on."""
         keys = self._checked_keys(operation)
-        read = self._sent(operation, verb.refresh(operation), keys)
-        if not read.ok:
-            raise _unsaid(operation, f"HTTP {read.status}")
-        return self._moved_on(operation, verb, keys, read)
+        return self._moved_on(operation, verb, keys, self._shown(operation, verb, keys))
 
     def look(self, operation: Operation, verb: Verb) -> Outcome:
         """Return what a waiting operation has come to by now, and record nothing."""
         keys = self._checked_keys(operation)
-        read = self._sent(operation, verb.refresh(operation), keys)
-        if not read.ok:
-            raise _unsaid(operation, f"HTTP {read.status}")
-        return self._settled(operation, verb, keys, read)[1]
+        return self._settled(operation, verb, keys, self._shown(operation, verb, keys))[1]
 
     def glance(self, operation: Operation, verb: Verb) -> Outcome | None:
         """As `look`, for an operation that others may be at: nothing is sent but reads.
 
         None if what Stripe shows is not the end of it.
         """
-        keys = self._checked_keys(operation)
-        read = self._sent(operation, verb.refresh(operation), keys)
-        if not read.ok:
-            raise _unsaid(operation, f"HTTP {read.status}")
-        seen = _seen(operation, read)
-        while isinstance(judged := _judged(verb, seen), Step) and judged.method == "get":
-            seen = replace(seen, outputs=(*seen.outputs, self._sent(seen, judged, keys)))
-        return None if isinstance(judged, Step) else judged
+        read = self._shown(operation, verb, self._checked_keys(operation))
+        return self._read_on(_seen(operation, read), verb)
 
     def witnessed(self, operation: Operation, verb: Verb) -> Operation:
         """Return an operation whose row proves nothing as Stripe shows it, only reading.
@@ -123,13 +111,10 @@ class Follower:
         whose = stamp.get("operation_id"), stamp.get("bot_id")
         if whose != (operation.operation_id, str(operation.bot)):
             return None
-        seen = _seen(operation, found)
-        while isinstance(judged := _judged(verb, seen), Step) and judged.method == "get":
-            read = self._sent(seen, judged, self._checked_keys(operation))
-            seen = replace(seen, outputs=(*seen.outputs, read))
-        if isinstance(judged, Step) or self._trust.is_anothers(operation, judged.stripe_id):
+        end = self._read_on(_seen(operation, found), verb)
+        if end is None or self._trust.is_anothers(operation, end.stripe_id):
             return None
-        return judged
+        return end
 
     def end(self, operation: Operation, verb: Verb) -> Operation:
         """Return the operation ended, or as what overtook the attempt to end it."""
@@ -137,10 +122,23 @@ class Follower:
         step = verb.cancel(operation)
         ended = None if step is None else self._sent(operation, step, keys)
         if ended is None or not ended.ok:
-            ended = self._sent(operation, verb.refresh(operation), keys)
-        if not ended.ok:
-            raise _unsaid(operation, f"HTTP {ended.status}")
+            ended = self._shown(operation, verb, keys)
         return self._moved_on(operation, verb, keys, ended)
+
+    def _shown(self, operation: Operation, verb: Verb, keys: Keys) -> StepOutput:
+        """Return what Stripe shows of an operation; StripeRequestError if it shows nothing."""
+        read = self._sent(operation, verb.refresh(operation), keys)
+        if not read.ok:
+            raise _unsaid(operation, f"HTTP {read.status}")
+        return read
+
+    def _read_on(self, seen: Operation, verb: Verb) -> Outcome | None:
+        """Return the end that the verb sees, read on as far as it asks; None if it would do more
+        than read."""
+        while isinstance(judged := _judged(verb, seen), Step) and judged.method == "get":
+            read = self._sent(seen, judged, self._checked_keys(seen))
+            seen = replace(seen, outputs=(*seen.outputs, read))
+        return None if isinstance(judged, Step) else judged
 
     def _checked_keys(self, operation: Operation) -> Keys:
         at = self._providers.of(operation)
