@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from stripe_billing_router.sandbox import HttpRequest, HttpResponse, World
-from tests.unit.sandbox.sdk_types import faults
+from tests.unit.sandbox.sdk_types import PINNED, faults
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def answers_are_stripe_s(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def compared(self: World, request: HttpRequest) -> HttpResponse:
         response = handle(self, request)
-        if _is_whole(response):
+        if PINNED and _is_whole(response):
             wrong.update(faults(json.loads(response.body)))
         return response
 
